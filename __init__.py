@@ -1,0 +1,3 @@
+"""headstart: image classification by transfer learning."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,88 @@
+"""The feature spec: everything that decides a feature's value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """What was computed, down to the last choice that moves a number.
+
+    Two features with the same image digest and the same spec are the same
+    numbers (to the tolerance that ``cache/FORMAT.md`` states), whichever
+    engine, machine or batch they came from.
+
+    Parameters
+    ----------
+    backbone : str
+        Name in the table of backbones, such as ``"mobilenet"``.
+    weights_sha256 : str
+        SHA-256 of the weights file, 64 hexadecimal digits.
+    layers : tuple of str
+        Layers where features are tapped, in column order.
+    pooling : str
+        ``"avg"``, ``"max"``, ``"avg+max"``, ``"flatten"`` or ``"none"``;
+        ``"none"`` keeps a layer's whole map, flattened row by row.
+    input_size : tuple of int
+        Height and width in pixels.
+    resize : str
+        ``"squash"``, ``"crop"`` or ``"pad"``.
+    preprocessing : str
+        The function that scales pixels for this backbone.
+    precision : str
+        ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+    decoder : int
+        Version of the decoding recipe, see :data:`headstart.extract.decode.RECIPE`.
+
+    Examples
+    --------
+    >>> spec = FeatureSpec("mobilenet", "b2" * 32, ("conv_pw_13_relu",), "avg",
+    ...                    (224, 224), "squash", "mobilenet", "float32", 1)
+    >>> FeatureSpec.from_json(spec.to_json()) == spec
+    True
+    >>> len(spec.id)
+    12
+    """
+
+    backbone: str
+    weights_sha256: str
+    layers: tuple[str, ...]
+    pooling: str
+    input_size: tuple[int, int]
+    resize: str
+    preprocessing: str
+    precision: str
+    decoder: int
+
+    def to_json(self) -> str:
+        """Return the canonical JSON: sorted keys, no spaces, ASCII."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> FeatureSpec:
+        """Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        TypeError
+            If a key is missing or unknown.
+        ValueError
+            If the text is not JSON.
+        """
+        values = json.loads(text)
+        values["layers"] = tuple(values["layers"])
+        values["input_size"] = tuple(values["input_size"])
+        return cls(**values)
+
+    @property
+    def id(self) -> str:
+        """First 12 hexadecimal digits of the canonical JSON's SHA-256."""
+        return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()[:12]
+
+    @property
+    def folder(self) -> str:
+        """Name of this spec's folder in the cache."""
+        return f"{self.backbone}-{self.id}"

@@ -1,0 +1,162 @@
+"""Which digest a file had when it was last read, so that it need not be read again.
+
+A convenience of one machine: losing it costs time, never correctness.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS file (
+    path BLOB PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID
+"""
+
+# A file changed twice within one tick of its file system's clock shows the same times both
+# times. An entry is only kept when the file had been at rest for longer than a tick as it was
+# read. Whole seconds mean a coarse clock (FAT: 2 s); fractions mean the kernel's (at most 10 ms).
+# Git's index has the same race: https://git-scm.com/docs/racy-git
+COARSE_TICK_NS = 2_000_000_000
+FINE_TICK_NS = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One reading of one file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    stat : os.stat_result
+        Taken before it was read.
+    read_ns : int
+        The clock just before it was read, in nanoseconds since the epoch.
+    digest : bytes
+        SHA-256 of what was read, 32 bytes.
+    """
+
+    path: Path
+    stat: os.stat_result
+    read_ns: int
+    digest: bytes
+
+
+def at_rest(stat: os.stat_result, now_ns: int) -> bool:
+    """Tell whether a later change would show in the file's times.
+
+    Parameters
+    ----------
+    stat : os.stat_result
+        As taken before the file was read.
+    now_ns : int
+        The clock when it was taken, in nanoseconds since the epoch.
+
+    Examples
+    --------
+    >>> import os, time
+    >>> at_rest(os.stat(os.__file__), time.time_ns())
+    True
+    """
+    newest = max(stat.st_mtime_ns, stat.st_ctime_ns)
+    tick = COARSE_TICK_NS if newest % 1_000_000_000 == 0 else FINE_TICK_NS
+    return now_ns - newest > tick
+
+
+class StatIndex:
+    """(path, size, times, inode) to digest, in SQLite.
+
+    Parameters
+    ----------
+    path : Path
+        The database; made when missing. Must lie on a local disk.
+
+    Attributes
+    ----------
+    problem : str or None
+        Why the index cannot be used; it then remembers nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem: str | None = None
+        self._connection: sqlite3.Connection | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(error)
+
+    def __enter__(self) -> StatIndex:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def look_up(self, path: Path, stat: os.stat_result) -> bytes | None:
+        """Return the digest that the file had when it last looked like this."""
+        if self._connection is None:
+            return None
+        try:
+            row = self._connection.execute(
+                "SELECT digest FROM file WHERE path = ? AND size = ? AND mtime_ns = ? "
+                "AND ctime_ns = ? AND inode = ?",
+                (os.fsencode(path.absolute()), *_fingerprint(stat)),
+            ).fetchone()
+        except sqlite3.Error as error:
+            self._give_up(error)
+            return None
+        return None if row is None else bytes(row[0])
+
+    def record(self, sightings: Iterable[Sighting]) -> None:
+        """Remember files as they looked when they were read.
+
+        Files that may still change unseen (see :func:`at_rest`) are left out
+        and will be read again next time.
+        """
+        if self._connection is None:
+            return
+        rows = [
+            (os.fsencode(seen.path.absolute()), *_fingerprint(seen.stat), seen.digest)
+            for seen in sightings
+            if at_rest(seen.stat, seen.read_ns)
+        ]
+        try:
+            with self._connection:
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)", rows
+                )
+        except sqlite3.Error as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self.problem = f"the stat index {self.path} cannot be used ({error}): images are read again"
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = None
+
+
+def _fingerprint(stat: os.stat_result) -> tuple[int, int, int, int]:
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

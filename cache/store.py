@@ -1,0 +1,352 @@
+"""Segments of one feature spec: append, look up, read.
+
+A segment is one immutable HDF5 file, written under a temporary name in the
+same folder, flushed to the disk and renamed. ``FORMAT.md`` beside this file
+is the contract. Nothing here locks: any number of processes may append at
+once, since no file is ever changed after its rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..errors import CacheError
+from .spec import FeatureSpec
+
+FORMAT_VERSION = 1
+SUFFIX = ".h5"
+DAMAGED = ".damaged"
+CHUNK_BYTES = 1 << 20
+READ_BYTES = 64 << 20
+
+Digests = NDArray[np.uint8]  # (n, 32)
+Features = NDArray[np.float32]  # (n, d)
+
+
+class DamagedSegmentError(CacheError):
+    """A segment did not read back as it was written; it was set aside.
+
+    Attributes
+    ----------
+    path : Path
+        The segment.
+    digests : list of bytes
+        The rows that went with it, where its index could still be read.
+    """
+
+    def __init__(self, path: Path, reason: str, digests: list[bytes] | None = None) -> None:
+        self.path = path
+        self.digests = digests or []
+        super().__init__(
+            f"segment {path} is damaged ({reason}); it was set aside with the ending "
+            f"{DAMAGED} and its {len(self.digests)} rows will be extracted again"
+        )
+
+
+@dataclass
+class FeatureStore:
+    """The segments of one spec in one cache folder.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache's root folder.
+    spec : FeatureSpec
+        What the features are.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from headstart.cache.spec import FeatureSpec
+    >>> spec = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "squash", "none",
+    ...                    "float32", 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = FeatureStore(Path(folder), spec)
+    ...     _ = store.append([b"a" * 32, b"b" * 32], np.eye(2, 3, dtype=np.float32))
+    ...     FeatureStore(Path(folder), spec).read([b"b" * 32])
+    array([[0., 1., 0.]], dtype=float32)
+    """
+
+    cache: Path
+    spec: FeatureSpec
+    damaged: list[DamagedSegmentError] = field(default_factory=list)
+    _segments: dict[str, int] = field(default_factory=dict, repr=False)
+    _rows: dict[bytes, tuple[str, int]] = field(default_factory=dict, repr=False)
+    _dimension: int | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.folder = self.cache / self.spec.folder
+        self.refresh()
+
+    @property
+    def dimension(self) -> int | None:
+        """Number of columns of a row; None while the store is empty."""
+        return self._dimension
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def refresh(self) -> None:
+        """Take in the segments that appeared since the last look."""
+        remove_stale_temporaries(self.folder)
+        paths = segment_paths(self.folder)
+        gone = self._segments.keys() - {path.name for path in paths}
+        if gone:  # compacted or cleared by another process
+            self._segments.clear()
+            self._rows.clear()
+        for path in paths:
+            if path.name not in self._segments:
+                self._add(path)
+
+    def _add(self, path: Path) -> None:
+        try:
+            with open_segment(path) as segment:
+                digests = read_digests(segment)
+                dimension = int(segment["features"].shape[1])
+        except FileNotFoundError:
+            return  # compacted away between listing and opening
+        except DamagedSegmentError as error:
+            set_aside(path)
+            self.damaged.append(error)
+            return
+        self._segments[path.name] = len(digests)
+        self._dimension = dimension
+        for row, digest in enumerate(digests):
+            self._rows.setdefault(digest, (path.name, row))
+
+    def append(self, digests: Sequence[bytes], features: NDArray[Any]) -> Path:
+        """Write one segment and return its path once it is safely on the disk.
+
+        Parameters
+        ----------
+        digests : sequence of bytes, length n
+            SHA-256 of each image, 32 bytes each.
+        features : ndarray, shape (n, d)
+            float32, finite.
+
+        Raises
+        ------
+        CacheError
+            If the folder cannot be written or the disk is full. What was
+            committed before is untouched and the temporary file is removed.
+        ValueError
+            If the shapes do not fit or a value is not finite.
+        """
+        if features.ndim != 2 or len(features) != len(digests) or not len(digests):
+            raise ValueError(f"{len(digests)} digests do not fit features {features.shape}")
+        if not np.isfinite(features).all():
+            raise ValueError("features hold NaN or infinity: refused, nothing was written")
+        name = uuid.uuid4().hex
+        final = self.folder / f"{name}{SUFFIX}"
+        temporary = self.folder / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write_segment(temporary, self.spec, digests, features)
+            os.replace(temporary, final)
+            _sync_folder(self.folder)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise CacheError(
+                f"cannot write to the cache {self.folder} ({_reason(error)}); features committed "
+                "before are safe: free some space or give another place with --cache DIR"
+            ) from error
+        self._add(final)
+        return final
+
+    def read(self, digests: Sequence[bytes]) -> Features:
+        """Read the features of these images, in this order.
+
+        Segments are read from front to back in blocks, never row by row.
+
+        Parameters
+        ----------
+        digests : sequence of bytes, length n
+            May repeat.
+
+        Returns
+        -------
+        ndarray, shape (n, d), float32
+
+        Raises
+        ------
+        KeyError
+            If a digest is not in the store.
+        DamagedSegmentError
+            If a checksum fails. The segment is set aside and its rows are no
+            longer held, so that extracting again mends the cache.
+        """
+        wanted: dict[str, list[tuple[int, int]]] = {}
+        for position, digest in enumerate(digests):
+            name, row = self._rows[digest]
+            wanted.setdefault(name, []).append((row, position))
+        out: Features = np.empty((len(digests), self._dimension or 0), dtype=np.float32)
+        for name, pairs in wanted.items():
+            rows, positions = np.array(sorted(pairs), dtype=np.intp).T
+            try:
+                with open_segment(self.folder / name) as segment:
+                    for start, block in _blocks(segment["features"], int(rows[-1]) + 1):
+                        low, high = np.searchsorted(rows, (start, start + len(block)))
+                        out[positions[low:high]] = block[rows[low:high] - start]
+            except OSError as error:
+                raise self._drop(name, error) from error
+            except DamagedSegmentError as error:
+                raise self._drop(name, error) from error
+        return out
+
+    def _drop(self, name: str, error: Exception) -> DamagedSegmentError:
+        lost = [digest for digest, (segment, _) in self._rows.items() if segment == name]
+        for digest in lost:
+            del self._rows[digest]
+        self._segments.pop(name, None)
+        set_aside(self.folder / name)
+        damage = DamagedSegmentError(self.folder / name, _reason(error), lost)
+        self.damaged.append(damage)
+        return damage
+
+
+def segment_paths(folder: Path) -> list[Path]:
+    """List the committed segments of one spec's folder, sorted by name."""
+    try:
+        entries = [Path(entry.path) for entry in os.scandir(folder)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise CacheError(
+            f"cannot read the cache {folder} ({_reason(error)}); "
+            "mend its permissions or give another place with --cache DIR"
+        ) from error
+    return sorted(p for p in entries if p.suffix == SUFFIX and not p.name.startswith("."))
+
+
+@contextlib.contextmanager
+def open_segment(path: Path) -> Iterator[Any]:
+    """Open a segment for reading and check that it is one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CacheError
+        If a newer headstart wrote it.
+    DamagedSegmentError
+        If it is not a readable segment.
+    """
+    try:
+        # Segments never change, so no lock is wanted: HDF5's are unreliable on network disks.
+        file = h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DamagedSegmentError(path, _reason(error)) from error
+    with file:
+        try:
+            version = int(file.attrs["format_version"])
+            complete = {"digest", "features"} <= set(file)
+        except (KeyError, OSError, RuntimeError, ValueError) as error:
+            raise DamagedSegmentError(path, _reason(error)) from error
+        if version > FORMAT_VERSION:
+            raise CacheError(
+                f"segment {path} has format {version}, newer than this headstart's "
+                f"{FORMAT_VERSION}; upgrade headstart or give another place with --cache DIR"
+            )
+        if not complete:
+            raise DamagedSegmentError(path, "digest or features missing")
+        yield file
+
+
+def read_digests(segment: Any) -> list[bytes]:
+    """Read a segment's keys; a failing checksum is a damaged segment."""
+    path = Path(os.fsdecode(segment.filename))
+    try:
+        table = segment["digest"][...]
+        rows = segment["features"].shape[0]
+    except (KeyError, OSError, RuntimeError) as error:
+        raise DamagedSegmentError(path, _reason(error)) from error
+    if table.ndim != 2 or table.shape != (rows, 32):
+        raise DamagedSegmentError(path, f"{table.shape} digests for {rows} rows")
+    return [row.tobytes() for row in table]
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged segment, so that it is neither read again nor lost to inspection."""
+    with contextlib.suppress(OSError):  # a read-only cache: it stays, and stays refused
+        os.replace(path, path.with_name(path.name + DAMAGED))
+
+
+def remove_stale_temporaries(folder: Path) -> list[Path]:
+    """Remove temporary files whose writer on this machine is dead; return them."""
+    removed = []
+    for path in folder.glob(".*.tmp"):
+        host, _, pid = path.stem.split(".", 2)[2].rpartition(".")
+        if host == socket.gethostname() and not _alive(int(pid)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                removed.append(path)
+    return removed
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _write_segment(
+    path: Path, spec: FeatureSpec, digests: Sequence[bytes], features: NDArray[Any]
+) -> None:
+    rows, columns = features.shape
+    chunk = max(1, min(rows, CHUNK_BYTES // max(1, columns * features.itemsize)))
+    # "latest" gives every piece of metadata a checksum of its own: with Fletcher-32 on the
+    # data, no flipped bit goes unseen. The older format lets some through.
+    with h5py.File(path, "x", libver="latest", locking=False) as file:
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["spec"] = spec.to_json()
+        file.attrs["created_by"] = f"headstart {__version__}"
+        table = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(rows, 32)
+        file.create_dataset("digest", data=table, chunks=(rows, 32), fletcher32=True)
+        file.create_dataset("features", data=features, chunks=(chunk, columns), fletcher32=True)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _blocks(dataset: Any, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
+    step = max(1, READ_BYTES // max(1, dataset.shape[1] * dataset.dtype.itemsize))
+    for start in range(0, stop, step):
+        yield start, dataset[start : min(start + step, stop)]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,46 @@
+"""The errors that headstart expects and tells in one line."""
+
+from __future__ import annotations
+
+
+class HeadstartError(Exception):
+    """Something the user can mend; the message says what, where and how."""
+
+
+class DataError(HeadstartError):
+    """The dataset cannot be used as it stands."""
+
+
+class DecodeError(HeadstartError):
+    """The bytes of one file are not an image that can be used."""
+
+
+class WeightsError(HeadstartError):
+    """Backbone weights are missing, damaged or do not fit."""
+
+
+class CacheError(HeadstartError):
+    """The feature cache cannot be read or written."""
+
+
+class ModelError(HeadstartError):
+    """A saved classifier cannot be loaded or does not fit."""
+
+
+class OptionError(HeadstartError):
+    """An option has a value that headstart does not know."""
+
+
+def unknown(what: str, name: str, valid: list[str]) -> OptionError:
+    """Build the error for a name that is not in a table.
+
+    Examples
+    --------
+    >>> str(unknown("head", "logref", ["logreg", "ridge"]))
+    "unknown head 'logref'; did you mean 'logreg'? valid: logreg, ridge"
+    """
+    import difflib
+
+    close = difflib.get_close_matches(name, valid, n=1)
+    hint = f" did you mean {close[0]!r}?" if close else ""
+    return OptionError(f"unknown {what} {name!r};{hint} valid: {', '.join(valid)}")

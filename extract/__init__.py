@@ -1,0 +1,1 @@
+"""Photographs to features: datasets, decoding, backbones, engines, the pipeline."""

@@ -1,0 +1,262 @@
+"""A folder of photographs or a manifest, as a table of images."""
+
+from __future__ import annotations
+
+import csv
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DataError
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+    "testing": "test",
+}
+LITTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One row of a dataset.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    label : str
+        Name of its class.
+    split : str or None
+        ``"train"``, ``"validation"`` or ``"test"``; None when the dataset has no splits.
+    group : str or None
+        Images of one group (a person, a camera, a burst) never straddle splits or folds.
+    """
+
+    path: Path
+    label: str
+    split: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with their labels.
+
+    Parameters
+    ----------
+    root : Path
+        The folder or manifest it was read from.
+    images : list of Image
+        Sorted by path for a folder, in the file's order for a manifest.
+    warnings : list of str
+        What was left out, in words.
+    """
+
+    root: Path
+    images: list[Image]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names, sorted."""
+        return sorted({image.label for image in self.images})
+
+    @property
+    def splits(self) -> list[str]:
+        """The given splits that hold images: empty when there are none."""
+        found = {image.split for image in self.images}
+        return [name for name in ("train", "validation", "test") if name in found]
+
+    def counts(self) -> Counter[str]:
+        """Images a class."""
+        return Counter(image.label for image in self.images)
+
+
+def read_dataset(path: str | os.PathLike[str]) -> Dataset:
+    """Read a folder or a CSV manifest.
+
+    Parameters
+    ----------
+    path : path
+        A folder with one sub-folder a class, or with split folders that hold
+        those; or a CSV file with the columns ``path,label`` and optionally
+        ``split,group``, whose paths are relative to the file.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If nothing usable is there; the message says what was expected.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("cat/1.jpg", "dog/1.jpg"):
+    ...         file = Path(folder, name)
+    ...         file.parent.mkdir()
+    ...         _ = file.write_bytes(b"...")
+    ...     read_dataset(folder).classes
+    ['cat', 'dog']
+    """
+    root = Path(path)
+    if root.is_dir():
+        return _read_folder(root)
+    if root.is_file():
+        return _read_manifest(root)
+    raise DataError(f"no such folder or manifest: {shown(root)}")
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Return a path that can be printed, whatever bytes its name has.
+
+    Examples
+    --------
+    >>> shown("caf\\udce9\\n.jpg")
+    'caf\\\\xe9\\\\n.jpg'
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _read_folder(root: Path) -> Dataset:
+    warnings: list[str] = []
+    folders = _subfolders(root, warnings)
+    split_folders = [p for p in folders if p.name.casefold() in SPLITS]
+    has_splits = any(SPLITS[p.name.casefold()] == "train" for p in split_folders) and any(
+        _subfolders(p, []) for p in split_folders
+    )
+    images: list[Image] = []
+    if has_splits:
+        for folder in sorted(set(folders) - set(split_folders)):
+            warnings.append(f"{shown(folder)} is no split folder: left out")
+        for folder in split_folders:
+            split = SPLITS[folder.name.casefold()]
+            images += _read_classes(folder, split, warnings)
+    else:
+        images = _read_classes(root, None, warnings)
+    if not images:
+        raise DataError(
+            f"no images in {shown(root)}: expected one sub-folder a class with photographs in "
+            "it, or train/ and validation/ (or test/) that hold those"
+        )
+    return Dataset(root, images, warnings)
+
+
+def _read_classes(root: Path, split: str | None, warnings: list[str]) -> list[Image]:
+    images = []
+    for folder in _subfolders(root, warnings):
+        files = list(_files(folder, warnings))
+        if not files:
+            warnings.append(f"class folder {shown(folder)} holds no files: left out")
+        images += [Image(path, folder.name, split) for path in files]
+    loose = [e.name for e in os.scandir(root) if e.is_file() and not _is_litter(e.name)]
+    if loose:
+        warnings.append(
+            f"{len(loose)} files in {shown(root)} lie outside class folders "
+            f"({shown(sorted(loose)[0])}, …): left out"
+        )
+    return images
+
+
+def _subfolders(root: Path, warnings: list[str]) -> list[Path]:
+    try:
+        return sorted(Path(e.path) for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
+    except OSError as error:
+        warnings.append(f"cannot list {shown(root)} ({error.strerror}): left out")
+        return []
+
+
+def _files(folder: Path, warnings: list[str]) -> Iterator[Path]:
+    """Walk a class folder in sorted order, through links but never round a loop."""
+
+    def unreadable(error: OSError) -> None:
+        warnings.append(f"cannot list {shown(error.filename)} ({error.strerror}): left out")
+
+    visited: set[tuple[int, int]] = set()
+    for place, names, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        here = os.stat(place)
+        if (here.st_dev, here.st_ino) in visited:
+            names.clear()
+            continue
+        visited.add((here.st_dev, here.st_ino))
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(place, name)
+            if not _is_litter(name) and _is_plain_file(path, warnings):
+                yield path
+
+
+def _is_plain_file(path: Path, warnings: list[str]) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        warnings.append(f"cannot look at {shown(path)} ({error.strerror}): left out")
+        return False
+    if not stat.S_ISREG(mode):  # a pipe or a device: opening it could hang
+        warnings.append(f"{shown(path)} is no plain file: left out")
+        return False
+    return True
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in LITTER
+
+
+def _read_manifest(path: Path) -> Dataset:
+    images: list[Image] = []
+    problems: list[str] = []
+    try:
+        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            rows = csv.DictReader(file, strict=True)
+            missing = {"path", "label"} - set(rows.fieldnames or ())
+            if missing:
+                raise DataError(
+                    f"manifest {shown(path)}: expected the columns path,label (and optionally "
+                    f"split,group), got {','.join(rows.fieldnames or ()) or 'an empty file'}"
+                )
+            for row in rows:
+                try:
+                    images.append(_manifest_image(row, path.parent))
+                except DataError as error:
+                    problems.append(f"line {rows.line_num}: {error}")
+    except csv.Error as error:
+        raise DataError(f"manifest {shown(path)} is not CSV: {error}") from error
+    except OSError as error:
+        raise DataError(f"cannot read manifest {shown(path)}: {error.strerror}") from error
+    if problems:
+        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        raise DataError(f"manifest {shown(path)}: {'; '.join(problems[:3])}{more}")
+    if not images:
+        raise DataError(f"manifest {shown(path)} lists no images")
+    with_split = sum(image.split is not None for image in images)
+    if with_split not in (0, len(images)):
+        raise DataError(
+            f"manifest {shown(path)}: {with_split} of {len(images)} rows name a split; "
+            "name it in all rows or in none"
+        )
+    return Dataset(path, images)
+
+
+def _manifest_image(row: dict[str, str | None], folder: Path) -> Image:
+    name, label = row.get("path") or "", (row.get("label") or "").strip()
+    if not name or not label:
+        raise DataError("path or label is empty")
+    path = folder / name
+    if not path.is_file():
+        raise DataError(f"no such file: {shown(path)}")
+    split = (row.get("split") or "").strip().casefold()
+    if split and split not in SPLITS:
+        raise DataError(f"unknown split {split!r}; valid: {', '.join(SPLITS)}")
+    return Image(path, label, SPLITS[split] if split else None, row.get("group") or None)

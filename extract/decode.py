@@ -1,0 +1,155 @@
+"""Bytes of an image file to pixels: one recipe for training and prediction."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import DecodeError, unknown
+
+# Part of every feature spec. Raise it when a change here moves a pixel.
+RECIPE = 1
+MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs: 256 MB of RGB
+
+Pixels = NDArray[np.uint8]  # (height, width, 3)
+
+# EXIF orientation (CIPA DC-008, tag 274) to the turn that puts the image upright.
+_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.transpose(1, 0, 2),
+    6: lambda x: x.transpose(1, 0, 2)[:, ::-1],
+    7: lambda x: x[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda x: x.transpose(1, 0, 2)[::-1],
+}
+_ORIENTATION = 274
+
+# Bilinear in Pillow is a triangle filter as wide as the reduction asks for: antialiased.
+_FILTER = Image.Resampling.BILINEAR
+_RESIZE: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
+    "squash": lambda image, size: image.resize(size, _FILTER),
+    "crop": lambda image, size: ImageOps.fit(image, size, _FILTER),
+    "pad": lambda image, size: ImageOps.pad(image, size, _FILTER, color=(127, 127, 127)),
+}
+RESIZE_RULES = tuple(_RESIZE)
+
+
+def decode(
+    data: bytes,
+    size: tuple[int, int] = (224, 224),
+    resize: str = "squash",
+    max_pixels: int = MAX_PIXELS,
+) -> Pixels:
+    """Decode one image file to RGB at the backbone's input size.
+
+    JPEGs go through libjpeg-turbo, at half, a quarter or an eighth of their size
+    where that still exceeds ``size``; everything else goes through Pillow. EXIF
+    orientation is honoured, transparency lies on white, of an animation the
+    first frame counts, 16 bits become 8.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    size : tuple of int
+        Height and width wanted, in pixels.
+    resize : str
+        ``"squash"`` ignores the proportions, ``"crop"`` cuts the middle out,
+        ``"pad"`` adds grey (127) bars.
+    max_pixels : int
+        Refuse larger images before decoding them.
+
+    Returns
+    -------
+    ndarray, shape (height, width, 3), uint8, 0 to 255
+
+    Raises
+    ------
+    DecodeError
+        If the bytes are not a whole image; the message is the reason.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> file = io.BytesIO()
+    >>> Image.new("RGB", (640, 480), "red").save(file, "PNG")
+    >>> decode(file.getvalue())[0, 0].tolist()
+    [255, 0, 0]
+    """
+    if resize not in _RESIZE:
+        raise unknown("resize rule", resize, list(_RESIZE))
+    if not data:
+        raise DecodeError("empty file (0 bytes)")
+    header = _open(data, max_pixels)
+    try:
+        orientation = header.getexif().get(_ORIENTATION, 1)
+        pixels = _pixels(data, header, max(size))
+    except DecodeError:
+        raise
+    except Exception as error:  # decoders raise whatever damaged bytes lead them to
+        raise DecodeError(f"damaged {header.format} image: {_first_line(error)}") from error
+    if orientation in _UPRIGHT:
+        pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
+    height, width = size
+    return np.asarray(_RESIZE[resize](Image.fromarray(pixels), (width, height)))
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    """Read the header alone: format, size, mode."""
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError as error:
+        raise DecodeError(f"not an image (begins with {data[:8]!r})") from error
+    except Image.DecompressionBombError as error:
+        raise DecodeError(f"too large: {_first_line(error)}") from error
+    except Exception as error:
+        raise DecodeError(f"damaged image: {_first_line(error)}") from error
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise DecodeError(
+            f"too large: {image.width} x {image.height} is {pixels:,} pixels, "
+            f"the limit is {max_pixels:,}"
+        )
+    return image
+
+
+def _pixels(data: bytes, header: Image.Image, shortest: int) -> Pixels:
+    if header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L"):
+        try:
+            # Scaling inside the inverse DCT is itself an average over each block.
+            return simplejpeg.decode_jpeg(
+                data, min_height=shortest, min_width=shortest, min_factor=2, strict=True
+            )
+        except ValueError:
+            # strict refuses stray bytes that harm nothing, too: Pillow, which raises when
+            # data is missing, has the last word.
+            pass
+    return np.asarray(_to_rgb(header))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise DecodeError(f"{image.mode!r} pixels (32 bits a channel) have no known range")
+    if "A" in image.mode or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+# Sizes between Pillow's warning and its error are judged by max_pixels above.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)

@@ -1,0 +1,399 @@
+"""What is missing → read, decode, run the backbone → segments."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache import DamagedSegmentError, FeatureStore, Sighting, StatIndex
+from ..errors import DataError, DecodeError
+from .dataset import shown
+from .decode import Pixels, decode
+from .engines import Engine
+
+BATCH_SIZE = 32
+SEGMENT_ROWS = 512  # a kill loses at most this many images' work …
+SEGMENT_BYTES = 128 << 20  # … or this much of it …
+SEGMENT_SECONDS = 30.0  # … or what this long took
+
+Progress = Callable[[int, int], None]  # images done, images to do
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An image that has no features, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass
+class Extraction:
+    """What became of each image; the counts and failures add up to all images.
+
+    Parameters
+    ----------
+    digests : list of (bytes or None)
+        SHA-256 of each image, in the order given; None where it failed.
+    extracted, reused, duplicates : int
+        Ran through the backbone now; were in the cache; equal an earlier image.
+    failures : list of Failure
+        Images that could not be read or decoded.
+    seconds : float
+        Wall time of the whole call.
+    engine : str or None
+        What ran the backbone; None when nothing had to run.
+    """
+
+    digests: list[bytes | None]
+    extracted: int = 0
+    reused: int = 0
+    duplicates: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    seconds: float = 0.0
+    engine: str | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One image on its way: where it stands in the dataset and what was found."""
+
+    position: int
+    sighting: Sighting | None = None
+    pixels: Pixels | None = None
+    failure: str | None = None
+
+
+def extract(
+    paths: Sequence[Path],
+    store: FeatureStore,
+    make_engine: Callable[[], Engine],
+    stat_index: StatIndex,
+    *,
+    batch_size: int = BATCH_SIZE,
+    workers: int | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Extraction:
+    """Make sure that the store holds the features of all these images.
+
+    Each file is read at most once, and not at all when the stat index knows it
+    and the store has its features. The engine is made only when it is needed.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image files.
+    store : FeatureStore
+        Where features are looked up and appended, in segments.
+    make_engine : callable
+        Returns the engine for the store's spec; called at most once.
+    stat_index : StatIndex
+        Remembers digests of unchanged files.
+    batch_size : int
+        Images a batch.
+    workers : int, optional
+        Threads that read and decode; by default one a core.
+    progress : callable
+        Told ``(done, total)`` images after each batch.
+
+    Returns
+    -------
+    Extraction
+
+    Raises
+    ------
+    CacheError
+        If the cache cannot be written. Whatever stops the run, finished rows
+        are committed first.
+    """
+    begin = time.perf_counter()
+    digests, unread = _look_up(paths, store, stat_index)
+    run = _Run(paths, store, make_engine, stat_index, digests)
+    progress(len(paths) - len(unread), len(paths))
+    workers = workers or os.cpu_count() or 1
+    batches = [unread[i : i + batch_size] for i in range(0, len(unread), batch_size)]
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            for readings, features in _bounded(pool, run.process, batches, 2 * workers):
+                run.take(readings, features)
+                progress(len(paths) - len(unread) + run.done, len(paths))
+    finally:
+        run.commit()
+    return run.summary(time.perf_counter() - begin)
+
+
+def read_features(
+    paths: Sequence[Path], store: FeatureStore, extract_again: Callable[[], Extraction]
+) -> tuple[Extraction, NDArray[np.float32], list[int]]:
+    """Extract what is missing, then read all features; mend damage on the way.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image files.
+    store : FeatureStore
+        Where the features lie.
+    extract_again : callable
+        Runs :func:`extract` on these paths.
+
+    Returns
+    -------
+    extraction : Extraction
+    features : ndarray, shape (n, d), float32
+        One row for each image that has features.
+    positions : list of int, length n
+        Which of ``paths`` each row belongs to.
+    """
+    while True:
+        extraction = extract_again()
+        positions = [i for i, digest in enumerate(extraction.digests) if digest is not None]
+        try:
+            rows = store.read([digest for digest in extraction.digests if digest is not None])
+        except DamagedSegmentError:
+            continue  # the segment is set aside: its rows are missing now, and extracted anew
+        return extraction, rows, positions
+
+
+def check_failures(extraction: Extraction, limit: str | None) -> None:
+    """Judge the failures against ``--max-failures``.
+
+    Parameters
+    ----------
+    extraction : Extraction
+        What happened.
+    limit : str or None
+        A count such as ``"0"`` or a share such as ``"5%"``; None means that
+        only a run in which everything failed is an error.
+
+    Raises
+    ------
+    DataError
+        If more failed than allowed. What did not fail is in the cache.
+    OptionError
+        If the limit is neither a count nor a share.
+
+    Examples
+    --------
+    >>> check_failures(Extraction([b"", None], failures=[Failure(Path("x"), "empty")]), "50%")
+    """
+    failed, total = len(extraction.failures), len(extraction.digests)
+    if not failed:
+        return
+    first = extraction.failures[0]
+    example = f"first: {shown(first.path)}: {first.reason}"
+    if failed == total:
+        raise DataError(f"none of the {total} images can be used; {example}")
+    if limit is not None and failed > parse_limit(limit, total):
+        raise DataError(
+            f"{failed} of {total} images failed, --max-failures allows {limit}; the others are "
+            f"cached; {example}"
+        )
+
+
+def parse_limit(limit: str, total: int) -> float:
+    """Return how many failures a limit such as ``"3"`` or ``"5%"`` allows.
+
+    Raises
+    ------
+    OptionError
+        If it is neither.
+    """
+    from ..errors import OptionError
+
+    try:
+        share = limit.endswith("%")
+        value = float(limit.removesuffix("%")) / 100 * total if share else int(limit)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise OptionError(f"--max-failures takes a count (3) or a share (5%), got {limit!r}")
+    return value
+
+
+def _look_up(
+    paths: Sequence[Path], store: FeatureStore, stat_index: StatIndex
+) -> tuple[list[bytes | None], list[int]]:
+    """Find what needs no reading: (digest or None for each path, positions to read)."""
+    digests: list[bytes | None] = []
+    unread = []
+    for position, path in enumerate(paths):
+        try:
+            digest = stat_index.look_up(path, path.stat())
+        except OSError:
+            digest = None  # reading it will say what is wrong
+        known = digest if digest in store else None
+        digests.append(known)
+        if known is None:
+            unread.append(position)
+    return digests, unread
+
+
+class _Run:
+    """One extraction under way. Workers call ``process``; the caller's thread does the rest."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        store: FeatureStore,
+        make_engine: Callable[[], Engine],
+        stat_index: StatIndex,
+        digests: list[bytes | None],
+    ) -> None:
+        self._paths = paths
+        self._store = store
+        self._stat_index = stat_index
+        self._make_engine = make_engine
+        self._engine: Engine | None = None
+        self._engine_lock = threading.Lock()
+        self._claim_lock = threading.Lock()
+        self._claimed: set[bytes] = set()  # digests that some worker of this run decodes
+        self._pending: list[tuple[Sighting, NDArray[np.float32]]] = []
+        self._since = time.monotonic()
+        self._digests = digests
+        self._reused = {digest for digest in digests if digest is not None}
+        self._extracted: set[bytes] = set()
+        self._failures: dict[int, str] = {}
+        self.done = 0
+
+    def process(self, positions: Sequence[int]) -> tuple[list[_Reading], NDArray[np.float32]]:
+        """Read, decode and run one batch, in a worker's thread."""
+        readings = [self._read(position) for position in positions]
+        images = [r.pixels for r in readings if r.pixels is not None]
+        if not images:
+            return readings, np.empty((0, 0), dtype=np.float32)
+        engine = self._get_engine()
+        return readings, engine(np.stack(images))
+
+    def take(self, readings: list[_Reading], features: NDArray[np.float32]) -> None:
+        """Take in one finished batch; commit a segment when enough has gathered."""
+        rows = iter(features)
+        known = []
+        for reading in readings:
+            self.done += 1
+            if reading.sighting is None:
+                self._failures[reading.position] = reading.failure or "unknown"
+                continue
+            self._digests[reading.position] = reading.sighting.digest
+            if reading.failure is not None:
+                self._failures[reading.position] = reading.failure
+            elif reading.pixels is not None:
+                self._pending.append((reading.sighting, next(rows)))
+            else:
+                known.append(reading.sighting)
+                if reading.sighting.digest in self._store:
+                    self._reused.add(reading.sighting.digest)
+        self._stat_index.record(known)
+        gathered = sum(row.nbytes for _, row in self._pending[:1]) * len(self._pending)
+        if (
+            len(self._pending) >= SEGMENT_ROWS
+            or gathered >= SEGMENT_BYTES
+            or time.monotonic() - self._since > SEGMENT_SECONDS
+        ):
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what has gathered as one segment, then remember the files."""
+        self._since = time.monotonic()
+        if not self._pending:
+            return
+        sightings = [sighting for sighting, _ in self._pending]
+        rows = np.stack([row for _, row in self._pending])
+        self._store.append([sighting.digest for sighting in sightings], rows)
+        self._extracted.update(sighting.digest for sighting in sightings)
+        self._stat_index.record(sightings)
+        self._pending.clear()
+
+    def summary(self, seconds: float) -> Extraction:
+        """Count what happened to each image."""
+        self._fail_copies()
+        digests = [
+            None if i in self._failures else digest for i, digest in enumerate(self._digests)
+        ]
+        held = [digest for digest in digests if digest is not None]
+        reused = self._reused - self._extracted
+        return Extraction(
+            digests=digests,
+            extracted=len(self._extracted),
+            reused=len(reused),
+            duplicates=len(held) - len(set(held)),
+            failures=[Failure(self._paths[i], self._failures[i]) for i in sorted(self._failures)],
+            seconds=seconds,
+            engine=self._engine.name if self._engine else None,
+        )
+
+    def _fail_copies(self) -> None:
+        """Give the copies of an image that failed its reason."""
+        reasons = {self._digests[i]: reason for i, reason in self._failures.items()}
+        reasons.pop(None, None)
+        for i, digest in enumerate(self._digests):
+            if digest in reasons and digest not in self._store:
+                self._failures[i] = reasons[digest]
+
+    def _read(self, position: int) -> _Reading:
+        path = self._paths[position]
+        reading = _Reading(position)
+        try:
+            now = time.time_ns()
+            with open(path, "rb") as file:
+                stat = os.fstat(file.fileno())
+                data = file.read()
+        except OSError as error:
+            reading.failure = f"cannot read: {error.strerror}"
+            return reading
+        reading.sighting = Sighting(path, stat, now, hashlib.sha256(data).digest())
+        if not self._claim(reading.sighting.digest):
+            return reading
+        spec = self._store.spec
+        try:
+            reading.pixels = decode(data, spec.input_size, spec.resize)
+        except DecodeError as error:
+            reading.failure = str(error)
+        return reading
+
+    def _claim(self, digest: bytes) -> bool:
+        """Tell whether this worker is the one to decode this image."""
+        with self._claim_lock:
+            if digest in self._claimed or digest in self._store:
+                return False
+            self._claimed.add(digest)
+            return True
+
+    def _get_engine(self) -> Engine:
+        with self._engine_lock:
+            if self._engine is None:
+                self._engine = self._make_engine()
+            return self._engine
+
+
+def _bounded(
+    pool: ThreadPoolExecutor,
+    work: Callable[[Sequence[int]], tuple[list[_Reading], NDArray[np.float32]]],
+    batches: list[list[int]],
+    limit: int,
+) -> Iterator[tuple[list[_Reading], NDArray[np.float32]]]:
+    """Yield results as they finish, with at most ``limit`` batches in memory."""
+    waiting: set[Future[tuple[list[_Reading], NDArray[np.float32]]]] = set()
+    ahead = iter(batches)
+    try:
+        for batch in ahead:
+            waiting.add(pool.submit(work, batch))
+            if len(waiting) >= limit:
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
+        while waiting:
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    finally:
+        for future in waiting:
+            future.cancel()

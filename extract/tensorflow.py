@@ -1,0 +1,64 @@
+"""TensorFlow, loaded late and quietly."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+
+@functools.cache
+def load_tensorflow() -> Any:
+    """Import TensorFlow without a line on the user's terminal; return the module.
+
+    GPUs are told to take memory as they need it, so that others may use them too.
+
+    Raises
+    ------
+    ImportError
+        With what the import itself had written to standard error.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the runtime's C++ log: fatal only
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _stderr_held_back():
+        import tensorflow
+
+        for gpu in tensorflow.config.list_physical_devices("GPU"):
+            tensorflow.config.experimental.set_memory_growth(gpu, True)
+        tensorflow.zeros(1)  # starts the runtime, which logs once
+    tensorflow.get_logger().setLevel("ERROR")
+    return tensorflow
+
+
+def load_keras() -> Any:
+    """Import Keras on TensorFlow, quietly; return the module."""
+    load_tensorflow()
+    import keras
+
+    return keras
+
+
+@contextlib.contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Keep the process's standard error, C++ libraries' included, off the terminal.
+
+    TensorFlow writes to file descriptor 2 before its log level counts. If the
+    block fails, everything held back is let out.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(terminal, held.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
