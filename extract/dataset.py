@@ -118,6 +118,11 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
     raise DataError(f"no such folder or manifest: {shown(root)}")
 
 
+def plain_files(folder: Path) -> list[Path]:
+    """Return all plain files below a folder, sorted, hidden ones left out."""
+    return list(_files(folder, []))
+
+
 def shown(path: str | os.PathLike[str]) -> str:
     """Return a path that can be printed, whatever bytes its name has.
 

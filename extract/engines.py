@@ -68,12 +68,12 @@ def build_extractor(spec: FeatureSpec, weights: Path) -> Any:
     # training=False keeps batch norm on its ImageNet statistics.
     maps = taps(backbone.preprocess(keras.ops.cast(images, "float32")), training=False)
     maps = maps if isinstance(maps, list) else [maps]
-    pooled = [part for one in maps for part in _pool(keras, one, spec.pooling)]
+    pooled = [part for one in maps for part in pool(keras, one, spec.pooling)]
     features = keras.ops.concatenate(pooled, axis=-1) if len(pooled) > 1 else pooled[0]
     return keras.Model(images, features)
 
 
-def _pool(keras: Any, maps: Any, pooling: str) -> list[Any]:
+def pool(keras: Any, maps: Any, pooling: str) -> list[Any]:
     """Reduce maps (n, height, width, channels) to vectors (n, d)."""
     ops = keras.ops
     if pooling not in POOLINGS:

@@ -1,0 +1,1 @@
+"""Features to answers: heads, fine-tuning, evaluation, the report."""

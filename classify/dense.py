@@ -1,0 +1,164 @@
+"""A small dense network on cached features, behind scikit-learn's contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+class DenseHead(ClassifierMixin, BaseEstimator):
+    """Dense layer, dropout, softmax; trained by Keras, predicted by NumPy.
+
+    A share of the training data is carved out to choose the number of epochs
+    (early stopping, best weights restored). The fitted weights are plain
+    arrays, so that prediction needs no TensorFlow.
+
+    Parameters
+    ----------
+    units : int
+        Width of the hidden layer (ReLU).
+    dropout : float
+        Share of hidden units dropped in training, 0 to 1.
+    weight_decay : float
+        Decoupled weight decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
+    learning_rate : float
+        Of AdamW.
+    epochs : int
+        At most.
+    patience : int
+        Epochs without a lower validation loss before it stops.
+    batch_size : int
+        Images a step.
+    validation_share : float
+        Carved out of the training data for early stopping; classes too small
+        for it switch early stopping off, and all ``epochs`` run.
+    random_state : int
+        Seeds the weights, dropout, order and the carved-out share.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (k,)
+        Class labels, sorted.
+    weights_ : list of ndarray
+        Kernels (d, units) and (units, k) with their biases, float32.
+    epochs_ : int
+        Epochs whose weights were kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.repeat(np.eye(2, 4, dtype=np.float32), 30, axis=0)
+    >>> y = np.repeat(["cat", "dog"], 30)
+    >>> DenseHead(units=8, epochs=40, learning_rate=0.01).fit(X, y).score(X, y)
+    1.0
+    """
+
+    def __init__(
+        self,
+        units: int = 256,
+        dropout: float = 0.5,
+        weight_decay: float = 1e-3,
+        learning_rate: float = 1e-3,
+        epochs: int = 60,
+        patience: int = 8,
+        batch_size: int = 64,
+        validation_share: float = 0.15,
+        random_state: int = 0,
+    ) -> None:
+        self.units = units
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.validation_share = validation_share
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> DenseHead:
+        """Train on features (n, d) with labels (n,)."""
+        X, y = validate_data(self, X, y, dtype=np.float32)
+        check_classification_targets(y)
+        self.classes_, targets = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"DenseHead needs two classes, got one class: {self.classes_[0]!r}")
+        train, held_out = self._carve(targets)
+        self._train(X[train], targets[train], X[held_out], targets[held_out])
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return logits: (n, k), or (n,) for two classes, positive for the second."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return class probabilities, (n, k), rows sum to 1."""
+        from scipy.special import softmax
+
+        probabilities: NDArray[np.float32] = softmax(self._logits(X), axis=1)
+        return probabilities
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable label of each row, (n,)."""
+        labels: NDArray[Any] = self.classes_[self._logits(X).argmax(axis=1)]
+        return labels
+
+    def _logits(self, X: ArrayLike) -> NDArray[np.float32]:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        kernel, bias, top_kernel, top_bias = self.weights_
+        hidden = np.maximum(X @ kernel + bias, 0)
+        logits: NDArray[np.float32] = hidden @ top_kernel + top_bias
+        return logits
+
+    def _carve(self, targets: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        held_out = round(self.validation_share * len(targets))
+        smallest = np.bincount(targets).min()
+        if held_out < len(self.classes_) or smallest < 2:
+            return np.arange(len(targets)), np.arange(0)
+        splitter = StratifiedShuffleSplit(1, test_size=held_out, random_state=self.random_state)
+        train, validation = next(splitter.split(targets, targets))
+        return train, validation
+
+    def _train(
+        self,
+        X: NDArray[np.float32],
+        y: NDArray[np.intp],
+        X_held_out: NDArray[np.float32],
+        y_held_out: NDArray[np.intp],
+    ) -> None:
+        from ..extract.tensorflow import load_keras
+
+        keras = load_keras()
+        keras.utils.set_random_seed(self.random_state)
+        network = keras.Sequential(
+            [
+                keras.Input((X.shape[1],)),
+                keras.layers.Dense(self.units, activation="relu"),
+                keras.layers.Dropout(self.dropout, seed=self.random_state),
+                keras.layers.Dense(len(self.classes_)),
+            ]
+        )
+        network.compile(
+            keras.optimizers.AdamW(self.learning_rate, weight_decay=self.weight_decay),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        early = keras.callbacks.EarlyStopping(patience=self.patience, restore_best_weights=True)
+        watched = len(X_held_out) > 0
+        history = network.fit(
+            X,
+            y,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            validation_data=(X_held_out, y_held_out) if watched else None,
+            callbacks=[early] if watched else [],
+            verbose=0,
+        )
+        self.epochs_ = early.best_epoch + 1 if watched else len(history.epoch)
+        self.weights_ = [np.asarray(array) for array in network.get_weights()]

@@ -1,0 +1,221 @@
+"""A trained classifier: save, load, label images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..cache.spec import FeatureSpec
+from ..errors import ModelError
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+HEAD = "head.skops"
+
+# What skops does not trust by itself; data all of it, none of it runs code from the file.
+TRUSTED = [
+    "headstart.classify.dense.DenseHead",
+    "headstart.classify.scale.PowerScaler",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._TemperatureScaling",
+]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A head with all that is needed to label a new image.
+
+    Parameters
+    ----------
+    name : str
+        The head's name.
+    estimator : CalibratedClassifierCV
+        Features (n, d) to probabilities (n, k).
+    classes : list of str
+        Class names, in the order of the probabilities' columns.
+    spec : FeatureSpec
+        The features it was trained on.
+    weights : str
+        ``"imagenet"`` or the weights file given at training.
+    record : dict
+        What ``fit head`` reported.
+    """
+
+    name: str
+    estimator: Any
+    classes: list[str]
+    spec: FeatureSpec
+    weights: str
+    record: dict[str, Any]
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
+        from .select import predict_proba
+
+        return predict_proba(self.estimator, X)
+
+    def save(self, path: Path) -> None:
+        """Write one file: a zip of JSON and a skops head, each part checksummed.
+
+        Raises
+        ------
+        ModelError
+            If the file cannot be written; nothing half-written is left.
+        """
+        import skops.io
+
+        head = skops.io.dumps(self.estimator)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "created_by": f"headstart {__version__}",
+            "head": self.name,
+            "classes": self.classes,
+            "spec": json.loads(self.spec.to_json()),
+            "weights": self.weights,
+            "record": self.record,
+            "sha256": {HEAD: hashlib.sha256(head).hexdigest()},
+        }
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
+                file.writestr(MANIFEST, json.dumps(manifest, indent=1))
+                file.writestr(HEAD, head)
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise ModelError(f"cannot write the model {path}: {error.strerror}") from error
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Load a saved classifier without running any code from the file.
+
+    Parameters
+    ----------
+    path : path
+        What ``fit head --out`` wrote.
+
+    Raises
+    ------
+    ModelError
+        If it is no model, damaged, newer than this headstart, or holds types
+        that headstart does not put there.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as file:
+            manifest = json.loads(file.read(MANIFEST))
+            head = file.read(HEAD)
+        version = int(manifest["format_version"])
+        checksum = manifest["sha256"][HEAD]
+    except FileNotFoundError:
+        raise ModelError(f"no model file {path}; 'fit head --out FILE' writes one") from None
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error
+    if version > FORMAT_VERSION:
+        raise ModelError(
+            f"{path} has model format {version}, newer than this headstart's {FORMAT_VERSION}: "
+            "upgrade headstart"
+        )
+    if hashlib.sha256(head).hexdigest() != checksum:
+        raise ModelError(f"{path} is damaged: {HEAD} does not match its checksum")
+    spec = FeatureSpec.from_json(json.dumps(manifest["spec"]))
+    return Model(
+        name=manifest["head"],
+        estimator=_load_head(head, path),
+        classes=list(manifest["classes"]),
+        spec=spec,
+        weights=manifest["weights"],
+        record=manifest["record"],
+    )
+
+
+def _load_head(head: bytes, path: Path) -> Any:
+    import skops.io
+
+    unknown = sorted(set(skops.io.get_untrusted_types(data=head)) - set(TRUSTED))
+    if unknown:
+        raise ModelError(f"{path} holds types that no headstart model has: {', '.join(unknown)}")
+    return skops.io.loads(head, trusted=TRUSTED)
+
+
+def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Fold scaler, linear head and temperature into one dense softmax layer.
+
+    Parameters
+    ----------
+    estimator : CalibratedClassifierCV
+        As :func:`headstart.classify.select.fit_calibrated` returns for a
+        linear head.
+
+    Returns
+    -------
+    kernel : ndarray, shape (d, k), float32
+    bias : ndarray, shape (k,), float32
+        ``softmax(features ** power @ kernel + bias)`` equals
+        ``predict_proba(features)``, with the power of the scaler before it.
+
+    Raises
+    ------
+    ModelError
+        If the head is not linear.
+    """
+    member = estimator.calibrated_classifiers_[0]
+    scaler, head = member.estimator["scale"], member.estimator["head"]
+    if not hasattr(head, "coef_") or not hasattr(scaler, "mean_"):
+        raise ModelError(f"a {type(head).__name__} is not one linear layer")
+    coefficients, intercept = np.atleast_2d(head.coef_), np.atleast_1d(head.intercept_)
+    if len(coefficients) == 1:  # two classes: scikit-learn keeps one row, the second's
+        coefficients = np.vstack([-coefficients, coefficients])
+        intercept = np.concatenate([-intercept, intercept])
+    beta = float(member.calibrators[0].beta_)
+    kernel = (coefficients / scaler.scale_).T * beta  # (d, k)
+    bias = intercept * beta - scaler.mean_ @ kernel
+    return kernel.astype(np.float32), bias.astype(np.float32)
+
+
+def assemble(model: Model, weights: Path) -> Any:
+    """Return one Keras model from images to probabilities.
+
+    Parameters
+    ----------
+    model : Model
+        With a linear head.
+    weights : Path
+        The backbone's weights file.
+
+    Returns
+    -------
+    keras.Model
+        (n, height, width, 3) uint8 to (n, k) float32.
+    """
+    from ..extract.engines import build_extractor
+    from ..extract.tensorflow import load_keras
+
+    keras = load_keras()
+    kernel, bias = linear_layer(model.estimator)
+    extractor = build_extractor(model.spec, weights)
+    power = model.estimator.calibrated_classifiers_[0].estimator["scale"].power
+    features = extractor.outputs[0]
+    raised = keras.ops.sign(features) * keras.ops.power(keras.ops.abs(features), power)
+    top = keras.layers.Dense(len(model.classes), activation="softmax")
+    whole = keras.Model(extractor.inputs, top(raised))
+    top.set_weights([kernel, bias])
+    return whole
+
+
+def trained_parameters(estimator: Any) -> int:
+    """Count the numbers that training a head has set: weights and intercepts."""
+    head = estimator.calibrated_classifiers_[0].estimator["head"]
+    arrays = [getattr(head, name, None) for name in ("coef_", "intercept_")]
+    arrays += getattr(head, "weights_", [])
+    return sum(int(np.size(array)) for array in arrays if array is not None)

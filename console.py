@@ -1,0 +1,151 @@
+"""Progress, tables and plain lines for a person at a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
+
+# A pipe has no width: lines and tables are as long as they are.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Tell = Callable[[int, int], None]
+
+
+class _Rate(ProgressColumn):
+    """Things a second, over the whole task."""
+
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed or task.speed
+        return Text(f"{rate:,.0f}/s" if rate else "", style="progress.data.speed")
+
+
+class Stages:
+    """Shows one stage after the other on standard error.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._bars: Progress | None = None
+        self._plain = not quiet and not err.is_terminal
+        if not quiet and err.is_terminal:
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                _Rate(),
+                TimeRemainingColumn(),
+                console=err,
+            )
+
+    def __enter__(self) -> Stages:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, name: str) -> Tell:
+        """Begin a stage; return the function that takes ``(done, total)``."""
+        if self._bars is not None:
+            return self._bar(self._bars, name)
+        if self._plain:
+            return _plain_lines(name)
+        return lambda done, total: None
+
+    @staticmethod
+    def _bar(bars: Progress, name: str) -> Tell:
+        for earlier in bars.tasks:
+            bars.stop_task(earlier.id)
+        task = bars.add_task(name, total=None)
+
+        def tell(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total)
+
+        return tell
+
+
+def _plain_lines(name: str) -> Tell:
+    begin = last = time.monotonic()
+    first: int | None = None
+    err.print(name, markup=False)
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last, first
+        now = time.monotonic()
+        first = done if first is None else first
+        if now - last < PLAIN_SECONDS and done < total:
+            return
+        if done >= total and first >= total:
+            return  # all of it was there already
+        last = now
+        rate = (done - first) / max(now - begin, 1e-9)
+        left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        err.print(f"{name}: {done}/{total}, {rate:.1f}/s{left}", markup=False)
+
+    return tell
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print exactly one JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=1) + "\n")
+    sys.stdout.flush()
+
+
+def print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table on standard output; the first column is text, the others figures."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for position, column in enumerate(columns):
+        table.add_column(
+            column, justify="right" if position else "left", no_wrap=True, overflow="ignore"
+        )
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    out.print(table)
+
+
+def say(line: str) -> None:
+    """Print one plain line on standard output."""
+    out.print(line, markup=False)
+
+
+def warn(line: str) -> None:
+    """Print one warning on standard error."""
+    err.print(Text.assemble(("warning: ", "yellow"), line))
+
+
+def fail(line: str) -> None:
+    """Print an expected error: one line on standard error."""
+    err.print(Text.assemble(("error: ", "bold red"), " ".join(line.splitlines())))
+
+
+@contextlib.contextmanager
+def stages(*, quiet: bool) -> Iterator[Stages]:
+    """Show progress while the block runs."""
+    with Stages(quiet=quiet) as shown:
+        yield shown

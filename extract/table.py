@@ -1,0 +1,54 @@
+"""One portable HDF5 file of a dataset's features, for use outside headstart."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import h5py
+
+from ..errors import CacheError
+from .dataset import Dataset
+from .features import Features, FeatureSource
+
+
+def write_table(path: Path, dataset: Dataset, features: Features, source: FeatureSource) -> None:
+    """Write ``features``, ``label``, ``path``, ``split`` and ``classes``.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; replaced when it exists.
+    dataset : Dataset
+        Where labels, paths and splits come from.
+    features : Features
+        One row for each image that could be read.
+    source : FeatureSource
+        Its spec becomes an attribute.
+
+    Raises
+    ------
+    CacheError
+        If the file cannot be written.
+    """
+    images = [dataset.images[i] for i in features.positions]
+    classes = dataset.classes
+    index = {name: i for i, name in enumerate(classes)}
+    text = h5py.string_dtype("utf-8")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(temporary, "w", libver="latest", locking=False) as file:
+            file.attrs["spec"] = source.spec.to_json()
+            file.create_dataset("features", data=features.X, fletcher32=True)
+            file["label"] = [index[image.label] for image in images]
+            for name, values in {
+                "path": [os.fsencode(image.path) for image in images],
+                "split": [image.split or "" for image in images],
+                "classes": classes,
+            }.items():
+                file.create_dataset(name, data=values, dtype=text)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CacheError(f"cannot write the table {path}: {error}") from error
