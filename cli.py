@@ -359,8 +359,10 @@ def demo_command(
             ),
         ),
         (
-            f"headstart compare transfer-vs-finetune {digits} --model logreg --model ridge "
-            f"--epochs 2 --out {out / 'report'}",
+            (
+                f"headstart compare transfer-vs-finetune {digits} --model logreg --model ridge "
+                f"--epochs 2 --out {out / 'report'}"
+            ),
             lambda: compare_command(
                 digits,
                 model=["logreg", "ridge"],

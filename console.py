@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -61,7 +61,7 @@ class Stages:
                 console=err,
             )
 
-    def __enter__(self) -> Stages:
+    def __enter__(self) -> Self:
         if self._bars is not None:
             self._bars.start()
         return self

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
@@ -102,7 +103,7 @@ class StatIndex:
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)
 
-    def __enter__(self) -> StatIndex:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

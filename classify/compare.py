@@ -245,9 +245,7 @@ def _refit(probe: FittedHead, table: Table, rows: NDArray[np.intp], seed: int) -
 
 
 def _right(probabilities: NDArray[np.float64], table: Table) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = (
-        probabilities.argmax(axis=1) == table.y[table.split.evaluation]
-    )
+    right: NDArray[np.bool_] = probabilities.argmax(axis=1) == table.y[table.split.evaluation]
     return right
 
 

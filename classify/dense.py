@@ -83,13 +83,14 @@ class DenseHead(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> DenseHead:
         """Train on features (n, d) with labels (n,)."""
-        X, y = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(y)
-        self.classes_, targets = np.unique(y, return_inverse=True)
+        checked: Any = validate_data(self, X, y, dtype=np.float32)
+        features, labels = checked
+        check_classification_targets(labels)
+        self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"DenseHead needs two classes, got one class: {self.classes_[0]!r}")
         train, held_out = self._carve(targets)
-        self._train(X[train], targets[train], X[held_out], targets[held_out])
+        self._train(features[train], targets[train], features[held_out], targets[held_out])
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:

@@ -149,9 +149,7 @@ class PairedTest:
         return {**asdict(self), "difference_ci95": list(self.difference_ci95)}
 
 
-def paired_test(
-    first: NDArray[np.bool_], second: NDArray[np.bool_], seed: int = 0
-) -> PairedTest:
+def paired_test(first: NDArray[np.bool_], second: NDArray[np.bool_], seed: int = 0) -> PairedTest:
     """Compare which images two classifiers labelled right.
 
     McNemar 1947 in its exact form, a binomial test on the images where the two
@@ -179,10 +177,7 @@ def paired_test(
     only_second = int((second & ~first).sum())
     differing = only_first + only_second
     change = second.astype(np.float64) - first.astype(np.float64)
-    if differing:
-        p = float(binomtest(only_first, differing, 0.5).pvalue)
-    else:
-        p = 1.0
+    p = float(binomtest(only_first, differing, 0.5).pvalue) if differing else 1.0
     if np.ptp(change) > 0:
         sampled = bootstrap(
             (change,), np.mean, n_resamples=RESAMPLES, method="BCa", rng=np.random.default_rng(seed)

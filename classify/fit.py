@@ -204,7 +204,9 @@ def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) 
     }
 
 
-def to_model(fitted: FittedHead, table: Table, source: FeatureSource, record: dict[str, Any]) -> Model:
+def to_model(
+    fitted: FittedHead, table: Table, source: FeatureSource, record: dict[str, Any]
+) -> Model:
     """Return the fitted head as a classifier that can be saved."""
     weights = source.options.weights
     return Model(
@@ -218,7 +220,7 @@ def to_model(fitted: FittedHead, table: Table, source: FeatureSource, record: di
 
 
 def _groups(named: Sequence[str | None], digests: Sequence[bytes]) -> NDArray[np.intp]:
-    """Number the groups; an image without one goes with its exact copies."""
+    """Give each group a number; an image without one goes with its exact copies."""
     keys = [name or digest.hex() for name, digest in zip(named, digests, strict=True)]
     numbers: NDArray[np.intp] = np.unique(keys, return_inverse=True)[1]
     return numbers

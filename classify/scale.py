@@ -57,4 +57,5 @@ class PowerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _raised(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         if self.power == 1:
             return X
-        return np.copysign(np.abs(X) ** self.power, X)
+        raised: NDArray[np.floating] = np.copysign(np.abs(X) ** self.power, X)
+        return raised

@@ -90,7 +90,9 @@ def make_folds(y: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> Fold
     return [(train, held_out) for train, held_out in folds if len(held_out)]
 
 
-def choose(head: Head, X: NDArray[np.float32], y: NDArray[np.intp], folds: Folds, seed: int) -> Choice:
+def choose(
+    head: Head, X: NDArray[np.float32], y: NDArray[np.intp], folds: Folds, seed: int
+) -> Choice:
     """Choose scaler and regularisation by mean accuracy over the folds.
 
     Ties go to the more regularised candidate, which stands first in the table.

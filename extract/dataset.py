@@ -124,12 +124,12 @@ def plain_files(folder: Path) -> list[Path]:
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """Return a path that can be printed, whatever bytes its name has.
+    r"""Return a path that can be printed, whatever bytes its name has.
 
     Examples
     --------
-    >>> shown("caf\\udce9\\n.jpg")
-    'caf\\\\xe9\\\\n.jpg'
+    >>> shown("caf\udce9\n.jpg")
+    'caf\\xe9\\n.jpg'
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -144,8 +144,10 @@ def _read_folder(root: Path) -> Dataset:
     )
     images: list[Image] = []
     if has_splits:
-        for folder in sorted(set(folders) - set(split_folders)):
-            warnings.append(f"{shown(folder)} is no split folder: left out")
+        warnings += [
+            f"{shown(folder)} is no split folder: left out"
+            for folder in sorted(set(folders) - set(split_folders))
+        ]
         for folder in split_folders:
             split = SPLITS[folder.name.casefold()]
             images += _read_classes(folder, split, warnings)
@@ -170,7 +172,7 @@ def _read_classes(root: Path, split: str | None, warnings: list[str]) -> list[Im
     if loose:
         warnings.append(
             f"{len(loose)} files in {shown(root)} lie outside class folders "
-            f"({shown(sorted(loose)[0])}, …): left out"
+            f"({shown(min(loose))}, …): left out"
         )
     return images
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from collections.abc import Callable
@@ -123,15 +124,14 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 
 def _pixels(data: bytes, header: Image.Image, shortest: int) -> Pixels:
     if header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L"):
-        try:
+        # strict refuses stray bytes that harm nothing, too: Pillow, which raises when data is
+        # missing, has the last word.
+        with contextlib.suppress(ValueError):
             # Scaling inside the inverse DCT is itself an average over each block.
-            return simplejpeg.decode_jpeg(
+            pixels: Pixels = simplejpeg.decode_jpeg(
                 data, min_height=shortest, min_width=shortest, min_factor=2, strict=True
             )
-        except ValueError:
-            # strict refuses stray bytes that harm nothing, too: Pillow, which raises when
-            # data is missing, has the last word.
-            pass
+            return pixels
     return np.asarray(_to_rgb(header))
 
 

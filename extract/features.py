@@ -200,6 +200,6 @@ def load_features(
         warnings.extend(problems)
         return extraction
 
-    extraction, X, positions = read_features(paths, store, run)
+    extraction, X, positions = read_features(store, run)
     digests = [digest for digest in extraction.digests if digest is not None]
     return Features(X, positions, digests, extraction, list(dict.fromkeys(warnings)))

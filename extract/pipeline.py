@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import DamagedSegmentError, FeatureStore, Sighting, StatIndex
-from ..errors import DataError, DecodeError
+from ..errors import DataError, DecodeError, OptionError
 from .dataset import shown
 from .decode import Pixels, decode
 from .engines import Engine
@@ -132,18 +132,16 @@ def extract(
 
 
 def read_features(
-    paths: Sequence[Path], store: FeatureStore, extract_again: Callable[[], Extraction]
+    store: FeatureStore, extract_again: Callable[[], Extraction]
 ) -> tuple[Extraction, NDArray[np.float32], list[int]]:
     """Extract what is missing, then read all features; mend damage on the way.
 
     Parameters
     ----------
-    paths : sequence of Path
-        Image files.
     store : FeatureStore
         Where the features lie.
     extract_again : callable
-        Runs :func:`extract` on these paths.
+        Runs :func:`extract` on the images wanted.
 
     Returns
     -------
@@ -151,7 +149,7 @@ def read_features(
     features : ndarray, shape (n, d), float32
         One row for each image that has features.
     positions : list of int, length n
-        Which of ``paths`` each row belongs to.
+        Which of the images each row belongs to.
     """
     while True:
         extraction = extract_again()
@@ -207,8 +205,6 @@ def parse_limit(limit: str, total: int) -> float:
     OptionError
         If it is neither.
     """
-    from ..errors import OptionError
-
     try:
         share = limit.endswith("%")
         value = float(limit.removesuffix("%")) / 100 * total if share else int(limit)

@@ -165,7 +165,7 @@ def _shapes(file: Any) -> Shapes:
 
 
 def _keys(network: Any) -> list[tuple[str, str]]:
-    """Name each layer as Keras 3 does inside a weights file: conv2d, conv2d_1, …"""
+    """Name each layer as Keras 3 does inside a weights file: conv2d, conv2d_1, and so on."""
     seen: dict[str, int] = {}
     keys = []
     for layer in network.layers:
