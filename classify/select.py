@@ -160,6 +160,11 @@ def fit_calibrated(
         warnings.simplefilter("ignore", ConvergenceWarning)  # told by choose()
         with _threads():
             calibrated.fit(X, y)
+    if choice.cv.mean == 1.0:
+        # Without one error out of fold the likelihood grows with the confidence for ever: the
+        # head's own confidence is kept.
+        calibrator = calibrated.calibrated_classifiers_[0].calibrators[0]
+        calibrator.beta_ = min(float(calibrator.beta_), 1.0)
     calibrated.cv = len(folds)  # the rows themselves have no place in a saved model
     return calibrated
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,13 +81,14 @@ def _download(backbone: str, imagenet: Pretrained, path: Path) -> Path:
     from .tensorflow import load_keras
 
     try:
-        fetched = load_keras().utils.get_file(
-            path.name,
-            imagenet.url,
-            cache_dir=path.parent.parent,
-            cache_subdir=path.parent.name,
-            file_hash=imagenet.md5,
-        )
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+            fetched = load_keras().utils.get_file(
+                path.name,
+                imagenet.url,
+                cache_dir=path.parent.parent,
+                cache_subdir=path.parent.name,
+                file_hash=imagenet.md5,
+            )
     except Exception as error:  # Keras raises bare exceptions for every network failure
         path.unlink(missing_ok=True)
         raise WeightsError(

@@ -1,0 +1,165 @@
+"""The main job from the command line, as a person does it, on generated pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder of 36 JPEGs in 3 classes, and a home of its own."""
+    root = tmp_path_factory.mktemp("job")
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        folder = root / "pictures" / name
+        folder.mkdir(parents=True)
+        for number in range(12):
+            noise = rng.integers(-40, 41, (60, 80, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=95)
+    return root
+
+
+def environment(place: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "XDG_CACHE_HOME": str(place / "home"),
+        "HEADSTART_CACHE": str(place / "cache"),
+        "KERAS_HOME": str(place / "keras"),
+    }
+
+
+def run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "headstart", *arguments],
+        cwd=place,
+        env=environment(place),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def document(finished: subprocess.CompletedProcess[str]) -> dict:
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout)
+
+
+def test_the_whole_job_from_pictures_to_labels(place):
+    first = document(run(place, "extract", "features", "pictures", "--json"))
+    assert (first["images"], first["extracted"], first["failed"]) == (36, 36, [])
+    assert first["dimension"] == 1024
+
+    again = document(run(place, "extract", "features", "pictures", "--json"))
+    assert (again["extracted"], again["reused"], again["engine"]) == (0, 36, None)
+
+    fitted = document(run(place, "fit", "head", "pictures", "--json", "--out", "m.headstart"))
+    assert fitted["evaluation"]["accuracy"] == 1.0
+    assert fitted["classes"] == sorted(COLOURS)
+    assert fitted["cv"]["folds"] == 5
+
+    told = document(run(place, "predict", "m.headstart", "pictures/red", "--json"))
+    assert {p["label"] for p in told["predictions"]} == {"red"}
+    assert len(told["predictions"]) == 12
+
+
+def test_nothing_but_our_own_lines_reaches_standard_error(place):
+    finished = run(place, "extract", "features", "pictures", "--cache", "other", "--json")
+    ours = [line.startswith("extracting") for line in finished.stderr.splitlines()]
+    assert ours, "progress goes to standard error"
+    assert all(ours), finished.stderr
+
+
+def test_the_comparison_writes_a_page_and_the_contract(place):
+    arguments = ("pictures", "--model", "ridge", "--epochs", "1", "--out", "report", "--json")
+    results = document(run(place, "compare", "transfer-vs-finetune", *arguments))
+    assert [a["kind"] for a in results["approaches"]] == ["transfer", "finetune"]
+    for key in ("accuracy", "ci95", "macro_f1", "log_loss", "ece", "seconds", "peak_memory_mb"):
+        assert key in results["approaches"][0]
+    assert "cannot be told apart" in results["verdict"]
+    assert results["verdict"].split("(")[0] in (place / "report" / "index.html").read_text()
+    assert json.loads((place / "report" / "results.json").read_text()) == results
+
+
+def test_a_killed_extraction_goes_on_where_it_was(place):
+    # Every batch becomes a segment; the third batch kills the process as the plug would.
+    script = f"""
+import os, signal
+from headstart.extract import pipeline
+pipeline.SEGMENT_ROWS = 4
+calls = 0
+class Engine:
+    name = "fake"
+    def __init__(self, spec, weights): pass
+    def __call__(self, images):
+        global calls
+        calls += 1
+        if calls == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return images.reshape(len(images), -1)[:, :7].astype("float32")
+from headstart.extract.features import FeatureOptions, Path, ensure_features, feature_source
+from headstart.extract.dataset import read_dataset
+source = feature_source(FeatureOptions(
+    make_engine=Engine, batch_size=4, workers=1, cache=Path({str(place / "killed")!r})))
+paths = [image.path for image in read_dataset("pictures").images]
+store = source.store()
+before = len(store)
+extraction, _ = ensure_features(paths, source, store)
+print(before, extraction.extracted)
+"""
+    kept = []
+    for _ in range(8):
+        finished = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=place,
+            env=environment(place),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        segments = list((place / "killed").rglob("*.h5"))
+        rows = 0
+        for path in segments:
+            with h5py.File(path) as segment:
+                rows += len(segment["digest"])
+        kept.append(rows)
+        if finished.returncode == 0:
+            break
+        assert finished.returncode == -signal.SIGKILL, finished.stderr
+    assert kept == sorted(set(kept)), "each run keeps what the one before had committed"
+    assert kept[-1] == 36
+    assert not list((place / "killed").rglob("*.tmp"))
+
+
+def test_help_is_quick_because_it_loads_nothing_heavy(place):
+    script = (
+        "import sys, headstart\n"
+        "from headstart.cli import app\n"
+        "from typer.testing import CliRunner\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "print([m for m in ('tensorflow', 'keras', 'sklearn', 'h5py') if m in sys.modules])"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(place),
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert finished.stdout.strip() == "[]"
