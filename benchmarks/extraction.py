@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
+
 from headstart.cache import FeatureStore, StatIndex
 from headstart.extract.dataset import read_dataset
 from headstart.extract.engines import TensorFlowEngine
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.pipeline import extract
 from headstart.extract.tensorflow import load_keras, load_tensorflow
-from PIL import Image
 
 ROUNDS = 5
 SHARED = Path(__file__).parents[2] / "shared" / "data"

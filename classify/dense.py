@@ -107,7 +107,8 @@ class DenseHead(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label of each row, (n,)."""
-        labels: NDArray[Any] = self.classes_[self._logits(X).argmax(axis=1)]
+        best = self._logits(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[best]
         return labels
 
     def _logits(self, X: ArrayLike) -> NDArray[np.float32]:

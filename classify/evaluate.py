@@ -92,7 +92,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     Examples
     --------
     >>> [round(bound, 4) for bound in wilson(264, 272)]
-    [0.9431, 0.985]
+    [0.943, 0.985]
     """
     from scipy.stats import binomtest
 

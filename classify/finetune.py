@@ -175,7 +175,7 @@ def fine_tune(
 def _network_above(
     source: FeatureSource,
     boundary: FeatureSource,
-    layer: tuple[NDArray[np.float32], NDArray[np.float32]],
+    probe: tuple[NDArray[np.float32], NDArray[np.float32]],
 ) -> Any:
     """Build boundary maps → last block → pooling → softmax, from its own copy of the weights."""
     from ..extract.engines import pool
@@ -187,12 +187,15 @@ def _network_above(
     taps = [network.get_layer(name).output for name in source.spec.layers]
     upper = keras.Model(below, taps)
     inputs = keras.Input((int(np.prod(below.shape[1:])),))
-    # training=False: batch norm keeps its ImageNet statistics while its weights move.
-    tapped = upper(keras.layers.Reshape(below.shape[1:])(inputs), training=False)
+    for layer in upper.layers:
+        # Frozen, batch norm runs in inference mode. A training=False in the call below would not
+        # do: inside fit() Keras 3 overrides it, and the ImageNet statistics would drift.
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    tapped = upper(keras.layers.Reshape(below.shape[1:])(inputs))
     tapped = tapped if isinstance(tapped, list) else [tapped]
     pooled = [part for one in tapped for part in pool(keras, one, source.spec.pooling)]
     features = keras.ops.concatenate(pooled, axis=-1) if len(pooled) > 1 else pooled[0]
-    kernel, bias = layer
+    kernel, bias = probe
     top = keras.layers.Dense(kernel.shape[1], activation="softmax", name="head")
     whole = keras.Model(inputs, top(features))
     top.set_weights([kernel, bias])

@@ -44,6 +44,13 @@ class Head:
         """Return scaler and head, unfitted, in one pipeline."""
         return Pipeline([("scale", self.scaler()), ("head", self.make(seed))])
 
+    def candidates(self, rows: int) -> dict[str, list[Any]]:
+        """Return the search space for ``rows`` training rows: no more neighbours than rows."""
+        return {
+            name: [value for value in values if name != "head__n_neighbors" or value <= rows]
+            for name, values in self.search.items()
+        }
+
 
 def _half_decades(low: int, high: int) -> list[float]:
     values = np.logspace(low, high, 2 * (high - low) + 1)
@@ -77,8 +84,9 @@ HEADS = {
         ),
         Head(
             "knn",
-            # On rows of length 1 the Euclidean order is the cosine's.
-            lambda _: KNeighborsClassifier(weights="distance"),
+            # On rows of length 1 the Euclidean order is the cosine's; trees do not help in
+            # a thousand dimensions.
+            lambda _: KNeighborsClassifier(weights="distance", algorithm="brute"),
             Normalizer,
             {"head__n_neighbors": [30, 20, 15, 10, 7, 5, 3, 1]},
         ),

@@ -111,10 +111,11 @@ def choose(
         Seeds the estimator.
     """
     begin = time.perf_counter()
+    candidates = head.candidates(min(len(train) for train, _ in folds))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         search = GridSearchCV(
-            head.pipeline(seed), head.search, scoring=METRIC, cv=folds, refit=False, n_jobs=-1
+            head.pipeline(seed), candidates, scoring=METRIC, cv=folds, refit=False, n_jobs=-1
         )
         with _threads():
             search.fit(X, y)
@@ -129,7 +130,7 @@ def choose(
         len(results["params"]),
     )
     chosen = search.best_params_
-    remarks = _remarks(head, chosen, caught, cv)
+    remarks = _remarks(head.name, candidates, chosen, caught, cv)
     params = {name.split("__")[1]: value for name, value in chosen.items()}
     return Choice(pipeline, params, cv, time.perf_counter() - begin, remarks)
 
@@ -188,17 +189,21 @@ def _threads() -> Iterator[None]:
 
 
 def _remarks(
-    head: Head, chosen: dict[str, Any], caught: list[warnings.WarningMessage], cv: CrossValidation
+    head: str,
+    candidates: dict[str, list[Any]],
+    chosen: dict[str, Any],
+    caught: list[warnings.WarningMessage],
+    cv: CrossValidation,
 ) -> list[str]:
     remarks = []
-    for name, values in head.search.items():
+    for name, values in candidates.items():
         if len(values) > 2 and chosen[name] in (values[0], values[-1]):
             remarks.append(
-                f"{head.name}: the chosen {name.split('__')[1]} = {chosen[name]:g} lies at the "
+                f"{head}: the chosen {name.split('__')[1]} = {chosen[name]:g} lies at the "
                 f"edge of the range {min(values):g} to {max(values):g}"
             )
     failed = sum(issubclass(w.category, ConvergenceWarning) for w in caught)
     if failed:
         total = cv.candidates * cv.folds
-        remarks.append(f"{head.name}: {failed} of {total} fits stopped before they had converged")
+        remarks.append(f"{head}: {failed} of {total} fits stopped before they had converged")
     return remarks

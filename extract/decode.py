@@ -45,7 +45,7 @@ RESIZE_RULES = tuple(_RESIZE)
 def decode(
     data: bytes,
     size: tuple[int, int] = (224, 224),
-    resize: str = "squash",
+    resize: str = "crop",
     max_pixels: int = MAX_PIXELS,
 ) -> Pixels:
     """Decode one image file to RGB at the backbone's input size.
@@ -62,7 +62,7 @@ def decode(
     size : tuple of int
         Height and width wanted, in pixels.
     resize : str
-        ``"squash"`` ignores the proportions, ``"crop"`` cuts the middle out,
+        ``"crop"`` cuts the middle out, ``"squash"`` ignores the proportions,
         ``"pad"`` adds grey (127) bars.
     max_pixels : int
         Refuse larger images before decoding them.

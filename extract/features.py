@@ -155,7 +155,6 @@ def ensure_features(
     progress: Progress = lambda done, total: None,
 ) -> tuple[Extraction, list[str]]:
     """Extract what the cache lacks; return what happened and warnings in words."""
-    damaged_before = len(store.damaged)
     with StatIndex(stat_index_path()) as stat_index:
         extraction = extract(
             paths,
@@ -166,7 +165,7 @@ def ensure_features(
             workers=source.options.workers,
             progress=progress,
         )
-        warnings = [str(error) for error in store.damaged[damaged_before:]]
+        warnings = [str(error) for error in store.damaged]
         if stat_index.problem:
             warnings.append(stat_index.problem)
     return extraction, warnings
@@ -193,7 +192,7 @@ def load_features(
     Features
     """
     store = source.store()
-    warnings = [str(error) for error in store.damaged]
+    warnings: list[str] = []
 
     def run() -> Extraction:
         extraction, problems = ensure_features(paths, source, store, progress)

@@ -1,0 +1,66 @@
+"""Fixtures: a home of its own for each test, a fake engine that counts, small photographs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path, monkeypatch):
+    """No test reads or writes the user's cache."""
+    for name in ("XDG_CACHE_HOME", "HEADSTART_CACHE", "KERAS_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+@pytest.fixture
+def at_rest(monkeypatch):
+    """Let files just written count as at rest, as older ones do."""
+    monkeypatch.setattr("headstart.cache.statindex.FINE_TICK_NS", -(10**12))
+    monkeypatch.setattr("headstart.cache.statindex.COARSE_TICK_NS", -(10**12))
+
+
+class FakeEngine:
+    """Mean colour of each quarter: deterministic, quick, separable. Counts what it is asked."""
+
+    name = "fake"
+    calls = 0
+    images = 0
+
+    def __init__(self, spec=None, weights=None):
+        self.spec = spec
+
+    def __call__(self, images):
+        type(self).calls += 1
+        type(self).images += len(images)
+        half = images.shape[1] // 2
+        quarters = [images[:, y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
+        return np.concatenate([q.mean(axis=(1, 2)) for q in quarters], axis=1, dtype=np.float32)
+
+
+@pytest.fixture
+def fake_engine():
+    """A fresh class, its counts at zero."""
+    return type("CountingEngine", (FakeEngine,), {"calls": 0, "images": 0})
+
+
+def paint(path, colour, seed, size=(48, 64)):
+    """Write one picture of a colour with noise."""
+    noise = np.random.default_rng(seed).integers(-40, 41, (*size, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Ten pictures of each of three colours, JPEG and PNG."""
+    root = tmp_path / "photographs"
+    for c, (name, colour) in enumerate(COLOURS.items()):
+        for number in range(10):
+            ending = "png" if number % 5 == 0 else "jpg"
+            paint(root / name / f"{number}.{ending}", colour, seed=100 * c + number)
+    return root

@@ -1,0 +1,148 @@
+"""The command line: one line and status 1 for what is expected, one document for --json."""
+
+import json
+import zipfile
+
+import pytest
+
+from headstart import cli
+from headstart.demo import write_digits
+from headstart.extract import features
+
+
+@pytest.fixture
+def headstart(capsys, monkeypatch, fake_engine):
+    """Run a command with the fake engine; return (status, output, errors)."""
+    defaults = features.FeatureOptions
+
+    def with_fake(*args, **kwargs):
+        return defaults(*args, **{**kwargs, "make_engine": fake_engine})
+
+    monkeypatch.setattr(features, "FeatureOptions", with_fake)
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = ended.code or 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def test_extract_features_prints_its_contract(headstart, photographs):
+    status, out, _ = headstart("extract", "features", photographs, "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert set(document) >= {
+        *("images", "extracted", "reused", "duplicates", "failed", "dimension"),
+        *("seconds", "images_per_second", "spec", "cache", "version"),
+    }
+    assert (document["images"], document["extracted"], document["dimension"]) == (30, 30, 12)
+    assert len(document["spec"]["id"]) == 12
+
+
+def test_a_portable_table_holds_everything(headstart, photographs, tmp_path):
+    import h5py
+
+    headstart("extract", "features", photographs, "--out", tmp_path / "t.h5")
+    with h5py.File(tmp_path / "t.h5") as table:
+        assert set(table) == {"features", "label", "path", "split", "classes"}
+        assert table["features"].shape == (30, 12)
+        assert table["classes"].asstr()[...].tolist() == ["blue", "green", "red"]
+
+
+def test_failures_are_listed_and_a_limit_makes_them_an_error(headstart, photographs):
+    (photographs / "red" / "empty.jpg").write_bytes(b"")
+    status, out, _ = headstart("extract", "features", photographs)
+    assert status == 0
+    assert "empty.jpg: empty file (0 bytes)" in out
+    status, out, err = headstart(
+        "extract", "features", photographs, "--max-failures", "0", "--json"
+    )
+    assert status == 1
+    assert json.loads(out)["failed"][0]["reason"] == "empty file (0 bytes)"
+    assert err.splitlines()[-1].startswith("error: 1 of 31 images failed")
+
+
+def test_heads_print_their_contract_and_the_best_is_saved(headstart, photographs, tmp_path):
+    path = tmp_path / "m.headstart"
+    arguments = ("--model", "ridge", "--model", "knn", "--json", "--out", path)
+    status, out, _ = headstart("fit", "head", photographs, *arguments)
+    assert status == 0
+    document = json.loads(out)
+    assert {head["model"] for head in document["heads"]} == {"ridge", "knn"}
+    assert document["best"] in {"ridge", "knn"}
+    for head in document["heads"]:
+        assert set(head["evaluation"]) == {
+            *("split", "n", "accuracy", "ci95", "macro_f1", "log_loss", "ece"),
+        }
+        assert set(head["cv"]) >= {"metric", "mean", "std", "folds"}
+        assert set(head["seconds"]) == {"features", "fit"}
+
+    (photographs / "red" / "torn.jpg").write_bytes(b"\xff\xd8\xff")
+    status, out, _ = headstart("predict", path, photographs / "red", "--json", "--top", "2")
+    told = json.loads(out)
+    assert status == 0
+    assert {p["label"] for p in told["predictions"]} == {"red"}
+    assert len(told["predictions"][0]["top"]) == 2
+    assert [f["path"].rsplit("/", 1)[-1] for f in told["failed"]] == ["torn.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("extract", "features", "/nowhere"), "error: no such folder or manifest: /nowhere"),
+        (("predict", "/nowhere.headstart", "x"), "error: no model file /nowhere.headstart"),
+        (("fit", "head", "DATA", "--model", "x"), "error: unknown head 'x'; valid: logreg"),
+        (("fit", "head", "DATA", "--backbone", "x"), "error: unknown backbone 'x'; valid: mob"),
+        (("fit", "head", "DATA", "--resize", "x"), "error: unknown resize rule 'x'; valid: sq"),
+        (("fit", "head", "DATA", "--pooling", "x"), "error: unknown pooling 'x'; valid: avg"),
+        (("extract", "features", "DATA", "--weights", "/no"), "error: no weights file /no"),
+    ],
+)
+def test_expected_errors_are_one_line_and_status_1(headstart, photographs, arguments, line):
+    arguments = [photographs if a == "DATA" else a for a in arguments]
+    status, out, err = headstart(*arguments)
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].startswith(line)
+
+
+def test_wrong_usage_is_status_2(headstart, photographs):
+    assert headstart("fit", "head", photographs, "--nope")[0] == 2
+    assert headstart("extract", "features", photographs, "--batch-size", "0")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda parts: parts | {"head.skops": b"other"}, "does not match its checksum"),
+        (
+            lambda parts: (
+                parts | {"manifest.json": parts["manifest.json"].replace(b'n": 1', b'n": 9')}
+            ),
+            "model format 9, newer than this headstart's 1",
+        ),
+        (lambda parts: {"x": b""}, "is not a headstart model, or damaged"),
+    ],
+)
+def test_a_spoiled_model_is_refused_in_one_line(headstart, photographs, tmp_path, spoil, message):
+    path = tmp_path / "m.headstart"
+    headstart("fit", "head", photographs, "--model", "ridge", "--out", path)
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in spoil(parts).items():
+            file.writestr(name, data)
+    status, _, err = headstart("predict", path, photographs)
+    assert status == 1
+    assert message in err.splitlines()[-1]
+
+
+def test_the_demos_data_are_1797_digits_in_ten_folders(tmp_path):
+    write_digits(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == list("0123456789")
+    assert len(list(tmp_path.rglob("*.png"))) == 1797

@@ -1,0 +1,150 @@
+"""Every head of the table; choice, calibration and final fit on training data."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from headstart.cache import FeatureSpec
+from headstart.classify.dense import DenseHead
+from headstart.classify.heads import HEADS, find_head
+from headstart.classify.model import Model, linear_layer, load, trained_parameters
+from headstart.classify.scale import PowerScaler
+from headstart.classify.select import choose, fit_calibrated, make_folds, predict_proba
+from headstart.errors import ModelError, OptionError
+
+SPEC = FeatureSpec("mobilenet", "0" * 64, ("top",), "avg", (8, 8), "crop", "n", "float32", 1)
+
+
+def clouds(classes=3, each=24, spread=0.8, seed=0):
+    """Return overlapping clouds in 6 dimensions: features, labels, groups."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(classes), each)
+    X = rng.normal(0, spread, (len(y), 6)) + 2 * np.eye(classes, 6)[y] + 3
+    return X.astype(np.float32), y, np.arange(len(y))
+
+
+def fitted(name, classes=3, **kind):
+    X, y, groups = clouds(classes, **kind)
+    folds = make_folds(y, groups, 0)
+    choice = choose(find_head(name), X, y, folds, 0)
+    return choice, fit_calibrated(choice, X, y, folds), X, y
+
+
+@pytest.fixture(autouse=True)
+def _quick_dense(monkeypatch):
+    quick = replace(
+        HEADS["dense"],
+        make=lambda seed: DenseHead(16, learning_rate=0.03, epochs=12, random_state=seed),
+    )
+    monkeypatch.setitem(HEADS, "dense", quick)
+
+
+@pytest.mark.parametrize("name", list(HEADS))
+@pytest.mark.parametrize("classes", [2, 3])
+def test_every_head_learns_is_saved_and_comes_back_the_same(name, classes, tmp_path):
+    choice, estimator, X, y = fitted(name, classes)
+    probabilities = predict_proba(estimator, X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-12)
+    assert (probabilities.argmax(axis=1) == y).mean() > 0.8
+    assert 0.5 < choice.cv.mean <= 1
+
+    path = tmp_path / "m.headstart"
+    Model(name, estimator, ["a", "b", "c"][:classes], SPEC, "imagenet", {}).save(path)
+    again = load(path)
+    assert (again.classes, again.spec) == (["a", "b", "c"][:classes], SPEC)
+    np.testing.assert_array_equal(again.predict_proba(X), probabilities)
+
+
+@pytest.mark.parametrize("name", ["logreg", "ridge", "linear-svm"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_linear_head_is_one_softmax_layer(name, classes):
+    _, estimator, X, _ = fitted(name, classes)
+    kernel, bias = linear_layer(estimator)
+    power = estimator.calibrated_classifiers_[0].estimator["scale"].power
+    logits = np.copysign(np.abs(X) ** power, X) @ kernel + bias
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected = exponents / exponents.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(predict_proba(estimator, X), expected, atol=1e-5)
+
+
+def test_a_head_that_is_not_linear_is_refused_by_name():
+    with pytest.raises(ModelError, match="KNeighborsClassifier is not one linear layer"):
+        linear_layer(fitted("knn")[1])
+
+
+def test_trained_parameters_are_the_numbers_that_training_sets():
+    assert trained_parameters(fitted("logreg")[1]) == 3 * (6 + 1)
+    assert trained_parameters(fitted("knn")[1]) == 0
+    assert trained_parameters(fitted("dense")[1]) == 16 * (6 + 1) + 3 * (16 + 1)
+
+
+def test_an_unknown_head_is_told_with_its_neighbour():
+    with pytest.raises(OptionError, match=r"unknown head 'logref'; did you mean 'logreg'\?"):
+        find_head("logref")
+
+
+def test_folds_hold_every_row_once_and_never_part_a_group():
+    _, y, _ = clouds(each=20)
+    groups = np.arange(60) // 2
+    folds = make_folds(y, groups, 0)
+    assert sorted(np.concatenate([held for _, held in folds])) == list(range(60))
+    for train, held in folds:
+        assert not set(groups[train]) & set(groups[held])
+
+
+def test_small_classes_get_fewer_folds():
+    y = np.array([0] * 10 + [1] * 3)
+    assert len(make_folds(y, np.arange(13), 0)) == 3
+
+
+def test_ties_go_to_the_most_regularised_and_the_edge_is_told():
+    choice, *_ = fitted("logreg", 2, spread=0.01)
+    assert choice.cv.mean == 1.0
+    assert choice.params == {"C": 0.001, "power": 1.0}
+    assert "logreg: the chosen C = 0.001 lies at the edge of the range 0.001 to 100" in (
+        choice.warnings
+    )
+
+
+def test_a_head_without_an_error_out_of_fold_keeps_its_own_confidence():
+    estimator = fitted("logreg", 2, spread=0.01)[1]
+    assert estimator.calibrated_classifiers_[0].calibrators[0].beta_ <= 1
+
+
+def test_the_same_seed_gives_the_same_dense_head():
+    X, y, _ = clouds()
+    one, two = (DenseHead(8, epochs=3, random_state=5).fit(X, y) for _ in range(2))
+    np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
+
+
+def test_numpy_predicts_what_the_keras_network_would():
+    import keras
+
+    X, y, _ = clouds()
+    head = DenseHead(8, epochs=3).fit(X, y)
+    network = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    network.set_weights(head.weights_)
+    np.testing.assert_allclose(head.predict_proba(X), network.predict(X, verbose=0), atol=1e-5)
+
+
+@parametrize_with_checks([PowerScaler(), PowerScaler(power=0.5)])
+def test_the_scaler_keeps_scikit_learns_contract(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(estimator)
+
+
+@parametrize_with_checks([DenseHead(units=32, epochs=30, learning_rate=0.02, batch_size=16)])
+def test_the_dense_head_keeps_scikit_learns_contract(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(estimator)

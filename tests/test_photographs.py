@@ -1,0 +1,61 @@
+"""The figures on real photographs. They need ../shared and say so where it is absent."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headstart.classify.compare import compare
+from headstart.classify.finetune import FineTuneSettings
+from headstart.classify.fit import fit_head, load_table
+from headstart.classify.heads import PROBE, find_head
+from headstart.classify.model import Model, assemble
+from headstart.extract.dataset import read_dataset
+from headstart.extract.decode import decode
+from headstart.extract.features import FeatureOptions, feature_source
+
+SHARED = Path(__file__).parents[2] / "shared"
+pytestmark = pytest.mark.skipif(
+    not (SHARED / "data").is_dir(), reason="real photographs: ../shared is absent"
+)
+
+
+def silent(_name):
+    return lambda done, total: None
+
+
+@pytest.mark.parametrize(("name", "target"), [("monkeys10", 0.965), ("flowers17", 0.96)])
+def test_logistic_regression_on_frozen_mobilenet_reaches_its_target(name, target, tmp_path):
+    dataset = read_dataset(SHARED / "data" / name)
+    source = feature_source(FeatureOptions(cache=tmp_path / "cache"))
+    table = load_table(dataset, source, max_failures="0")
+    assert len(table.y) == len(dataset.images)  # the JPEG without an ending and the PNG, too
+    fitted = fit_head(find_head("logreg"), table, 0)
+    assert fitted.evaluation.n == 272
+    assert fitted.evaluation.accuracy >= target
+
+    rows = table.split.evaluation[:64]
+    model = Model("logreg", fitted.estimator, table.classes, source.spec, "imagenet", {})
+    pixels = np.stack(
+        [decode(table.paths[row].read_bytes(), resize=source.spec.resize) for row in rows]
+    )
+    whole = assemble(model, source.weights).predict(pixels, verbose=0)
+    assert np.abs(whole - fitted.probabilities[:64]).max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_fine_tuning_vgg16_on_flowers_beats_the_head_that_it_starts_from(tmp_path):
+    dataset = read_dataset(SHARED / "data" / "flowers17")
+    weights = str(SHARED / "weights" / "vgg16_notop.weights.h5")
+    options = FeatureOptions(backbone="vgg16", weights=weights, cache=tmp_path / "cache")
+    source = feature_source(options)
+    results = compare(dataset, source, ["logreg"], FineTuneSettings(), silent)
+    head, tuned = results["approaches"]
+    assert head["accuracy"] >= 0.87
+    assert tuned["accuracy"] >= 0.92
+    history = tuned["budget"]["history"]
+    assert history[tuned["budget"]["epochs_kept"]]["val_loss"] < history[0]["val_loss"]
+    # A fact of these photographs since heads may take square roots: the better head is close.
+    start = fit_head(PROBE, load_table(dataset, source), 0).evaluation.accuracy
+    assert tuned["accuracy"] > start

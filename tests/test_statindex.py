@@ -1,0 +1,155 @@
+"""The stat index: never wrong about a file, and never needed."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.cache import Sighting, StatIndex
+from headstart.cache.statindex import at_rest
+
+LONG_AGO = 1_600_000_000_123_456_789
+DIGEST = bytes(range(32))
+
+
+def stat_of(**changes):
+    """Return what os.stat tells of a file that has lain still since 2020."""
+    values = {
+        "st_size": 7,
+        "st_mtime_ns": LONG_AGO,
+        "st_ctime_ns": LONG_AGO,
+        "st_ino": 11,
+        **changes,
+    }
+    return SimpleNamespace(**values)
+
+
+def seen(path, stat, read_ns=LONG_AGO + 10**12):
+    return Sighting(path, stat, read_ns, DIGEST)
+
+
+@pytest.fixture
+def index(tmp_path):
+    with StatIndex(tmp_path / "deep" / "stat.sqlite") as opened:
+        yield opened
+
+
+def test_a_file_at_rest_is_remembered_by_the_next_process_too(tmp_path):
+    path = tmp_path / "a.jpg"
+    with StatIndex(tmp_path / "stat.sqlite") as first:
+        first.record([seen(path, stat_of())])
+    with StatIndex(tmp_path / "stat.sqlite") as second:
+        assert second.look_up(path, stat_of()) == DIGEST
+        assert second.problem is None
+
+
+@pytest.mark.parametrize("field", ["st_size", "st_mtime_ns", "st_ctime_ns", "st_ino"])
+def test_a_file_that_looks_different_in_any_way_is_unknown(index, tmp_path, field):
+    path = tmp_path / "a.jpg"
+    index.record([seen(path, stat_of())])
+    assert index.look_up(path, stat_of(**{field: getattr(stat_of(), field) + 1})) is None
+
+
+def test_another_file_of_the_same_looks_is_unknown(index, tmp_path):
+    index.record([seen(tmp_path / "a.jpg", stat_of())])
+    assert index.look_up(tmp_path / "b.jpg", stat_of()) is None
+
+
+def test_a_later_sighting_replaces_an_earlier_one(index, tmp_path):
+    path = tmp_path / "a.jpg"
+    index.record([seen(path, stat_of())])
+    later = stat_of(st_size=8)
+    index.record([Sighting(path, later, LONG_AGO + 10**12, b"n" * 32)])
+    assert index.look_up(path, later) == b"n" * 32
+    assert index.look_up(path, stat_of()) is None
+
+
+def test_a_relative_path_and_its_absolute_one_are_the_same_file(index, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    index.record([seen(tmp_path / "a.jpg", stat_of())])
+    relative = os.path.relpath(tmp_path / "a.jpg")
+    assert index.look_up(type(tmp_path)(relative), stat_of()) == DIGEST
+
+
+def test_a_name_that_is_not_utf8_is_remembered(index, tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+    index.record([seen(path, stat_of())])
+    assert index.look_up(path, stat_of()) == DIGEST
+
+
+def test_a_file_written_just_before_it_was_read_is_not_remembered(index, tmp_path):
+    path = tmp_path / "a.jpg"
+    index.record([seen(path, stat_of(), read_ns=LONG_AGO + 1_000)])
+    assert index.look_up(path, stat_of()) is None
+
+
+def test_old_times_put_back_by_hand_do_not_hide_a_change(index, tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"before!")
+    os.utime(path, ns=(LONG_AGO, LONG_AGO))
+    before = path.stat()
+    index.record([Sighting(path, before, before.st_ctime_ns + 10**10, DIGEST)])
+    assert index.look_up(path, path.stat()) == DIGEST
+    other = tmp_path / "b.jpg"
+    other.write_bytes(b"after!!")
+    os.utime(other, ns=(LONG_AGO, LONG_AGO))
+    other.replace(path)
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert path.stat().st_size == before.st_size
+    assert index.look_up(path, path.stat()) is None
+
+
+@given(
+    tick=st.sampled_from([1, 100, 1_000_000, 4_000_000, 10_000_000, 10**9, 2 * 10**9]),
+    written=st.integers(LONG_AGO, LONG_AGO + 10**10),
+    until_read=st.integers(0, 3 * 10**9),
+    until_changed=st.integers(0, 3 * 10**9),
+)
+def test_whatever_the_clocks_tick_a_trusted_file_cannot_change_unseen(
+    tick, written, until_read, until_changed
+):
+    def stamp(now):
+        return now // tick * tick
+
+    read = written + until_read
+    stat = SimpleNamespace(st_mtime_ns=stamp(written), st_ctime_ns=stamp(written))
+    if at_rest(stat, read):
+        assert stamp(read + until_changed) != stamp(written)
+
+
+def test_a_file_from_the_future_is_not_trusted():
+    stat = stat_of()
+    assert not at_rest(stat, LONG_AGO - 10**12)
+
+
+def test_the_later_of_both_times_decides():
+    assert not at_rest(stat_of(st_ctime_ns=LONG_AGO + 10**12), LONG_AGO + 10**12 + 1)
+    assert not at_rest(stat_of(st_mtime_ns=LONG_AGO + 10**12), LONG_AGO + 10**12 + 1)
+
+
+def test_a_database_that_is_none_is_told_and_remembers_nothing(tmp_path):
+    place = tmp_path / "stat.sqlite"
+    place.write_bytes(b"this is no database, and long enough that SQLite says so " * 40)
+    with StatIndex(place) as index:
+        assert "stat.sqlite cannot be used (" in index.problem
+        assert index.problem.endswith("images are read again")
+        index.record([seen(tmp_path / "a.jpg", stat_of())])
+        assert index.look_up(tmp_path / "a.jpg", stat_of()) is None
+
+
+def test_a_place_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with StatIndex(tmp_path / "file" / "stat.sqlite") as index:
+        assert "cannot be used" in index.problem
+
+
+@pytest.mark.parametrize("act", ["look_up", "record"])
+def test_a_database_that_breaks_under_way_is_given_up_without_an_error(tmp_path, act):
+    with StatIndex(tmp_path / "stat.sqlite") as index:
+        index._connection.execute("DROP TABLE file")
+        if act == "record":
+            index.record([seen(tmp_path / "a.jpg", stat_of())])
+        assert index.look_up(tmp_path / "a.jpg", stat_of()) is None
+        assert "no such table: file" in index.problem

@@ -1,0 +1,105 @@
+"""Segments: what was appended is what is read, and nothing else."""
+
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.cache import FeatureSpec, FeatureStore
+from headstart.cache.statindex import COARSE_TICK_NS, FINE_TICK_NS, at_rest
+
+SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
+
+
+def key(number):
+    return hashlib.sha256(number.to_bytes(4, "big")).digest()
+
+
+@given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=9, unique=True), max_size=6))
+def test_a_store_reads_like_the_dict_of_what_was_appended(tmp_path_factory, batches):
+    folder = tmp_path_factory.mktemp("store")
+    store, model = FeatureStore(folder, SPEC), {}
+    for batch in batches:
+        rows = np.array([[n, n / 3] for n in batch], dtype=np.float32)
+        store.append([key(n) for n in batch], rows)
+        for n, row in zip(batch, rows, strict=True):
+            model.setdefault(n, row)
+    for reader in (store, FeatureStore(folder, SPEC)):
+        assert len(reader) == len(model)
+        wanted = [*model, *list(model)[::-2]]
+        if wanted:
+            expected = np.array([model[n] for n in wanted])
+            np.testing.assert_array_equal(reader.read([key(n) for n in wanted]), expected)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("backbone", "other"),
+        ("weights_sha256", "1" * 64),
+        ("layers", ("top", "next")),
+        ("pooling", "max"),
+        ("input_size", (8, 9)),
+        ("resize", "pad"),
+        ("preprocessing", "caffe"),
+        ("precision", "float16"),
+        ("decoder", 2),
+    ],
+)
+def test_changing_any_part_of_the_spec_changes_its_id(field, value):
+    from dataclasses import replace
+
+    other = replace(SPEC, **{field: value})
+    assert other.id != SPEC.id
+    assert FeatureSpec.from_json(other.to_json()) == other
+
+
+def test_values_that_are_not_finite_are_refused(tmp_path):
+    store = FeatureStore(tmp_path, SPEC)
+    with pytest.raises(ValueError, match="NaN or infinity: refused"):
+        store.append([key(1)], np.array([[np.nan]], dtype=np.float32))
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_temporary_files_of_the_dead_are_removed_and_of_the_living_kept(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    folder = tmp_path / SPEC.folder
+    folder.mkdir()
+    host = socket.gethostname()
+    old = folder / f".{'a' * 32}.{host}.{dead.pid}.tmp"
+    live = folder / f".{'b' * 32}.{host}.{os.getpid()}.tmp"
+    elsewhere = folder / f".{'c' * 32}.another.host.1.tmp"
+    for path in (old, live, elsewhere):
+        path.write_bytes(b"half")
+    assert len(FeatureStore(tmp_path, SPEC)) == 0
+    assert (old.exists(), live.exists(), elsewhere.exists()) == (False, True, True)
+
+
+def test_two_writers_need_no_lock(tmp_path):
+    one, two = FeatureStore(tmp_path, SPEC), FeatureStore(tmp_path, SPEC)
+    one.append([key(1)], np.ones((1, 2), dtype=np.float32))
+    two.append([key(1), key(2)], np.ones((2, 2), dtype=np.float32))
+    one.refresh()
+    assert len(one) == 2
+
+
+@pytest.mark.parametrize(
+    ("age", "whole_seconds", "trusted"),
+    [
+        (FINE_TICK_NS - 1, False, False),
+        (FINE_TICK_NS + 1, False, True),
+        (COARSE_TICK_NS - 1, True, False),
+        (COARSE_TICK_NS + 1, True, True),
+    ],
+)
+def test_a_file_that_may_change_unseen_is_not_trusted(age, whole_seconds, trusted):
+    changed = 1_700_000_000_000_000_000 + (0 if whole_seconds else 5)
+    stat = type("Stat", (), {"st_mtime_ns": changed, "st_ctime_ns": changed})()
+    assert at_rest(stat, changed + age) is trusted
