@@ -116,7 +116,7 @@ class FeatureStore:
     def _add(self, path: Path) -> None:
         try:
             with open_segment(path) as segment:
-                digests = read_digests(segment)
+                digests = read_digests(segment, self.spec)
                 dimension = int(segment["features"].shape[1])
         except FileNotFoundError:
             return  # compacted away between listing and opening
@@ -142,15 +142,19 @@ class FeatureStore:
         Raises
         ------
         CacheError
-            If the folder cannot be written or the disk is full. What was
-            committed before is untouched and the temporary file is removed.
+            If a value is not finite, the folder cannot be written or the disk
+            is full. What was committed before is untouched and the temporary
+            file is removed.
         ValueError
-            If the shapes do not fit or a value is not finite.
+            If the shapes do not fit.
         """
         if features.ndim != 2 or len(features) != len(digests) or not len(digests):
             raise ValueError(f"{len(digests)} digests do not fit features {features.shape}")
         if not np.isfinite(features).all():
-            raise ValueError("features hold NaN or infinity: refused, nothing was written")
+            raise CacheError(
+                "the backbone gave NaN or infinity: refused, nothing was written; are these the "
+                f"right weights? ({self.spec.backbone}, SHA-256 {self.spec.weights_sha256[:12]}…)"
+            )
         name = uuid.uuid4().hex
         final = self.folder / f"{name}{SUFFIX}"
         temporary = self.folder / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
@@ -270,9 +274,11 @@ def open_segment(path: Path) -> Iterator[Any]:
         yield file
 
 
-def read_digests(segment: Any) -> list[bytes]:
-    """Read a segment's keys; a failing checksum is a damaged segment."""
+def read_digests(segment: Any, spec: FeatureSpec) -> list[bytes]:
+    """Read a segment's keys; a failing checksum or a foreign spec is a damaged segment."""
     path = Path(os.fsdecode(segment.filename))
+    if segment.attrs.get("spec") != spec.to_json():
+        raise DamagedSegmentError(path, "it holds features of another spec")
     try:
         table = segment["digest"][...]
         rows = segment["features"].shape[0]
@@ -293,7 +299,10 @@ def remove_stale_temporaries(folder: Path) -> list[Path]:
     """Remove temporary files whose writer on this machine is dead; return them."""
     removed = []
     for path in folder.glob(".*.tmp"):
-        host, _, pid = path.stem.split(".", 2)[2].rpartition(".")
+        _, _, writer = path.stem[1:].partition(".")
+        host, _, pid = writer.rpartition(".")
+        if not (pid.isascii() and pid.isdigit()):
+            continue  # another program's, such as a synchroniser's
         if host == socket.gethostname() and not _alive(int(pid)):
             with contextlib.suppress(OSError):
                 path.unlink()

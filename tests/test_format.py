@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -51,6 +52,16 @@ def test_a_newer_format_is_refused_with_the_remedy(tmp_path):
         file.attrs["format_version"] = 2
     with pytest.raises(CacheError, match=r"format 2, newer than this headstart's 1; upgrade"):
         FeatureStore(tmp_path, SPEC)
+
+
+def test_a_segment_in_another_specs_folder_is_set_aside(tmp_path):
+    path = FeatureStore(tmp_path, SPEC).append(DIGESTS, FEATURES)
+    other = replace(SPEC, pooling="max")
+    (tmp_path / other.folder).mkdir()
+    (tmp_path / other.folder / path.name).write_bytes(path.read_bytes())
+    store = FeatureStore(tmp_path, other)
+    assert DIGESTS[0] not in store
+    assert "it holds features of another spec" in str(store.damaged[0])
 
 
 def test_a_flipped_byte_is_found_set_aside_and_can_be_written_again(tmp_path):

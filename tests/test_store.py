@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from headstart.cache import FeatureSpec, FeatureStore
 from headstart.cache.statindex import COARSE_TICK_NS, FINE_TICK_NS, at_rest
+from headstart.errors import CacheError
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
 
@@ -62,7 +63,7 @@ def test_changing_any_part_of_the_spec_changes_its_id(field, value):
 
 def test_values_that_are_not_finite_are_refused(tmp_path):
     store = FeatureStore(tmp_path, SPEC)
-    with pytest.raises(ValueError, match="NaN or infinity: refused"):
+    with pytest.raises(CacheError, match="NaN or infinity: refused"):
         store.append([key(1)], np.array([[np.nan]], dtype=np.float32))
     assert not list(tmp_path.rglob("*.h5"))
 
