@@ -31,6 +31,9 @@ DAMAGED = ".damaged"
 CHUNK_BYTES = 1 << 20
 READ_BYTES = 64 << 20
 
+# What h5py raises for damaged bytes, by where they lie.
+_UNREADABLE = (KeyError, OSError, RuntimeError, TypeError, ValueError)
+
 Digests = NDArray[np.uint8]  # (n, 32)
 Features = NDArray[np.float32]  # (n, d)
 
@@ -262,7 +265,7 @@ def open_segment(path: Path) -> Iterator[Any]:
         try:
             version = int(file.attrs["format_version"])
             complete = {"digest", "features"} <= set(file)
-        except (KeyError, OSError, RuntimeError, ValueError) as error:
+        except _UNREADABLE as error:
             raise DamagedSegmentError(path, _reason(error)) from error
         if version > FORMAT_VERSION:
             raise CacheError(
@@ -277,13 +280,14 @@ def open_segment(path: Path) -> Iterator[Any]:
 def read_digests(segment: Any, spec: FeatureSpec) -> list[bytes]:
     """Read a segment's keys; a failing checksum or a foreign spec is a damaged segment."""
     path = Path(os.fsdecode(segment.filename))
-    if segment.attrs.get("spec") != spec.to_json():
-        raise DamagedSegmentError(path, "it holds features of another spec")
     try:
+        written_for = segment.attrs["spec"]
         table = segment["digest"][...]
         rows = segment["features"].shape[0]
-    except (KeyError, OSError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise DamagedSegmentError(path, _reason(error)) from error
+    if written_for != spec.to_json():
+        raise DamagedSegmentError(path, "it holds features of another spec")
     if table.ndim != 2 or table.shape != (rows, 32):
         raise DamagedSegmentError(path, f"{table.shape} digests for {rows} rows")
     return [row.tobytes() for row in table]
