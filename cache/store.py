@@ -281,12 +281,12 @@ def read_digests(segment: Any, spec: FeatureSpec) -> list[bytes]:
     """Read a segment's keys; a failing checksum or a foreign spec is a damaged segment."""
     path = Path(os.fsdecode(segment.filename))
     try:
-        written_for = segment.attrs["spec"]
+        written_for = np.bytes_(segment.attrs["spec"])
         table = segment["digest"][...]
         rows = segment["features"].shape[0]
     except _UNREADABLE as error:
         raise DamagedSegmentError(path, _reason(error)) from error
-    if written_for != spec.to_json():
+    if written_for != spec.to_json().encode("ascii"):
         raise DamagedSegmentError(path, "it holds features of another spec")
     if table.ndim != 2 or table.shape != (rows, 32):
         raise DamagedSegmentError(path, f"{table.shape} digests for {rows} rows")
@@ -333,8 +333,10 @@ def _write_segment(
     # data, no flipped bit goes unseen. The older format lets some through.
     with h5py.File(path, "x", libver="latest", locking=False) as file:
         file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["spec"] = spec.to_json()
-        file.attrs["created_by"] = f"headstart {__version__}"
+        # Of fixed length: others lie in HDF5's global heap, which has no checksum, and where one
+        # flipped bit can make the library loop for ever.
+        file.attrs["spec"] = np.bytes_(spec.to_json())
+        file.attrs["created_by"] = np.bytes_(f"headstart {__version__}")
         table = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(rows, 32)
         file.create_dataset("digest", data=table, chunks=(rows, 32), fletcher32=True)
         file.create_dataset("features", data=features, chunks=(chunk, columns), fletcher32=True)

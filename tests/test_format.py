@@ -26,6 +26,7 @@ def test_a_segment_is_what_the_format_says(tmp_path):
         assert set(segment) == {"digest", "features"}
         assert set(segment.attrs) == {"format_version", "spec", "created_by"}
         assert segment.attrs["format_version"] == 1
+        assert isinstance(segment.attrs["spec"], bytes)
         assert json.loads(segment.attrs["spec"])["backbone"] == "fake"
         assert (segment["digest"].dtype, segment["digest"].shape) == (np.uint8, (5, 32))
         assert (segment["features"].dtype, segment["features"].shape) == (np.float32, (5, 3))
@@ -38,7 +39,9 @@ def test_a_segment_written_by_the_letter_of_the_format_is_read(tmp_path):
     folder = tmp_path / SPEC.folder
     folder.mkdir()
     with h5py.File(folder / f"{'a' * 32}.h5", "w", libver="latest") as file:
-        file.attrs.update({"format_version": 1, "spec": SPEC.to_json(), "created_by": "a test"})
+        file.attrs.update(
+            {"format_version": 1, "spec": np.bytes_(SPEC.to_json()), "created_by": np.bytes_("a")}
+        )
         table = np.frombuffer(b"".join(DIGESTS), np.uint8).reshape(5, 32)
         file.create_dataset("digest", data=table, fletcher32=True)
         file.create_dataset("features", data=FEATURES, fletcher32=True)
