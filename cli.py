@@ -1,10 +1,9 @@
 """The command line: parse, call one function, print."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,17 @@ import typer
 
 from . import __version__
 from .errors import HeadstartError
+from .options import (
+    Cache,
+    Data,
+    Json,
+    MaxFailures,
+    Quiet,
+    Seed,
+    feature_options,
+    running_options,
+    takes,
+)
 
 if TYPE_CHECKING:
     from .extract.features import FeatureOptions
@@ -29,39 +39,6 @@ compare_app = typer.Typer(help="Compare approaches.", no_args_is_help=True)
 app.add_typer(extract_app, name="extract")
 app.add_typer(fit_app, name="fit")
 app.add_typer(compare_app, name="compare")
-
-Data = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DATA",
-        help="A folder (one sub-folder a class, or train/ and validation/ or test/ holding those) "
-        "or a CSV manifest with the columns path,label[,split,group].",
-    ),
-]
-Backbone = Annotated[str, typer.Option(help="mobilenet or vgg16.")]
-Weights = Annotated[str, typer.Option(help="'imagenet' or a Keras weights file.")]
-Layer = Annotated[
-    list[str] | None, typer.Option(help="Layer to tap; repeat for several. Default: the last.")
-]
-Pooling = Annotated[str, typer.Option(help="avg, max, avg+max or flatten.")]
-Resize = Annotated[str, typer.Option(help="crop, squash or pad to the backbone's input size.")]
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="HEADSTART_CACHE", help="Where features are kept. Default: the user's cache folder."
-    ),
-]
-BatchSize = Annotated[int, typer.Option(min=1, help="Images a batch.")]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Threads that read and decode. Default: one a core.")
-]
-MaxFailures = Annotated[
-    str | None,
-    typer.Option(metavar="N|P%", help="Exit 1 when more images fail. Default: when all do."),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Seeds folds, weights and order.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def _version(*, wanted: bool) -> None:
@@ -82,16 +59,11 @@ def root(
 
 
 @extract_app.command("features")
+@takes(feature_options)
 def extract_features(
     data: Data,
-    backbone: Backbone = "mobilenet",
-    weights: Weights = "imagenet",
-    layer: Layer = None,
-    pooling: Pooling = "avg",
-    resize: Resize = "crop",
-    cache: Cache = None,
-    batch_size: BatchSize = 32,
-    workers: Workers = None,
+    *,
+    options: "FeatureOptions",
     max_failures: MaxFailures = None,
     out: Annotated[
         Path | None, typer.Option(help="Also write one portable HDF5 table here.")
@@ -108,7 +80,6 @@ def extract_features(
     from .extract.features import ensure_features, feature_source, load_features
     from .extract.pipeline import check_failures
 
-    options = _options(backbone, weights, layer, pooling, resize, cache, batch_size, workers)
     dataset = read_dataset(data)
     source = feature_source(options)
     paths = [image.path for image in dataset.images]
@@ -134,8 +105,11 @@ def extract_features(
                 "seconds": round(extraction.seconds, 3),
                 "images_per_second": None if rate is None else round(rate, 1),
                 "engine": extraction.engine,
-                "batch_size": batch_size,
-                "spec": {"id": source.spec.id, **json.loads(source.spec.to_json())},
+                "device": extraction.device,
+                "precision": source.spec.precision,
+                "batch_size": source.plan.batch_size,
+                "workers": source.plan.workers,
+                "spec": {"id": source.spec.id, **asdict(source.spec)},
                 "cache": str(source.cache),
             }
         )
@@ -146,6 +120,12 @@ def extract_features(
         )
         speed = f" ({rate:.0f} images/s)" if rate else ""
         say(f"{store.dimension or 0:,} features an image, {extraction.seconds:.1f} s{speed}")
+        if extraction.engine:
+            plan = source.plan
+            say(
+                f"{extraction.engine} on the {extraction.device}, {plan.precision}, "
+                f"{_count(plan.workers, 'worker')}, {_count(plan.batch_size, 'image')} a batch"
+            )
         say(f"cache: {store.folder}")
         for failure in failed:
             say(f"failed: {failure['path']}: {failure['reason']}")
@@ -156,20 +136,15 @@ def extract_features(
 
 
 @fit_app.command("head")
+@takes(feature_options)
 def fit_head_command(
     data: Data,
     model: Annotated[
         list[str] | None,
         typer.Option(help="logreg, ridge, linear-svm, knn or dense; repeat for several."),
     ] = None,
-    backbone: Backbone = "mobilenet",
-    weights: Weights = "imagenet",
-    layer: Layer = None,
-    pooling: Pooling = "avg",
-    resize: Resize = "crop",
-    cache: Cache = None,
-    batch_size: BatchSize = 32,
-    workers: Workers = None,
+    *,
+    options: "FeatureOptions",
     max_failures: MaxFailures = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
@@ -185,7 +160,6 @@ def fit_head_command(
     from .extract.dataset import read_dataset
     from .extract.features import feature_source
 
-    options = _options(backbone, weights, layer, pooling, resize, cache, batch_size, workers)
     with stages(quiet=quiet) as stage:
         records, warnings = fit_heads(
             read_dataset(data),
@@ -217,19 +191,14 @@ def fit_head_command(
 
 
 @compare_app.command("transfer-vs-finetune")
+@takes(feature_options)
 def compare_command(
     data: Data,
     model: Annotated[
         list[str] | None, typer.Option(help="Heads to compare; repeat. Default: all.")
     ] = None,
-    backbone: Backbone = "mobilenet",
-    weights: Weights = "imagenet",
-    layer: Layer = None,
-    pooling: Pooling = "avg",
-    resize: Resize = "crop",
-    cache: Cache = None,
-    batch_size: BatchSize = 32,
-    workers: Workers = None,
+    *,
+    options: "FeatureOptions",
     max_failures: MaxFailures = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of fine-tuning at most.")] = 6,
     learning_rate: Annotated[float, typer.Option(help="Of Adam, for fine-tuning.")] = 1e-5,
@@ -250,7 +219,6 @@ def compare_command(
     from .extract.dataset import read_dataset
     from .extract.features import feature_source
 
-    options = _options(backbone, weights, layer, pooling, resize, cache, batch_size, workers)
     settings = FineTuneSettings(learning_rate=learning_rate, epochs=epochs, seed=seed)
     with stages(quiet=quiet) as stage:
         results = compare(
@@ -278,14 +246,13 @@ def compare_command(
 
 
 @app.command("predict")
+@takes(running_options)
 def predict_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' wrote.")],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images and folders.")],
     top: Annotated[int, typer.Option(min=1, help="Classes to name an image.")] = 3,
-    weights: Weights = "imagenet",
-    cache: Cache = None,
-    batch_size: BatchSize = 32,
-    workers: Workers = None,
+    *,
+    options: "FeatureOptions",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -297,9 +264,7 @@ def predict_command(
     from .classify.predict import predict
     from .console import print_json, print_table, stages, warn
     from .extract.dataset import shown
-    from .extract.features import FeatureOptions
 
-    options = FeatureOptions(weights=weights, cache=cache, batch_size=batch_size, workers=workers)
     classifier = load(model)
     with stages(quiet=quiet) as stage:
         predictions, failures = predict(classifier, paths, options, top, stage("predicting"))
@@ -379,21 +344,8 @@ def demo_command(
     say(f"\nOpen {(out / 'report' / 'index.html').absolute()} in a browser.")
 
 
-def _options(
-    backbone: str,
-    weights: str,
-    layer: list[str] | None,
-    pooling: str,
-    resize: str,
-    cache: Path | None,
-    batch_size: int,
-    workers: int | None,
-) -> FeatureOptions:
-    from .extract.features import FeatureOptions
-
-    return FeatureOptions(
-        backbone, weights, tuple(layer or ()), pooling, resize, cache, batch_size, workers
-    )
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _interval(bounds: list[float]) -> str:

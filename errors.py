@@ -23,6 +23,10 @@ class CacheError(HeadstartError):
     """The feature cache cannot be read or written."""
 
 
+class EngineError(HeadstartError):
+    """An engine cannot run this backbone, or computes other features than TensorFlow."""
+
+
 class ModelError(HeadstartError):
     """A saved classifier cannot be loaded or does not fit."""
 

@@ -1,125 +1,201 @@
-"""Photographs to committed features: ours and the plain Keras way, in turns.
+"""Photographs to committed features: ours against its peers and its floor.
 
-Run from the project's root: ``make bench``. The photographs are ../shared's
-where they are at hand, else generated ones.
+Run from the project's root: ``make bench``. Start-up (imports, loading the
+network) is left out for all: it is paid before the clock starts.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import importlib.util
+import multiprocessing
 import os
-import platform
-import statistics
-import sys
 import tempfile
-import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from headstart.cache import FeatureStore, StatIndex
 from headstart.extract.dataset import read_dataset
+from headstart.extract.decode import decode
 from headstart.extract.engines import TensorFlowEngine
-from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.features import FeatureOptions, FeatureSource, feature_source
 from headstart.extract.pipeline import extract
-from headstart.extract.tensorflow import load_keras, load_tensorflow
+from headstart.extract.tensorflow import load_keras
+from photographs import SHARED, folders
+from timing import in_turns, report
 
-ROUNDS = 5
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
+FORWARD_IMAGES = 256  # decoded and held in memory for the forward-only ways
 
 
 def main() -> None:
-    """Print medians and ratios, then the same as JSON."""
+    """Measure MobileNet on whole folders and VGG16 on part of one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--vgg16-images", type=int, default=96)
+    options = parser.parse_args()
+    tables = {}
     with tempfile.TemporaryDirectory() as scratch:
-        folders = [p for p in (SHARED / "monkeys10", SHARED / "flowers17") if p.is_dir()]
-        results = [measure(f, Path(scratch)) for f in folders or [generated(Path(scratch))]]
-    machine = {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
+        sets = folders(Path(scratch))
+        for folder in sets:
+            paths = [image.path for image in read_dataset(folder).images]
+            title = f"MobileNet, {folder.name}, {len(paths):,} images"
+            ways = mobilenet(folder, paths, Path(scratch))
+            tables[title] = in_turns(ways, len(paths), options.rounds)
+        if VGG16.exists():
+            paths = [image.path for image in read_dataset(sets[-1]).images]
+            paths = paths[:: max(1, len(paths) // options.vgg16_images)][: options.vgg16_images]
+            part = Path(scratch) / "part"
+            for number, path in enumerate(paths):
+                (part / "all").mkdir(parents=True, exist_ok=True)
+                (part / "all" / f"{number}{path.suffix}").symlink_to(path)
+            title = f"VGG16, {len(paths)} of {sets[-1].name}"
+            tables[title] = in_turns(vgg16(part, paths, Path(scratch)), len(paths), options.rounds)
+    report("extraction", tables, "images")
+
+
+def mobilenet(folder: Path, paths: list[Path], scratch: Path) -> dict[str, Callable[[], object]]:
+    """Return ours, the plain Keras way and three forward passes without decoding."""
+    source = feature_source(FeatureOptions(cache=scratch / "networks"))
+    engine = source.options.make_engine(source)
+    reference = TensorFlowEngine(source.spec, source.weights)
+    images = np.stack([decode(path.read_bytes()) for path in paths[:FORWARD_IMAGES]])
+    repeats = len(paths) / len(images)
+    ways = {
+        "headstart": ours(paths, source, engine, scratch),
+        **plain_keras(folder, source),
+        "ONNX Runtime, forward only": forward(engine, images, source.plan, repeats),
+        "TensorFlow, forward only": lambda: [
+            reference(batch) for batch in batches(images, 32, repeats)
+        ],
     }
-    json.dump({"machine": machine, "results": results}, sys.stdout, indent=1)
-    print()
+    if importlib.util.find_spec("torch"):
+        torch = ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), start_torch, (source.weights,)
+        )
+        ways["PyTorch eager, forward only"] = lambda: torch.submit(
+            run_torch, images, repeats
+        ).result()
+    return ways
 
 
-def measure(folder: Path, scratch: Path) -> dict[str, Any]:
-    """Time both on one folder, in turns, after a warm-up of each."""
-    paths = [image.path for image in read_dataset(folder).images]
-    source = feature_source(FeatureOptions())
-    engine = TensorFlowEngine(source.spec, source.weights)
-    plain = plain_keras(folder, source)
+def vgg16(folder: Path, paths: list[Path], scratch: Path) -> dict[str, Callable[[], object]]:
+    """Return bfloat16, float32 and the plain Keras way."""
+    ways = {}
+    for precision in ("bfloat16", "float32"):
+        source = feature_source(
+            FeatureOptions(
+                "vgg16", str(VGG16), precision=precision, cache=scratch / "networks"
+            )
+        )
+        engine = source.options.make_engine(source)
+        ways[f"headstart, {precision}"] = ours(paths, source, engine, scratch)
+    return ways | plain_keras(folder, source)
 
-    def ours() -> None:
+
+def ours(
+    paths: list[Path], source: FeatureSource, engine: Any, scratch: Path
+) -> Callable[[], None]:
+    """Return the whole of ``extract features``, from files to synced segments."""
+
+    def run() -> None:
         with (
             tempfile.TemporaryDirectory(dir=scratch) as cache,
             StatIndex(Path(cache, "stat.sqlite")) as index,
         ):
-            extract(paths, FeatureStore(Path(cache), source.spec), lambda: engine, index)
-
-    ways: dict[str, Callable[[], None]] = {"headstart": ours, "plain Keras": plain}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(ROUNDS + 1):
-        for name, way in ways.items():
-            begin = time.perf_counter()
-            way()
-            if turn:  # the first is the warm-up
-                seconds[name].append(time.perf_counter() - begin)
-    pairs = zip(seconds["plain Keras"], seconds["headstart"], strict=True)
-    ratio = statistics.median(theirs / own for theirs, own in pairs)
-    rates = {name: len(paths) / statistics.median(times) for name, times in seconds.items()}
-    for name, rate in rates.items():
-        print(f"{folder.name:12s} {name:12s} {rate:6.1f} images/s", file=sys.stderr)
-    print(f"{folder.name:12s} ratio        {ratio:6.2f}", file=sys.stderr)
-    return {
-        "dataset": folder.name,
-        "images": len(paths),
-        "images_per_second": rates,
-        "ratio": ratio,
-    }
-
-
-def plain_keras(folder: Path, source: Any) -> Callable[[], None]:
-    """Return the way of Keras' own guides: image_dataset_from_directory and predict."""
-    load_tensorflow()
-    keras = load_keras()
-    base = keras.applications.MobileNet(
-        include_top=False, weights=None, pooling="avg", input_shape=(224, 224, 3)
-    )
-    base.load_weights(source.weights)
-    parts = [p for p in sorted(folder.iterdir()) if p.is_dir()]
-    if not {"train", "validation"} <= {p.name for p in parts}:
-        parts = [folder]
-
-    def run() -> None:
-        for part in parts:
-            images = keras.utils.image_dataset_from_directory(
-                part, image_size=(224, 224), shuffle=False, verbose=False
-            ).map(lambda batch, _: keras.applications.mobilenet.preprocess_input(batch))
-            base.predict(images, verbose=0)
+            store = FeatureStore(Path(cache), source.spec)
+            plan = source.plan
+            extract(
+                paths,
+                store,
+                lambda: engine,
+                index,
+                batch_size=plan.batch_size,
+                workers=plan.workers,
+            )
 
     return run
 
 
-def generated(scratch: Path) -> Path:
-    """Write 400 JPEGs of noise at 500 x 375 pixels, two classes."""
-    rng = np.random.default_rng(0)
-    for number in range(400):
-        path = scratch / "generated" / "ab"[number % 2] / f"{number}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        small = rng.integers(0, 256, (15, 20, 3), dtype=np.uint8)
-        Image.fromarray(small).resize((500, 375)).save(path, quality=90)
-    return scratch / "generated"
+def forward(engine: Any, images: Any, plan: Any, repeats: float) -> Callable[[], object]:
+    """Return the engine's forward pass alone, called as the pipeline calls it."""
+
+    def run() -> None:
+        with ThreadPoolExecutor(plan.workers) as pool:
+            list(pool.map(engine, batches(images, plan.batch_size, repeats)))
+
+    return run
 
 
-def processor() -> str:
-    """Return the processor's name where Linux tells it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
+def batches(images: Any, size: int, repeats: float) -> list[Any]:
+    """Cut images into batches, over and over, until ``repeats`` times as many are there."""
+    total = round(len(images) * repeats)
+    starts = range(0, total, size)
+    return [images.take(range(at, min(at + size, total)), axis=0, mode="wrap") for at in starts]
+
+
+def plain_keras(folder: Path, source: FeatureSource) -> dict[str, Callable[[], object]]:
+    """Return the two ways of Keras' guides: ``image_dataset_from_directory``, then ``predict``.
+
+    Either batch by batch, as in "Deep Learning with Python" (8.3.1, feature
+    extraction without augmentation), or the whole dataset in one call.
+    """
+    keras = load_keras()
+    name = source.spec.backbone
+    builder = {"mobilenet": "MobileNet", "vgg16": "VGG16"}[name]
+    base = getattr(keras.applications, builder)(
+        include_top=False, weights=None, pooling="avg", input_shape=(224, 224, 3)
+    )
+    base.load_weights(source.weights)
+    scale = getattr(keras.applications, name).preprocess_input
+    parts = [p for p in sorted(folder.iterdir()) if p.is_dir()]
+    if not {"train", "validation"} <= {p.name for p in parts}:
+        parts = [folder]
+
+    def datasets() -> list[Any]:
+        return [
+            keras.utils.image_dataset_from_directory(
+                part, image_size=(224, 224), shuffle=False, verbose=False
+            )
+            for part in parts
+        ]
+
+    def by_batch() -> None:
+        for dataset in datasets():
+            for images, _ in dataset:
+                base.predict(scale(images), verbose=0)
+
+    def at_once() -> None:
+        for dataset in datasets():
+            base.predict(dataset.map(lambda images, _: scale(images)), verbose=0)
+
+    return {"plain Keras, batch by batch": by_batch, "plain Keras, dataset at once": at_once}
+
+
+def start_torch(weights: Path) -> None:
+    """Build MobileNet on Keras' PyTorch backend, in a process of its own."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+
+    network = keras.applications.MobileNet(
+        include_top=False, weights=None, pooling="avg", input_shape=(224, 224, 3)
+    )
+    network.load_weights(weights)
+    globals()["torch_network"] = network
+
+
+def run_torch(images: Any, repeats: float) -> None:
+    """Run it eagerly, in the process that has it."""
+    import torch
+
+    network = globals()["torch_network"]
+    with torch.inference_mode():
+        for batch in batches(images, 32, repeats):
+            network(torch.from_numpy(batch.astype(np.float32) / 127.5 - 1))
 
 
 if __name__ == "__main__":

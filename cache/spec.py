@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+
+_YOUNGER = {"views": ("original",), "storage": "float32"}  # key to default
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class FeatureSpec:
         ``"float32"``, ``"bfloat16"`` or ``"float16"``.
     decoder : int
         Version of the decoding recipe, see :data:`headstart.extract.decode.RECIPE`.
+    views : tuple of str
+        Ways of looking at an image, see :mod:`headstart.extract.views`; the columns of
+        each view follow those of the one before.
+    storage : str
+        ``"float32"`` or ``"float16"``: how a number lies on the disk.
 
     Examples
     --------
@@ -56,10 +63,21 @@ class FeatureSpec:
     preprocessing: str
     precision: str
     decoder: int
+    views: tuple[str, ...] = ("original",)
+    storage: str = "float32"
 
     def to_json(self) -> str:
-        """Return the canonical JSON: sorted keys, no spaces, ASCII."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Return the canonical JSON: sorted keys, no spaces, ASCII.
+
+        ``views`` and ``storage`` are younger than the format: at their defaults
+        they are left out, so that older caches keep their ids.
+        """
+        values = {
+            key: value
+            for key, value in asdict(self).items()
+            if key not in _YOUNGER or value != _YOUNGER[key]
+        }
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> FeatureSpec:
@@ -75,7 +93,13 @@ class FeatureSpec:
         values = json.loads(text)
         values["layers"] = tuple(values["layers"])
         values["input_size"] = tuple(values["input_size"])
+        values["views"] = tuple(values.get("views", _YOUNGER["views"]))
         return cls(**values)
+
+    @property
+    def network(self) -> FeatureSpec:
+        """The same spec but for what happens before and after the network: a key for the graph."""
+        return replace(self, resize="", decoder=0, views=("original",), storage="float32")
 
     @property
     def id(self) -> str:

@@ -140,7 +140,7 @@ class FeatureStore:
         digests : sequence of bytes, length n
             SHA-256 of each image, 32 bytes each.
         features : ndarray, shape (n, d)
-            float32, finite.
+            float32, finite; written in the spec's storage type.
 
         Raises
         ------
@@ -158,6 +158,7 @@ class FeatureStore:
                 "the backbone gave NaN or infinity: refused, nothing was written; are these the "
                 f"right weights? ({self.spec.backbone}, SHA-256 {self.spec.weights_sha256[:12]}…)"
             )
+        features = _stored(features, self.spec.storage)
         name = uuid.uuid4().hex
         final = self.folder / f"{name}{SUFFIX}"
         temporary = self.folder / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
@@ -207,9 +208,8 @@ class FeatureStore:
             rows, positions = np.array(sorted(pairs), dtype=np.intp).T
             try:
                 with open_segment(self.folder / name) as segment:
-                    for start, block in _blocks(segment["features"], int(rows[-1]) + 1):
-                        low, high = np.searchsorted(rows, (start, start + len(block)))
-                        out[positions[low:high]] = block[rows[low:high] - start]
+                    for low, high, block in _blocks(segment["features"], rows):
+                        out[positions[low:high]] = block[rows[low:high] - rows[low]]
             except OSError as error:
                 raise self._drop(name, error) from error
             except DamagedSegmentError as error:
@@ -355,10 +355,27 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _blocks(dataset: Any, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
+def _stored(features: NDArray[Any], storage: str) -> NDArray[Any]:
+    """Convert to the type that goes on the disk; a value that it cannot hold is an error."""
+    with np.errstate(over="ignore"):
+        stored = features.astype(storage)
+    if not np.isfinite(stored).all():
+        raise CacheError(
+            f"a feature of {np.abs(features).max():.3g} does not fit {storage}, whose largest "
+            f"number is {np.finfo(storage).max:.3g}: refused, nothing was written; use "
+            "--storage float32"
+        )
+    return stored
+
+
+def _blocks(dataset: Any, rows: NDArray[np.intp]) -> Iterator[tuple[int, int, NDArray[Any]]]:
+    """Read sorted rows in runs: (low, high, rows[low] to rows[high - 1] of the dataset)."""
     step = max(1, READ_BYTES // max(1, dataset.shape[1] * dataset.dtype.itemsize))
-    for start in range(0, stop, step):
-        yield start, dataset[start : min(start + step, stop)]
+    low = 0
+    while low < len(rows):
+        high = int(np.searchsorted(rows, rows[low] + step))
+        yield low, high, dataset[int(rows[low]) : int(rows[high - 1]) + 1]
+        low = high
 
 
 def _reason(error: Exception) -> str:

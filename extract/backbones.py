@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import OptionError, unknown
-from .pretrained import Pretrained, check_fit
+from .keras_applications import ROWS
+from .pretrained import Pretrained, check_fit, snake_case
 from .tensorflow import load_keras
 
 BUNDLED = Path(__file__).parent / "weights"
+TOP = "top"  # the network's own output, whatever its last layer is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +27,24 @@ class Backbone:
     name : str
         What ``--backbone`` takes.
     module : str
-        Module of ``keras.applications`` that has both the builder and its
+        Module of ``keras.applications`` that has this network's
         ``preprocess_input``: bound together, they cannot be mixed up.
     builder : str
-        Function in that module.
+        Function in ``keras.applications``.
     input_size : tuple of int
         Height and width, in pixels.
     layer : str
         Where features are tapped unless told otherwise: the last layer.
-    last_block : str
-        First layer of the last block, the one that fine-tuning unfreezes.
+    dimension : int
+        Channels of that layer.
+    parameters : float
+        Millions of weights, the classifier left out.
+    activation_mb : int
+        Megabytes that the two largest neighbouring activations of one image take.
     imagenet : Pretrained
         Where the ImageNet weights without the classifier come from.
+    last_block : str or None
+        First layer of the last block, the one that fine-tuning unfreezes.
     """
 
     name: str
@@ -43,8 +52,11 @@ class Backbone:
     builder: str
     input_size: tuple[int, int]
     layer: str
-    last_block: str
+    dimension: int
+    parameters: float
+    activation_mb: int
     imagenet: Pretrained
+    last_block: str | None = None
 
     @property
     def preprocessing(self) -> str:
@@ -53,14 +65,14 @@ class Backbone:
 
     def preprocess(self, images: Any) -> Any:
         """Scale pixels, float32 in 0 to 255, RGB, as this network was trained with."""
-        return self._function("preprocess_input")(images)
+        load_keras()
+        module = importlib.import_module(f"keras.applications.{self.module}")
+        return module.preprocess_input(images)
 
     def build(self) -> Any:
         """Return the Keras network without classifier, randomly initialised."""
-        load_keras()
-        return self._function(self.builder)(
-            include_top=False, weights=None, input_shape=(*self.input_size, 3)
-        )
+        build: Callable[..., Any] = getattr(load_keras().applications, self.builder)
+        return build(include_top=False, weights=None, input_shape=(*self.input_size, 3))
 
     def load(self, weights: Path) -> Any:
         """Return the Keras network with the weights of this file.
@@ -75,40 +87,44 @@ class Backbone:
         network.load_weights(weights)
         return network
 
-    def _function(self, name: str) -> Callable[..., Any]:
-        module = importlib.import_module(f"keras.applications.{self.module}")
-        function: Callable[..., Any] = getattr(module, name)
-        return function
+
+def _keras_row(
+    builder: str,
+    module: str,
+    side: int,
+    layer: str,
+    dimension: int,
+    parameters: float,
+    activation_mb: int,
+    url: str,
+    checksum: str | None,
+    file: str,
+) -> Backbone:
+    """Return the generic row: any model of ``keras.applications``."""
+    return Backbone(
+        name=builder.lower(),
+        module=module,
+        builder=builder,
+        input_size=(side, side),
+        layer=layer,
+        dimension=dimension,
+        parameters=parameters,
+        activation_mb=activation_mb,
+        imagenet=Pretrained(url=url, checksum=checksum, file=file),
+    )
 
 
-_KERAS_FILES = "https://storage.googleapis.com/tensorflow/keras-applications"
+_GENERIC = {row.name: row for row in (_keras_row(*values) for values in ROWS)}
 
 BACKBONES = {
-    row.name: row
-    for row in (
-        Backbone(
-            name="mobilenet",
-            module="mobilenet",
-            builder="MobileNet",
-            input_size=(224, 224),
-            layer="conv_pw_13_relu",
-            last_block="conv_dw_13",
-            imagenet=Pretrained(bundled=BUNDLED / "mobilenet_1_0_224_notop.weights.h5"),
-        ),
-        Backbone(
-            name="vgg16",
-            module="vgg16",
-            builder="VGG16",
-            input_size=(224, 224),
-            layer="block5_pool",
-            last_block="block5_conv1",
-            imagenet=Pretrained(
-                url=f"{_KERAS_FILES}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-                md5="6d6bbae143d832006294945121d1f1fc",
-            ),
-        ),
-    )
+    "mobilenet": replace(
+        _GENERIC["mobilenet"],
+        last_block="conv_dw_13",
+        imagenet=Pretrained(bundled=BUNDLED / "mobilenet_1_0_224_notop.weights.h5"),
+    ),
+    "vgg16": replace(_GENERIC["vgg16"], last_block="block5_conv1"),
 }
+BACKBONES |= {name: row for name, row in _GENERIC.items() if name not in BACKBONES}
 
 
 def find_backbone(name: str) -> Backbone:
@@ -142,3 +158,17 @@ def layer_before(network: Any, name: str) -> str:
         raise OptionError(f"layer {name!r} is the input: nothing lies before it")
     below: str = names[at - 1]
     return layer_before(network, below) if below.startswith("conv_pad") else below
+
+
+def tappable_layers(network: Any) -> list[str]:
+    """Return the names of the layers that can be tapped, from the input on.
+
+    Layers that Keras numbers as it goes (``activation_17``) are left out: their
+    names depend on what else was built before.
+    """
+    return [
+        layer.name
+        for layer in network.layers
+        if not re.fullmatch(rf"{snake_case(type(layer).__name__)}(_\d+)?", layer.name)
+        and not isinstance(layer.output, list)
+    ]

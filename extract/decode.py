@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import DecodeError, unknown
+from .views import Pixels, make_views
 
 # Part of every feature spec. Raise it when a change here moves a pixel.
 RECIPE = 1
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs: 256 MB of RGB
-
-Pixels = NDArray[np.uint8]  # (height, width, 3)
 
 # EXIF orientation (CIPA DC-008, tag 274) to the turn that puts the image upright.
 _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -48,7 +46,32 @@ def decode(
     resize: str = "crop",
     max_pixels: int = MAX_PIXELS,
 ) -> Pixels:
-    """Decode one image file to RGB at the backbone's input size.
+    """Decode one image file to RGB at the backbone's input size: its original view.
+
+    See :func:`decode_views`, of whose result this is the first and only row.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> file = io.BytesIO()
+    >>> Image.new("RGB", (640, 480), "red").save(file, "PNG")
+    >>> decode(file.getvalue())[0, 0].tolist()
+    [255, 0, 0]
+    """
+    pixels: Pixels = decode_views(data, size, resize, max_pixels=max_pixels)[0]
+    return pixels
+
+
+def decode_views(
+    data: bytes,
+    size: tuple[int, int] = (224, 224),
+    resize: str = "crop",
+    views: Sequence[str] = ("original",),
+    digest: bytes = b"",
+    max_pixels: int = MAX_PIXELS,
+) -> Pixels:
+    """Decode one image file to RGB and return its views at the backbone's input size.
 
     JPEGs go through libjpeg-turbo, at half, a quarter or an eighth of their size
     where that still exceeds ``size``; everything else goes through Pillow. EXIF
@@ -64,26 +87,21 @@ def decode(
     resize : str
         ``"crop"`` cuts the middle out, ``"squash"`` ignores the proportions,
         ``"pad"`` adds grey (127) bars.
+    views : sequence of str
+        See :func:`headstart.extract.views.make_views`.
+    digest : bytes
+        SHA-256 of the file, which seeds its crops.
     max_pixels : int
         Refuse larger images before decoding them.
 
     Returns
     -------
-    ndarray, shape (height, width, 3), uint8, 0 to 255
+    ndarray, shape (views, height, width, 3), uint8, 0 to 255
 
     Raises
     ------
     DecodeError
         If the bytes are not a whole image; the message is the reason.
-
-    Examples
-    --------
-    >>> import io
-    >>> from PIL import Image
-    >>> file = io.BytesIO()
-    >>> Image.new("RGB", (640, 480), "red").save(file, "PNG")
-    >>> decode(file.getvalue())[0, 0].tolist()
-    [255, 0, 0]
     """
     if resize not in _RESIZE:
         raise unknown("resize rule", resize, list(_RESIZE))
@@ -100,7 +118,10 @@ def decode(
     if orientation in _UPRIGHT:
         pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
     height, width = size
-    return np.asarray(_RESIZE[resize](Image.fromarray(pixels), (width, height)))
+    shrink = _RESIZE[resize]
+    return make_views(
+        Image.fromarray(pixels), views, lambda image: shrink(image, (width, height)), digest
+    )
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:

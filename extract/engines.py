@@ -1,7 +1,11 @@
-"""Batch of images to features."""
+"""Batch of images to features, by TensorFlow or ONNX Runtime."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,28 +13,119 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache.spec import FeatureSpec
-from ..errors import unknown
-from .backbones import find_backbone
+from ..errors import EngineError, OptionError, unknown
+from .backbones import TOP, find_backbone, tappable_layers
+from .choose import Plan
 from .tensorflow import load_keras, load_tensorflow
+
+POOLINGS = ("avg", "max", "avg+max", "flatten", "none")
+
+# Keras' policy: variables stay float32, layers compute in the other type.
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+# Largest relative error of an image's features against TensorFlow in float32.
+TOLERANCES = {"float32": 1e-4, "bfloat16": 1e-2, "float16": 1e-2}
+
+Images = NDArray[np.uint8]  # (n, height, width, 3)
+Features = NDArray[np.float32]  # (n, d)
 
 
 class Engine(Protocol):
-    """What runs the frozen backbone.
+    """What runs the frozen backbone. Any number of threads may call it at once.
 
     Attributes
     ----------
     name : str
-        For print and JSON.
+        ``"tensorflow"`` or ``"onnxruntime"``.
+    device : str
+        ``"cpu"`` or ``"gpu"``.
+    notes : list of str
+        What is worth telling about how it was made.
     """
 
     name: str
+    device: str
+    notes: list[str]
 
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def __call__(self, images: Images) -> Features:
         """Map images (n, height, width, 3), uint8 RGB, to features (n, d), float32."""
         ...
 
 
-POOLINGS = ("avg", "max", "avg+max", "flatten", "none")
+class TensorFlowEngine:
+    """The reference: TensorFlow, on a GPU where it sees one.
+
+    One call runs at a time: TensorFlow itself spreads it over all cores, and a
+    GPU holds one batch. Callers decode their next batch meanwhile.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        What to compute, and in which precision.
+    weights : Path
+        The backbone's weights file.
+    """
+
+    name = "tensorflow"
+
+    def __init__(self, spec: FeatureSpec, weights: Path) -> None:
+        tensorflow = load_tensorflow()
+        self._run = traced(build_extractor(spec, weights), spec)
+        self._turn = threading.Lock()
+        self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"
+        self.notes: list[str] = []
+
+    def __call__(self, images: Images) -> Features:
+        """Map images (n, height, width, 3), uint8 RGB, to features (n, d), float32."""
+        with self._turn:
+            features: Features = self._run(images).numpy()
+        return features
+
+
+def open_engine(
+    plan: Plan, spec: FeatureSpec, weights: Path, cache: Path, *, fixed: bool = False
+) -> Engine:
+    """Return the planned engine.
+
+    Parameters
+    ----------
+    plan : Plan
+        From :func:`headstart.extract.choose.choose`.
+    spec : FeatureSpec
+        What to compute.
+    weights : Path
+        The backbone's weights file.
+    cache : Path
+        Beside which exported networks are kept.
+    fixed : bool
+        Whether the user named the engine: then TensorFlow does not stand in.
+
+    Raises
+    ------
+    EngineError
+        If the engine cannot run this backbone or disagrees with TensorFlow.
+    """
+    if plan.engine == "tensorflow":
+        return _tensorflow(spec, weights)
+    from .onnx import open_network
+
+    try:
+        return open_network(spec, weights, cache)
+    except EngineError as error:
+        if fixed:
+            raise
+        engine = _tensorflow(spec, weights)
+        engine.notes.append(f"{error}; TensorFlow serves instead")
+        return engine
+
+
+def _tensorflow(spec: FeatureSpec, weights: Path) -> TensorFlowEngine:
+    engine = TensorFlowEngine(spec, weights)
+    if spec.precision != "float32":
+        images = probe_images(spec.input_size)
+        reference = TensorFlowEngine(replace(spec, precision="float32"), weights)
+        check_agreement("tensorflow", engine(images), reference(images), spec.precision)
+    return engine
 
 
 def build_extractor(spec: FeatureSpec, weights: Path) -> Any:
@@ -39,7 +134,7 @@ def build_extractor(spec: FeatureSpec, weights: Path) -> Any:
     Parameters
     ----------
     spec : FeatureSpec
-        Names the backbone, layers and pooling.
+        Names the backbone, layers, pooling and precision.
     weights : Path
         The backbone's weights file.
 
@@ -58,55 +153,134 @@ def build_extractor(spec: FeatureSpec, weights: Path) -> Any:
     """
     keras = load_keras()
     backbone = find_backbone(spec.backbone)
-    network = backbone.load(weights)
-    names = [layer.name for layer in network.layers]
-    for layer in spec.layers:
-        if layer not in names:
-            raise unknown(f"layer of {backbone.name}", layer, names)
-    taps = keras.Model(network.inputs, [network.get_layer(name).output for name in spec.layers])
-    images = keras.Input((*spec.input_size, 3), dtype="uint8")
-    # training=False keeps batch norm on its ImageNet statistics.
-    maps = taps(backbone.preprocess(keras.ops.cast(images, "float32")), training=False)
-    maps = maps if isinstance(maps, list) else [maps]
-    pooled = [part for one in maps for part in pool(keras, one, spec.pooling)]
-    features = keras.ops.concatenate(pooled, axis=-1) if len(pooled) > 1 else pooled[0]
-    return keras.Model(images, features)
+    with _precision(keras, spec.precision):
+        network = backbone.load(weights)
+        taps = keras.Model(network.inputs, [tap(network, name) for name in spec.layers])
+        images = keras.Input((*spec.input_size, 3), dtype="uint8")
+        # A Lambda layer: otherwise the mean that VGG16 subtracts is a tensor outside the graph,
+        # which an exported graph would ask for as a second input. In float32: bfloat16 would
+        # round the pixels.
+        scale = keras.layers.Lambda(backbone.preprocess, dtype="float32")
+        # training=False keeps batch norm on its ImageNet statistics.
+        maps = taps(scale(keras.ops.cast(images, "float32")), training=False)
+        maps = maps if isinstance(maps, list) else [maps]
+        pooled = [part for one in maps for part in pool(keras, one, spec.pooling)]
+        features = keras.ops.concatenate(pooled, axis=-1) if len(pooled) > 1 else pooled[0]
+        return keras.Model(images, features)
+
+
+def tap(network: Any, layer: str) -> Any:
+    """Return the output of a layer; ``top`` is the network's own.
+
+    Raises
+    ------
+    OptionError
+        If there is no such layer, or its name is not its own.
+    """
+    if layer == TOP:
+        return network.outputs[0]
+    valid = tappable_layers(network)
+    if layer not in valid:
+        raise unknown(f"layer of {network.name}", layer, [*valid, TOP])
+    return network.get_layer(layer).output
 
 
 def pool(keras: Any, maps: Any, pooling: str) -> list[Any]:
-    """Reduce maps (n, height, width, channels) to vectors (n, d)."""
+    """Reduce maps (n, height, width, channels) to float32 vectors (n, d)."""
     ops = keras.ops
+    maps = ops.cast(maps, "float32")
     if pooling not in POOLINGS:
         raise unknown("pooling", pooling, list(POOLINGS))
     if pooling in ("flatten", "none"):
         return [ops.reshape(maps, (-1, int(np.prod(maps.shape[1:]))))]
+    if len(maps.shape) != 4:
+        raise OptionError(f"--pooling {pooling} needs maps, a layer here gives {maps.shape[1:]}")
     reduce = {"avg": ops.mean, "max": ops.max}
     return [reduce[kind](maps, axis=(1, 2)) for kind in pooling.split("+")]
 
 
-class TensorFlowEngine:
-    """The reference: TensorFlow in float32, on a GPU where it sees one.
+def traced(model: Any, spec: FeatureSpec) -> Any:
+    """Return a ``tf.function`` of an extractor, for any number of images."""
+    tensorflow = load_tensorflow()
+    images = tensorflow.TensorSpec((None, *spec.input_size, 3), tensorflow.uint8, name="images")
+    return tensorflow.function(
+        lambda batch: model(batch, training=False), input_signature=[images]
+    )
+
+
+def probe_images(size: tuple[int, int], count: int = 2) -> Images:
+    """Return the images on which engines are compared: coloured noise at every scale.
 
     Parameters
     ----------
-    spec : FeatureSpec
-        What to compute.
-    weights : Path
-        The backbone's weights file.
+    size : tuple of int
+        Height and width.
+    count : int
+        How many.
+
+    Returns
+    -------
+    ndarray, shape (count, height, width, 3), uint8
     """
+    height, width = size
+    random = np.random.RandomState(0)  # whose numbers are frozen for ever (NEP 19)
+    total = np.zeros((count, height, width, 3))
+    for block in (1, 4, 16, 64):
+        shape = (count, -(-height // block), -(-width // block), 3)
+        coarse = random.randint(0, 256, shape)
+        total += coarse.repeat(block, axis=1).repeat(block, axis=2)[:, :height, :width]
+    return (total / 4).astype(np.uint8)
 
-    name = "tensorflow"
 
-    def __init__(self, spec: FeatureSpec, weights: Path) -> None:
-        tensorflow = load_tensorflow()
-        model = build_extractor(spec, weights)
-        images = tensorflow.TensorSpec((None, *spec.input_size, 3), tensorflow.uint8)
-        self._run = tensorflow.function(
-            lambda batch: model(batch, training=False), input_signature=[images]
+def check_agreement(engine: str, features: Features, reference: Features, precision: str) -> float:
+    """Return the largest relative error of an image's features; refuse one that is too large.
+
+    Parameters
+    ----------
+    engine : str
+        For the message.
+    features, reference : ndarray, shape (n, d)
+        The engine's, and TensorFlow's in float32.
+    precision : str
+        Decides what is allowed: 1e-4 in float32, 1e-2 in reduced precision.
+
+    Raises
+    ------
+    EngineError
+        If the error is larger; the message has the figure.
+    """
+    error = relative_error(features, reference)
+    allowed = TOLERANCES[precision]
+    if not error <= allowed:  # NaN is no agreement
+        raise EngineError(
+            f"{engine} in {precision} differs from TensorFlow in float32 by {error:.2g} of the "
+            f"features' length on {len(reference)} probe images (at most {allowed:g} is allowed): "
+            "refused"
         )
-        self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"
+    return error
 
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Map images (n, height, width, 3), uint8 RGB, to features (n, d), float32."""
-        features: NDArray[np.float32] = self._run(images).numpy()
-        return features
+
+def relative_error(features: Features, reference: Features) -> float:
+    """Return the largest ‖features − reference‖ / ‖reference‖ over the rows.
+
+    Examples
+    --------
+    >>> relative_error(np.array([[3.0, 4.0]]), np.array([[3.0, 4.5]])).__round__(4)
+    0.0925
+    """
+    if features.shape != reference.shape:
+        return float("inf")
+    difference = np.linalg.norm(features.astype(np.float64) - reference, axis=1)
+    length = np.maximum(np.linalg.norm(reference.astype(np.float64), axis=1), 1e-12)
+    return float((difference / length).max())
+
+
+@contextlib.contextmanager
+def _precision(keras: Any, precision: str) -> Iterator[None]:
+    """Build what is built inside with this precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

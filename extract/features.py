@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from ..cache import FeatureSpec, FeatureStore, StatIndex, default_cache, stat_index_path
 from ..errors import OptionError, unknown
 from .backbones import find_backbone
+from .choose import Plan, choose, this_machine
 from .decode import RECIPE, RESIZE_RULES
-from .engines import POOLINGS, Engine, TensorFlowEngine
-from .pipeline import BATCH_SIZE, Extraction, Progress, extract, read_features
+from .engines import POOLINGS, Engine, open_engine
+from .pipeline import Extraction, Progress, extract, read_features
 from .pretrained import file_sha256, find_weights
+from .views import parse_views
 
-MakeEngine = Callable[[FeatureSpec, Path], Engine]
+STORAGES = ("float32", "float16")
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,20 @@ class FeatureOptions:
         cropping beat squashing by 0.5 points on flowers and tied on monkeys.
     cache : Path, optional
         The cache's root; the user's cache folder when None.
-    batch_size : int
-        Images a batch, at least 1.
+    views : str
+        Names with commas between, see :mod:`headstart.extract.views`.
+    precision : str
+        ``"float32"``; ``"bfloat16"`` on processors that multiply it, ``"float16"`` on GPUs.
+    storage : str
+        ``"float32"``, or ``"float16"`` for half the disk and a relative error of 5e-4.
+    engine : str
+        ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
+    batch_size : int, optional
+        Images a call of the engine; chosen from engine and memory when None.
     workers : int, optional
-        Threads that read and decode; one a core when None.
+        Threads that read, decode and call the engine; chosen from cores and memory when None.
     make_engine : callable
-        (spec, weights file) to engine.
+        FeatureSource to engine.
     """
 
     backbone: str = "mobilenet"
@@ -53,22 +63,30 @@ class FeatureOptions:
     pooling: str = "avg"
     resize: str = "crop"
     cache: Path | None = None
-    batch_size: int = BATCH_SIZE
+    views: str = "original"
+    precision: str = "float32"
+    storage: str = "float32"
+    engine: str = "auto"
+    batch_size: int | None = None
     workers: int | None = None
-    make_engine: MakeEngine = TensorFlowEngine
+    make_engine: Callable[[FeatureSource], Engine] = lambda source: open_engine(
+        source.plan, source.spec, source.weights, source.cache, fixed=source.options.engine != "auto"
+    )
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
             raise unknown("pooling", self.pooling, list(POOLINGS))
         if self.resize not in RESIZE_RULES:
             raise unknown("resize rule", self.resize, list(RESIZE_RULES))
-        if self.batch_size < 1 or (self.workers is not None and self.workers < 1):
+        if self.storage not in STORAGES:
+            raise unknown("storage", self.storage, list(STORAGES))
+        if any(number is not None and number < 1 for number in (self.batch_size, self.workers)):
             raise OptionError("--batch-size and --workers must be at least 1")
 
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """A spec with the weights and the folder that go with it.
+    """A spec with the weights, the folder and the plan that go with it.
 
     Parameters
     ----------
@@ -80,12 +98,15 @@ class FeatureSource:
         The weights file.
     cache : Path
         The cache's root.
+    plan : Plan
+        Engine, batch size and workers.
     """
 
     options: FeatureOptions
     spec: FeatureSpec
     weights: Path
     cache: Path
+    plan: Plan
 
     def store(self) -> FeatureStore:
         """Open this spec's segments."""
@@ -128,11 +149,19 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
     Raises
     ------
     OptionError
-        If the backbone is unknown.
+        If the backbone is unknown, or this machine cannot do what was asked.
     WeightsError
         If its weights cannot be found.
     """
     backbone = find_backbone(options.backbone)
+    plan = choose(
+        this_machine(),
+        backbone.activation_mb << 20,
+        options.engine,
+        options.precision,
+        options.batch_size,
+        options.workers,
+    )
     weights = find_weights(backbone.name, backbone.imagenet, options.weights)
     spec = FeatureSpec(
         backbone=backbone.name,
@@ -142,10 +171,12 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
         input_size=backbone.input_size,
         resize=options.resize,
         preprocessing=backbone.preprocessing,
-        precision="float32",
+        precision=options.precision,
         decoder=RECIPE,
+        views=parse_views(options.views),
+        storage=options.storage,
     )
-    return FeatureSource(options, spec, weights, options.cache or default_cache())
+    return FeatureSource(options, spec, weights, options.cache or default_cache(), plan)
 
 
 def ensure_features(
@@ -159,13 +190,13 @@ def ensure_features(
         extraction = extract(
             paths,
             store,
-            lambda: source.options.make_engine(source.spec, source.weights),
+            lambda: source.options.make_engine(source),
             stat_index,
-            batch_size=source.options.batch_size,
-            workers=source.options.workers,
+            batch_size=source.plan.batch_size,
+            workers=source.plan.workers,
             progress=progress,
         )
-        warnings = [str(error) for error in store.damaged]
+        warnings = [*map(str, store.damaged), *extraction.notes]
         if stat_index.problem:
             warnings.append(stat_index.problem)
     return extraction, warnings

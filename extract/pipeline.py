@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from ..cache import DamagedSegmentError, FeatureStore, Sighting, StatIndex
 from ..errors import DataError, DecodeError, OptionError
 from .dataset import shown
-from .decode import Pixels, decode
-from .engines import Engine
+from .decode import decode_views
+from .engines import Engine, Images
 
-BATCH_SIZE = 32
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work …
 SEGMENT_BYTES = 128 << 20  # … or this much of it …
 SEGMENT_SECONDS = 30.0  # … or what this long took
@@ -52,6 +51,10 @@ class Extraction:
         Wall time of the whole call.
     engine : str or None
         What ran the backbone; None when nothing had to run.
+    device : str or None
+        Where it ran: ``"cpu"`` or ``"gpu"``.
+    notes : list of str
+        What is worth telling about the engine.
     """
 
     digests: list[bytes | None]
@@ -61,6 +64,8 @@ class Extraction:
     failures: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
     engine: str | None = None
+    device: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -69,7 +74,7 @@ class _Reading:
 
     position: int
     sighting: Sighting | None = None
-    pixels: Pixels | None = None
+    pixels: Images | None = None  # (views, height, width, 3)
     failure: str | None = None
 
 
@@ -79,8 +84,8 @@ def extract(
     make_engine: Callable[[], Engine],
     stat_index: StatIndex,
     *,
-    batch_size: int = BATCH_SIZE,
-    workers: int | None = None,
+    batch_size: int,
+    workers: int,
     progress: Progress = lambda done, total: None,
 ) -> Extraction:
     """Make sure that the store holds the features of all these images.
@@ -99,9 +104,9 @@ def extract(
     stat_index : StatIndex
         Remembers digests of unchanged files.
     batch_size : int
-        Images a batch.
-    workers : int, optional
-        Threads that read and decode; by default one a core.
+        Images a call of the engine.
+    workers : int
+        Threads that read, decode and call the engine.
     progress : callable
         Told ``(done, total)`` images after each batch.
 
@@ -119,7 +124,6 @@ def extract(
     digests, unread = _look_up(paths, store, stat_index)
     run = _Run(paths, store, make_engine, stat_index, digests)
     progress(len(paths) - len(unread), len(paths))
-    workers = workers or os.cpu_count() or 1
     batches = [unread[i : i + batch_size] for i in range(0, len(unread), batch_size)]
     try:
         with ThreadPoolExecutor(workers) as pool:
@@ -267,7 +271,8 @@ class _Run:
         if not images:
             return readings, np.empty((0, 0), dtype=np.float32)
         engine = self._get_engine()
-        return readings, engine(np.stack(images))
+        features = engine(np.concatenate(images))  # (images x views, d)
+        return readings, features.reshape(len(images), -1)
 
     def take(self, readings: list[_Reading], features: NDArray[np.float32]) -> None:
         """Take in one finished batch; commit a segment when enough has gathered."""
@@ -324,6 +329,8 @@ class _Run:
             failures=[Failure(self._paths[i], self._failures[i]) for i in sorted(self._failures)],
             seconds=seconds,
             engine=self._engine.name if self._engine else None,
+            device=self._engine.device if self._engine else None,
+            notes=list(self._engine.notes) if self._engine else [],
         )
 
     def _fail_copies(self) -> None:
@@ -350,7 +357,9 @@ class _Run:
             return reading
         spec = self._store.spec
         try:
-            reading.pixels = decode(data, spec.input_size, spec.resize)
+            reading.pixels = decode_views(
+                data, spec.input_size, spec.resize, spec.views, reading.sighting.digest
+            )
         except DecodeError as error:
             reading.failure = str(error)
         return reading

@@ -7,7 +7,9 @@ import hashlib
 import os
 import re
 import sys
+from collections import Counter
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +28,22 @@ class Pretrained:
         A file inside the package.
     url : str or None
         Keras' download.
-    md5 : str or None
-        Keras' own checksum of that download.
+    checksum : str or None
+        Keras' own of that download: MD5 or SHA-256, by its length.
+    file : str or None
+        Keras' name for the downloaded file.
     """
 
     bundled: Path | None = None
     url: str | None = None
-    md5: str | None = None
+    checksum: str | None = None
+    file: str | None = None
 
     def local(self) -> Path:
         """Return where the file lies, or would lie once downloaded."""
         if self.bundled is not None:
             return self.bundled
-        return keras_models_folder() / str(self.url).rsplit("/", 1)[-1]
+        return keras_models_folder() / str(self.file)
 
 
 def keras_models_folder() -> Path:
@@ -87,7 +92,7 @@ def _download(backbone: str, imagenet: Pretrained, path: Path) -> Path:
                 imagenet.url,
                 cache_dir=path.parent.parent,
                 cache_subdir=path.parent.name,
-                file_hash=imagenet.md5,
+                file_hash=imagenet.checksum,
             )
     except Exception as error:  # Keras raises bare exceptions for every network failure
         path.unlink(missing_ok=True)
@@ -105,14 +110,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-Shapes = dict[str, list[tuple[int, ...]]]  # layer to the shapes of its arrays
+Shapes = list[tuple[int, ...]]  # of a layer's arrays
 
 
 def check_fit(network: Any, weights: Path, backbone: str) -> None:
     """Check a weights file against a network before anything is loaded.
 
     A load that fails half-way leaves a network of mixed weights; so both
-    layouts that Keras writes are compared by name and shape first.
+    layouts that Keras writes are compared by shape first.
 
     Raises
     ------
@@ -122,22 +127,13 @@ def check_fit(network: Any, weights: Path, backbone: str) -> None:
     try:
         with h5py.File(weights, "r", locking=False) as file:
             legacy = "layer_names" in file.attrs
-            found = _legacy_shapes(file) if legacy else _shapes(file)
-    except (OSError, KeyError, RuntimeError) as error:
+            pairs = (_pair_legacy if legacy else _pair)(network, file)
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(
             f"{weights} is not a Keras weights file in HDF5 ({error}); "
             f"expected the weights of {backbone} without its classifier"
         ) from error
-    expected = {
-        layer.name: [tuple(w.shape) for w in layer.weights]
-        for layer in network.layers
-        if layer.weights
-    }
-    if not legacy:  # back from Keras' counted names to the layers' own
-        names = {key: name for name, key in _keys(network)}
-        found = {names.get(key, key): shapes for key, shapes in found.items()}
-    for name in [*expected, *found.keys() - expected.keys()]:
-        want, got = expected.get(name, []), found.get(name, [])
+    for name, want, got in pairs:
         if want != got:
             raise WeightsError(
                 f"weights {weights} do not fit {backbone}: layer {name!r} expects "
@@ -145,41 +141,52 @@ def check_fit(network: Any, weights: Path, backbone: str) -> None:
             )
 
 
-def _text(shapes: list[tuple[int, ...]]) -> str:
+def _pair_legacy(network: Any, file: Any) -> list[tuple[str, Shapes, Shapes]]:
+    """(layer, wanted, found) in Keras 2's layout, whose layers Keras matches by their order."""
+    wanted = [(layer.name, _wanted(layer)) for layer in network.layers if layer.weights]
+    found = []
+    for name in (_str(n) for n in file.attrs["layer_names"]):
+        shapes = [tuple(file[name][_str(w)].shape) for w in file[name].attrs["weight_names"]]
+        if shapes:
+            found.append((name, shapes))
+    return [
+        ((want or got)[0], want[1] if want else [], got[1] if got else [])
+        for want, got in zip_longest(wanted, found)
+    ]
+
+
+def _pair(network: Any, file: Any) -> list[tuple[str, Shapes, Shapes]]:
+    """(layer, wanted, found) in Keras 3's layout: a group a layer, named by counting its class."""
+    found = {
+        key: [tuple(group["vars"][i].shape) for i in sorted(group.get("vars", ()), key=int)]
+        for key, group in file["layers"].items()
+    }
+    pairs = []
+    counts: Counter[str] = Counter()
+    for layer in network.layers:
+        kind = snake_case(type(layer).__name__)
+        key = f"{kind}_{counts[kind]}" if counts[kind] else kind
+        counts[kind] += 1
+        pairs.append((layer.name, _wanted(layer), found.pop(key, [])))
+    return pairs + [(key, [], shapes) for key, shapes in found.items()]
+
+
+def _wanted(layer: Any) -> Shapes:
+    return [tuple(weight.shape) for weight in layer.weights]
+
+
+def _text(shapes: Shapes) -> str:
     return ", ".join(str(shape) for shape in shapes) or "nothing"
 
 
-def _legacy_shapes(file: Any) -> Shapes:
-    """Keras 2's layout: arrays by layer."""
-    shapes = {}
-    for name in (_str(n) for n in file.attrs["layer_names"]):
-        group = file[name]
-        shapes[name] = [tuple(group[_str(w)].shape) for w in group.attrs["weight_names"]]
-    return {name: arrays for name, arrays in shapes.items() if arrays}
+def snake_case(name: str) -> str:
+    """Return a class's name as Keras spells it in layers' names and weights files.
 
-
-def _shapes(file: Any) -> Shapes:
-    """Keras 3's layout: arrays by the class of the layer, counted."""
-    shapes = {
-        key: [tuple(group["vars"][i].shape) for i in sorted(group["vars"], key=int)]
-        for key, group in file["layers"].items()
-    }
-    return {key: arrays for key, arrays in shapes.items() if arrays}
-
-
-def _keys(network: Any) -> list[tuple[str, str]]:
-    """Name each layer as Keras 3 does inside a weights file: conv2d, conv2d_1, and so on."""
-    seen: dict[str, int] = {}
-    keys = []
-    for layer in network.layers:
-        kind = _snake_case(type(layer).__name__)
-        count = seen.get(kind, 0)
-        seen[kind] = count + 1
-        keys.append((layer.name, f"{kind}_{count}" if count else kind))
-    return keys
-
-
-def _snake_case(name: str) -> str:
+    Examples
+    --------
+    >>> snake_case("DepthwiseConv2D")
+    'depthwise_conv2d'
+    """
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

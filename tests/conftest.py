@@ -32,11 +32,13 @@ class FakeEngine:
     """Mean colour of each quarter: deterministic, quick, separable. Counts what it is asked."""
 
     name = "fake"
+    device = "cpu"
+    notes = ()
     calls = 0
     images = 0
 
-    def __init__(self, spec=None, weights=None):
-        self.spec = spec
+    def __init__(self, source=None):
+        self.source = source
 
     def __call__(self, images):
         type(self).calls += 1

@@ -96,7 +96,7 @@ def test_the_freeze_boundary_lies_below_the_layer_and_its_padding():
 
 
 def test_an_unknown_backbone_lists_the_valid_ones():
-    with pytest.raises(OptionError, match=r"unknown backbone 'vgg61'; did you mean 'vgg16'\?"):
+    with pytest.raises(OptionError, match=r"unknown backbone 'vgg61'; did you mean 'vgg19'\?"):
         find_backbone("vgg61")
 
 

@@ -103,7 +103,9 @@ pipeline.SEGMENT_ROWS = 4
 calls = 0
 class Engine:
     name = "fake"
-    def __init__(self, spec, weights): pass
+    device = "cpu"
+    notes = []
+    def __init__(self, source): pass
     def __call__(self, images):
         global calls
         calls += 1

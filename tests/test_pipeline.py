@@ -25,7 +25,7 @@ def go(tmp_path, fake_engine):
         paths = [image.path for image in read_dataset(folder).images]
         with StatIndex(tmp_path / "stat.sqlite") as index:
             store = FeatureStore(tmp_path / "cache", SPEC)
-            return extract(paths, store, fake_engine, index, **{"batch_size": 4, **options})
+            return extract(paths, store, fake_engine, index, **{"batch_size": 4, "workers": 2, **options})
 
     return run
 
@@ -127,7 +127,7 @@ def test_many_workers_and_segments_give_the_same_features(go, photographs, monke
         paths = [image.path for image in read_dataset(photographs).images]
         from conftest import FakeEngine
 
-        extract(paths, other, FakeEngine, index, workers=1)
+        extract(paths, other, FakeEngine, index, batch_size=32, workers=1)
     np.testing.assert_array_equal(store.read(digests), other.read(digests))
 
 

@@ -1,0 +1,93 @@
+"""Ways timed against each other, in turns, in one run: on a shared machine only ratios count."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+Ways = dict[str, Callable[[], object]]
+
+
+def in_turns(ways: Ways, amount: int, rounds: int = 5) -> dict[str, dict[str, float]]:
+    """Run each way once a round after a warm-up round, and compare each with the first.
+
+    Parameters
+    ----------
+    ways : dict
+        Name to what is timed; the first is ours.
+    amount : int
+        Things one run does, for the rate.
+    rounds : int
+        At least five.
+
+    Returns
+    -------
+    dict
+        Way to ``rate`` (things a second, median), ``slowest`` and ``fastest``, and ``ratio``:
+        the median over the rounds of our rate divided by its own.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            begin = time.perf_counter()
+            way()
+            if turn:  # the first is the warm-up
+                seconds[name].append(time.perf_counter() - begin)
+    ours = seconds[next(iter(ways))]
+    return {
+        name: {
+            "rate": round(amount / statistics.median(times), 2),
+            "slowest": round(amount / max(times), 2),
+            "fastest": round(amount / min(times), 2),
+            "ratio": round(statistics.median(t / o for t, o in zip(times, ours, strict=True)), 3),
+        }
+        for name, times in seconds.items()
+    }
+
+
+def report(name: str, tables: dict[str, dict[str, dict[str, float]]], unit: str) -> None:
+    """Print the tables in Markdown, and write them with the machine to ``results/NAME.json``."""
+    about = machine()
+    print(f"{about['processor']}, {about['cores']} cores; " + ", ".join(about["versions"]))
+    for title, rows in tables.items():
+        ours = next(iter(rows))
+        print(f"\n| {title} | {unit}/s, median (slowest to fastest) | {ours} is faster by |")
+        print("| --- | --- | --- |")
+        for way, row in rows.items():
+            spread = f"{row['rate']:.1f} ({row['slowest']:.1f} to {row['fastest']:.1f})"
+            print(f"| {way} | {spread} | {'' if way == ours else format(row['ratio'], '.2f')} |")
+    sys.stdout.flush()
+    RESULTS.mkdir(exist_ok=True)
+    document = {"machine": about, "unit": f"{unit}/s", "tables": tables}
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """Describe where this runs."""
+    packages = ("tensorflow", "keras", "onnxruntime", "scikit-learn", "numpy")
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": [f"{name} {version(name)}" for name in packages],
+    }
+
+
+def processor() -> str:
+    """Return the processor's name where Linux tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

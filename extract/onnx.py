@@ -1,0 +1,173 @@
+"""ONNX Runtime: the CPU's engine, from the Keras model, exported once and kept.
+
+A kept network is one file, ``<cache>/networks/<backbone>-<key>.<checksum>.onnx``:
+its name carries the key of its spec and a checksum of its bytes; its metadata
+carry the spec and what TensorFlow made of the probe images. So each start
+checks the file, the graph and this machine's ONNX Runtime against TensorFlow
+without loading TensorFlow.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..cache.spec import FeatureSpec
+from ..errors import EngineError
+from .engines import (
+    Features,
+    Images,
+    build_extractor,
+    check_agreement,
+    probe_images,
+    traced,
+)
+
+OPSET = 17  # what tf2onnx recommends and every ONNX Runtime since 1.12 runs
+FOLDER = "networks"
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU, in float32, one thread a call.
+
+    Whole images side by side keep the cores busier than one image cut up: on
+    two cores MobileNet ran 170 images/s with two calls of one thread each, 150
+    with one call of two threads.
+
+    Parameters
+    ----------
+    path : Path
+        A kept network.
+    spec : FeatureSpec
+        What it must compute.
+
+    Raises
+    ------
+    EngineError
+        If the file is damaged, computes something else, or disagrees with what
+        TensorFlow computed when it was exported.
+    """
+
+    name = "onnxruntime"
+    device = "cpu"
+
+    def __init__(self, path: Path, spec: FeatureSpec) -> None:
+        self.notes: list[str] = []
+        data = path.read_bytes()
+        if _checksum(data) != path.stem.rpartition(".")[2]:
+            raise EngineError(f"the kept network {path} is damaged: its checksum differs")
+        self._session = _session(data, path)
+        self._input = self._session.get_inputs()[0].name
+        about = self._session.get_modelmeta().custom_metadata_map
+        if about.get("spec") != spec.network.to_json():
+            raise EngineError(f"the kept network {path} computes other features than {spec.id}")
+        images = probe_images(spec.input_size)
+        reference = np.frombuffer(base64.b64decode(about["probe"]), dtype="<f4")
+        check_agreement(
+            self.name, self(images), reference.reshape(len(images), -1), spec.precision
+        )
+
+    def __call__(self, images: Images) -> Features:
+        """Map images (n, height, width, 3), uint8 RGB, to features (n, d), float32."""
+        features: Features = self._session.run(None, {self._input: images})[0]
+        return features
+
+
+def kept_network(spec: FeatureSpec, cache: Path) -> Path | None:
+    """Return the kept network of this spec, or None."""
+    found = sorted((cache / FOLDER).glob(f"{spec.network.folder}.*.onnx"))
+    return found[0] if found else None
+
+
+def open_network(spec: FeatureSpec, weights: Path, cache: Path) -> OnnxEngine:
+    """Return the engine of this spec, exporting the network when none is kept.
+
+    A kept file that is damaged is removed and exported anew.
+
+    Raises
+    ------
+    EngineError
+        If the network cannot be exported or kept, or disagrees with TensorFlow.
+    """
+    path = kept_network(spec, cache)
+    if path is not None:
+        try:
+            return OnnxEngine(path, spec)
+        except EngineError as error:
+            path.unlink(missing_ok=True)
+            engine = OnnxEngine(export(spec, weights, cache), spec)
+            engine.notes.append(f"{error}; it was exported anew")
+            return engine
+    return OnnxEngine(export(spec, weights, cache), spec)
+
+
+def export(spec: FeatureSpec, weights: Path, cache: Path) -> Path:
+    """Export the Keras model to ONNX beside the cache and return the file.
+
+    Raises
+    ------
+    EngineError
+        If tf2onnx cannot convert it, or the file cannot be written.
+    """
+    run = traced(build_extractor(spec, weights), spec)
+    reference = run(probe_images(spec.input_size)).numpy().astype("<f4")
+    data = _convert(run, spec, reference)
+    path = cache / FOLDER / f"{spec.network.folder}.{_checksum(data)}.onnx"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise EngineError(f"cannot keep the network {path}: {error.strerror}") from error
+    return path
+
+
+def _convert(run: Any, spec: FeatureSpec, reference: Features) -> bytes:
+    with warnings.catch_warnings():  # of the converter's own dependencies
+        warnings.simplefilter("ignore")
+        import tf2onnx
+
+        logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+        try:
+            model, _ = tf2onnx.convert.from_function(
+                run, input_signature=run.input_signature, opset=OPSET
+            )
+        except Exception as error:  # the converter raises whatever it stumbles over
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise EngineError(f"{spec.backbone} cannot be exported to ONNX ({reason})") from error
+    for key, value in {
+        "spec": spec.network.to_json(),
+        "probe": base64.b64encode(reference.tobytes()).decode("ascii"),
+        "created_by": f"headstart {__version__}",
+    }.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _session(data: bytes, path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # the callers' threads are the parallelism
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # fatal only: what goes wrong is raised as well
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # a family of its own without a common parent
+        raise EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

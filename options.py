@@ -1,0 +1,134 @@
+"""The options that commands share, declared once."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from .extract.features import FeatureOptions
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="A folder (one sub-folder a class, or train/ and validation/ or test/ holding those) "
+        "or a CSV manifest with the columns path,label[,split,group].",
+    ),
+]
+MaxFailures = Annotated[
+    str | None,
+    typer.Option(metavar="N|P%", help="Exit 1 when more images fail. Default: when all do."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seeds folds, weights and order.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+Weights = Annotated[str, typer.Option(help="'imagenet' or a Keras weights file.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="HEADSTART_CACHE", help="Where features are kept. Default: the user's cache folder."
+    ),
+]
+Engine = Annotated[
+    str, typer.Option(help="auto, onnxruntime (the CPU's) or tensorflow (the reference, the GPU's).")
+]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Images a call. Default: by engine and memory.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads that decode and run. Default: by cores and memory."),
+]
+
+
+def running_options(
+    weights: Weights = "imagenet",
+    engine: Engine = "auto",
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    cache: Cache = None,
+) -> "FeatureOptions":
+    """Return the options that say how to run, not what to compute."""
+    from .extract.features import FeatureOptions
+
+    return FeatureOptions(
+        weights=weights, engine=engine, batch_size=batch_size, workers=workers, cache=cache
+    )
+
+
+def feature_options(
+    backbone: Annotated[
+        str, typer.Option(help="mobilenet, vgg16 or another: see 'extract list'.")
+    ] = "mobilenet",
+    weights: Weights = "imagenet",
+    layer: Annotated[
+        list[str] | None, typer.Option(help="Layer to tap; repeat for several. Default: the last.")
+    ] = None,
+    pooling: Annotated[str, typer.Option(help="avg, max, avg+max or flatten.")] = "avg",
+    resize: Annotated[
+        str, typer.Option(help="crop, squash or pad to the backbone's input size.")
+    ] = "crop",
+    views: Annotated[
+        str, typer.Option(help="original, flip, crop1 to crop99, with commas between.")
+    ] = "original",
+    precision: Annotated[
+        str, typer.Option(help="float32, bfloat16 (some CPUs) or float16 (GPUs).")
+    ] = "float32",
+    storage: Annotated[str, typer.Option(help="float32, or float16 for half the disk.")] = "float32",
+    engine: Engine = "auto",
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    cache: Cache = None,
+) -> "FeatureOptions":
+    """Return the options of everything that extracts features."""
+    from .extract.features import FeatureOptions
+
+    return FeatureOptions(
+        backbone=backbone,
+        weights=weights,
+        layers=tuple(layer or ()),
+        pooling=pooling,
+        resize=resize,
+        views=views,
+        precision=precision,
+        storage=storage,
+        engine=engine,
+        batch_size=batch_size,
+        workers=workers,
+        cache=cache,
+    )
+
+
+def takes(shared: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of ``shared``; its parameter ``options`` is what they make.
+
+    Typer reads a function's signature, so the options are written into it.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        names = inspect.signature(shared).parameters
+        parameters = []
+        for parameter in inspect.signature(command).parameters.values():
+            if parameter.name == "options":
+                parameters += names.values()
+            else:
+                parameters.append(parameter.replace(kind=parameter.POSITIONAL_OR_KEYWORD))
+        signature = inspect.Signature(parameters)
+
+        @functools.wraps(command)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            picked = {name: bound.arguments.pop(name) for name in names}
+            return command(**bound.arguments, options=shared(**picked))
+
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
