@@ -1,6 +1,5 @@
 """The command line: parse, call one function, print."""
 
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -133,6 +132,51 @@ def extract_features(
         for line in (*dataset.warnings, *warnings):
             warn(line)
     check_failures(extraction, max_failures)
+
+
+@extract_app.command("list")
+def extract_list(
+    backbone: Annotated[
+        str | None, typer.Argument(metavar="BACKBONE", help="Show this one's layers instead.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the backbones, or the layers of one that can be tapped.
+
+    Example: headstart extract list vgg16
+    """
+    from .console import print_json, print_table, say
+    from .extract.backbones import describe_backbones, describe_layers
+
+    if backbone is None:
+        rows = describe_backbones()
+        if as_json:
+            print_json({"version": 1, "backbones": rows})
+            return
+        print_table(
+            ["backbone", "input", "parameters", "features", "tapped by default", "weights"],
+            [
+                [
+                    row["name"],
+                    f"{row['input_size'][0]} x {row['input_size'][1]}",
+                    f"{row['parameters'] / 1e6:.1f} M",
+                    f"{row['dimension']:,}",
+                    row["layer"],
+                    row["weights"],
+                ]
+                for row in rows
+            ],
+        )
+        say("\nThe layers of one: headstart extract list BACKBONE")
+        return
+    layers = describe_layers(backbone)
+    if as_json:
+        print_json({"version": 1, "backbone": backbone, "layers": layers})
+        return
+    print_table(
+        ["layer", "kind", "shape"],
+        [[row["name"], row["kind"], " x ".join(map(str, row["shape"]))] for row in layers],
+    )
 
 
 @fit_app.command("head")

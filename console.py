@@ -29,6 +29,7 @@ out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty()
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Tell = Callable[[int, int], None]
+_shown: list[Stages] = []  # the stages under way, innermost last
 
 
 class _Rate(ProgressColumn):
@@ -62,11 +63,13 @@ class Stages:
             )
 
     def __enter__(self) -> Self:
+        _shown.append(self)
         if self._bars is not None:
             self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        _shown.remove(self)
         if self._bars is not None:
             self._bars.stop()
 
@@ -77,6 +80,11 @@ class Stages:
         if self._plain:
             return _plain_lines(name)
         return lambda done, total: None
+
+    def note(self, line: str) -> None:
+        """Print a line between the bars."""
+        if self._bars is not None or self._plain:
+            err.print(line, markup=False)
 
     @staticmethod
     def _bar(bars: Progress, name: str) -> Tell:
@@ -109,6 +117,12 @@ def _plain_lines(name: str) -> Tell:
         err.print(f"{name}: {done}/{total}, {rate:.1f}/s{left}", markup=False)
 
     return tell
+
+
+def announce(line: str) -> None:
+    """Print what will take a while, where progress is shown."""
+    for stages_shown in _shown[-1:]:
+        stages_shown.note(line)
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -35,7 +35,8 @@ Cache = Annotated[
     ),
 ]
 Engine = Annotated[
-    str, typer.Option(help="auto, onnxruntime (the CPU's) or tensorflow (the reference, the GPU's).")
+    str,
+    typer.Option(help="auto, onnxruntime (the CPU's) or tensorflow (the reference, the GPU's)."),
 ]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Images a call. Default: by engine and memory.")
@@ -54,10 +55,16 @@ def running_options(
     cache: Cache = None,
 ) -> "FeatureOptions":
     """Return the options that say how to run, not what to compute."""
+    from .console import announce
     from .extract.features import FeatureOptions
 
     return FeatureOptions(
-        weights=weights, engine=engine, batch_size=batch_size, workers=workers, cache=cache
+        weights=weights,
+        engine=engine,
+        batch_size=batch_size,
+        workers=workers,
+        cache=cache,
+        announce=announce,
     )
 
 
@@ -79,13 +86,16 @@ def feature_options(
     precision: Annotated[
         str, typer.Option(help="float32, bfloat16 (some CPUs) or float16 (GPUs).")
     ] = "float32",
-    storage: Annotated[str, typer.Option(help="float32, or float16 for half the disk.")] = "float32",
+    storage: Annotated[
+        str, typer.Option(help="float32, or float16 for half the disk.")
+    ] = "float32",
     engine: Engine = "auto",
     batch_size: BatchSize = None,
     workers: Workers = None,
     cache: Cache = None,
 ) -> "FeatureOptions":
     """Return the options of everything that extracts features."""
+    from .console import announce
     from .extract.features import FeatureOptions
 
     return FeatureOptions(
@@ -101,6 +111,7 @@ def feature_options(
         batch_size=batch_size,
         workers=workers,
         cache=cache,
+        announce=announce,
     )
 
 

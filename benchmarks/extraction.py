@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from photographs import SHARED, folders
+from timing import in_turns, report
 
 from headstart.cache import FeatureStore, StatIndex
 from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
 from headstart.extract.engines import TensorFlowEngine
 from headstart.extract.features import FeatureOptions, FeatureSource, feature_source
+from headstart.extract.loading import load_keras
 from headstart.extract.pipeline import extract
-from headstart.extract.tensorflow import load_keras
-from photographs import SHARED, folders
-from timing import in_turns, report
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 FORWARD_IMAGES = 256  # decoded and held in memory for the forward-only ways
@@ -88,9 +88,7 @@ def vgg16(folder: Path, paths: list[Path], scratch: Path) -> dict[str, Callable[
     ways = {}
     for precision in ("bfloat16", "float32"):
         source = feature_source(
-            FeatureOptions(
-                "vgg16", str(VGG16), precision=precision, cache=scratch / "networks"
-            )
+            FeatureOptions("vgg16", str(VGG16), precision=precision, cache=scratch / "networks")
         )
         engine = source.options.make_engine(source)
         ways[f"headstart, {precision}"] = ours(paths, source, engine, scratch)

@@ -87,7 +87,7 @@ class FeatureStore:
     damaged: list[DamagedSegmentError] = field(default_factory=list)
     _segments: dict[str, int] = field(default_factory=dict, repr=False)
     _rows: dict[bytes, tuple[str, int]] = field(default_factory=dict, repr=False)
-    _dimension: int | None = field(default=None, repr=False)
+    _widths: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         self.folder = self.cache / self.spec.folder
@@ -96,7 +96,12 @@ class FeatureStore:
     @property
     def dimension(self) -> int | None:
         """Number of columns of a row; None while the store is empty."""
-        return self._dimension
+        return sum(self._widths) * len(self.spec.views) or None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Columns of each layer within one view; empty while the store is."""
+        return self._widths
 
     def __contains__(self, digest: object) -> bool:
         return digest in self._rows
@@ -120,7 +125,7 @@ class FeatureStore:
         try:
             with open_segment(path) as segment:
                 digests = read_digests(segment, self.spec)
-                dimension = int(segment["features"].shape[1])
+                widths = read_widths(segment, self.spec)
         except FileNotFoundError:
             return  # compacted away between listing and opening
         except DamagedSegmentError as error:
@@ -128,11 +133,16 @@ class FeatureStore:
             self.damaged.append(error)
             return
         self._segments[path.name] = len(digests)
-        self._dimension = dimension
+        self._widths = widths
         for row, digest in enumerate(digests):
             self._rows.setdefault(digest, (path.name, row))
 
-    def append(self, digests: Sequence[bytes], features: NDArray[Any]) -> Path:
+    def append(
+        self,
+        digests: Sequence[bytes],
+        features: NDArray[Any],
+        widths: tuple[int, ...] | None = None,
+    ) -> Path:
         """Write one segment and return its path once it is safely on the disk.
 
         Parameters
@@ -141,6 +151,8 @@ class FeatureStore:
             SHA-256 of each image, 32 bytes each.
         features : ndarray, shape (n, d)
             float32, finite; written in the spec's storage type.
+        widths : tuple of int, optional
+            Columns of each layer within one view; all in one when None.
 
         Raises
         ------
@@ -153,6 +165,10 @@ class FeatureStore:
         """
         if features.ndim != 2 or len(features) != len(digests) or not len(digests):
             raise ValueError(f"{len(digests)} digests do not fit features {features.shape}")
+        views = len(self.spec.views)
+        widths = widths or (features.shape[1] // views,)
+        if sum(widths) * views != features.shape[1]:
+            raise ValueError(f"{views} views of {widths} columns do not fit {features.shape}")
         if not np.isfinite(features).all():
             raise CacheError(
                 "the backbone gave NaN or infinity: refused, nothing was written; are these the "
@@ -164,7 +180,7 @@ class FeatureStore:
         temporary = self.folder / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write_segment(temporary, self.spec, digests, features)
+            _write_segment(temporary, self.spec, digests, features, widths)
             os.replace(temporary, final)
             _sync_folder(self.folder)
         except OSError as error:
@@ -203,7 +219,7 @@ class FeatureStore:
         for position, digest in enumerate(digests):
             name, row = self._rows[digest]
             wanted.setdefault(name, []).append((row, position))
-        out: Features = np.empty((len(digests), self._dimension or 0), dtype=np.float32)
+        out: Features = np.empty((len(digests), self.dimension or 0), dtype=np.float32)
         for name, pairs in wanted.items():
             rows, positions = np.array(sorted(pairs), dtype=np.intp).T
             try:
@@ -293,6 +309,21 @@ def read_digests(segment: Any, spec: FeatureSpec) -> list[bytes]:
     return [row.tobytes() for row in table]
 
 
+def read_widths(segment: Any, spec: FeatureSpec) -> tuple[int, ...]:
+    """Read the columns of each layer; segments of one layer may leave them out."""
+    path = Path(os.fsdecode(segment.filename))
+    columns = int(segment["features"].shape[1])
+    try:
+        widths = tuple(int(width) for width in segment.attrs["widths"])
+    except KeyError:
+        widths = (columns // len(spec.views),)
+    except _UNREADABLE as error:
+        raise DamagedSegmentError(path, _reason(error)) from error
+    if sum(widths) * len(spec.views) != columns:
+        raise DamagedSegmentError(path, f"{widths} columns a layer do not make {columns}")
+    return widths
+
+
 def set_aside(path: Path) -> None:
     """Rename a damaged segment, so that it is neither read again nor lost to inspection."""
     with contextlib.suppress(OSError):  # a read-only cache: it stays, and stays refused
@@ -325,7 +356,11 @@ def _alive(pid: int) -> bool:
 
 
 def _write_segment(
-    path: Path, spec: FeatureSpec, digests: Sequence[bytes], features: NDArray[Any]
+    path: Path,
+    spec: FeatureSpec,
+    digests: Sequence[bytes],
+    features: NDArray[Any],
+    widths: tuple[int, ...],
 ) -> None:
     rows, columns = features.shape
     chunk = max(1, min(rows, CHUNK_BYTES // max(1, columns * features.itemsize)))
@@ -336,6 +371,7 @@ def _write_segment(
         # Of fixed length: others lie in HDF5's global heap, which has no checksum, and where one
         # flipped bit can make the library loop for ever.
         file.attrs["spec"] = np.bytes_(spec.to_json())
+        file.attrs["widths"] = np.array(widths, dtype=np.int64)
         file.attrs["created_by"] = np.bytes_(f"headstart {__version__}")
         table = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(rows, 32)
         file.create_dataset("digest", data=table, chunks=(rows, 32), fletcher32=True)

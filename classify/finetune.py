@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ..extract.backbones import find_backbone, layer_before
 from ..extract.features import FeatureSource
-from ..extract.tensorflow import load_keras
+from ..extract.loading import load_keras
 
 HELD_OUT_FOLDS = 8  # one of them chooses the number of epochs
 
@@ -193,7 +193,7 @@ def _network_above(
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     tapped = upper(keras.layers.Reshape(below.shape[1:])(inputs))
     tapped = tapped if isinstance(tapped, list) else [tapped]
-    pooled = [part for one in tapped for part in pool(keras, one, source.spec.pooling)]
+    pooled = [pool(keras, one, source.spec.pooling) for one in tapped]
     features = keras.ops.concatenate(pooled, axis=-1) if len(pooled) > 1 else pooled[0]
     kernel, bias = probe
     top = keras.layers.Dense(kernel.shape[1], activation="softmax", name="head")

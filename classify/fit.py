@@ -19,6 +19,7 @@ from .heads import Head, find_head
 from .model import Model
 from .select import Choice, choose, fit_calibrated, make_folds, predict_proba
 from .split import Split, split_images
+from .taps import TapSelector
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Table:
         Which rows train, which evaluate.
     features : Features
         Where they came from.
+    taps : TapSelector or None
+        What the columns are where there are several layers or views.
     warnings : list of str
         Everything worth telling so far.
     """
@@ -52,6 +55,7 @@ class Table:
     paths: list[Path]
     split: Split
     features: Features
+    taps: TapSelector | None
     warnings: list[str]
 
 
@@ -113,6 +117,7 @@ def load_table(
         paths=[image.path for image in images],
         split=split,
         features=features,
+        taps=_taps(features.widths, len(source.spec.views)),
         warnings=[*dataset.warnings, *features.warnings, *failed, *split.warnings],
     )
 
@@ -132,7 +137,7 @@ def fit_head(head: Head, table: Table, seed: int) -> FittedHead:
     begin = time.perf_counter()
     train, fitting = table.split.train, table.split.fitting
     folds = make_folds(table.y[train], table.groups[train], seed)
-    choice = choose(head, table.X[train], table.y[train], folds, seed)
+    choice = choose(head, table.X[train], table.y[train], folds, seed, table.taps)
     if len(fitting) > len(train):
         folds = make_folds(table.y[fitting], table.groups[fitting], seed)
     estimator = fit_calibrated(choice, table.X[fitting], table.y[fitting], folds)
@@ -217,6 +222,12 @@ def to_model(
         weights=weights if weights == "imagenet" else str(Path(weights).absolute()),
         record=record,
     )
+
+
+def _taps(widths: tuple[int, ...], views: int) -> TapSelector | None:
+    if len(widths) == views == 1:
+        return None
+    return TapSelector(widths, views)
 
 
 def _groups(named: Sequence[str | None], digests: Sequence[bytes]) -> NDArray[np.intp]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
@@ -16,6 +17,7 @@ from sklearn.svm import LinearSVC
 from ..errors import unknown
 from .dense import DenseHead
 from .scale import PowerScaler
+from .taps import TapSelector
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,10 @@ class Head:
     scaler: Callable[[], Any]
     search: dict[str, list[Any]]
 
-    def pipeline(self, seed: int) -> Pipeline:
-        """Return scaler and head, unfitted, in one pipeline."""
-        return Pipeline([("scale", self.scaler()), ("head", self.make(seed))])
+    def pipeline(self, seed: int, taps: TapSelector | None = None) -> Pipeline:
+        """Return scaler and head, unfitted, in one pipeline, behind the choice of columns."""
+        before = [("taps", clone(taps))] if taps is not None else []
+        return Pipeline([*before, ("scale", self.scaler()), ("head", self.make(seed))])
 
     def candidates(self, rows: int) -> dict[str, list[Any]]:
         """Return the search space for ``rows`` training rows: no more neighbours than rows."""

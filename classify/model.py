@@ -25,6 +25,7 @@ HEAD = "head.skops"
 TRUSTED = [
     "headstart.classify.dense.DenseHead",
     "headstart.classify.scale.PowerScaler",
+    "headstart.classify.taps.TapSelector",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._TemperatureScaling",
 ]
@@ -160,9 +161,11 @@ def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float3
     Returns
     -------
     kernel : ndarray, shape (d, k), float32
+        For the columns of one view; 0 for those of layers that were not chosen.
     bias : ndarray, shape (k,), float32
         ``softmax(features ** power @ kernel + bias)`` equals
-        ``predict_proba(features)``, with the power of the scaler before it.
+        ``predict_proba(features)``, with the power of the scaler before it and
+        the mean over the views where there are several.
 
     Raises
     ------
@@ -180,6 +183,12 @@ def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float3
     beta = float(member.calibrators[0].beta_)
     kernel = (coefficients / scaler.scale_).T * beta  # (d, k)
     bias = intercept * beta - scaler.mean_ @ kernel
+    taps = member.estimator.named_steps.get("taps")
+    if taps is not None and taps.layers is not None:
+        whole = np.zeros((sum(taps.widths), kernel.shape[1]))
+        ends = np.cumsum((0, *taps.widths))
+        whole[np.concatenate([np.arange(ends[at], ends[at + 1]) for at in taps.layers])] = kernel
+        kernel = whole
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
@@ -199,16 +208,24 @@ def assemble(model: Model, weights: Path) -> Any:
         (n, height, width, 3) uint8 to (n, k) float32.
     """
     from ..extract.engines import build_extractor
-    from ..extract.tensorflow import load_keras
+    from ..extract.loading import load_keras
 
     keras = load_keras()
     kernel, bias = linear_layer(model.estimator)
-    extractor = build_extractor(model.spec, weights)
+    extractor, _ = build_extractor(model.spec, weights)
     power = model.estimator.calibrated_classifiers_[0].estimator["scale"].power
-    features = extractor.outputs[0]
+    mirrored = {"original": lambda x: x, "flip": lambda x: x[:, :, ::-1]}
+    if not mirrored.keys() >= set(model.spec.views):
+        raise ModelError(
+            f"a head on the views {', '.join(model.spec.views)} is no single network: crops are "
+            "cut before the image is resized; train on --views original or original,flip"
+        )
+    images = keras.Input(extractor.input_shape[1:], dtype="uint8")
+    views = [extractor(mirrored[name](images)) for name in model.spec.views]
+    features = views[0] if len(views) == 1 else keras.ops.mean(keras.ops.stack(views), axis=0)
     raised = keras.ops.sign(features) * keras.ops.power(keras.ops.abs(features), power)
     top = keras.layers.Dense(len(model.classes), activation="softmax")
-    whole = keras.Model(extractor.inputs, top(raised))
+    whole = keras.Model(images, top(raised))
     top.set_weights([kernel, bias])
     return whole
 

@@ -78,6 +78,9 @@ def predict(
             layers=spec.layers,
             pooling=spec.pooling,
             resize=spec.resize,
+            views=",".join(spec.views),
+            precision=spec.precision,
+            storage=spec.storage,
         )
     )
     if source.spec != spec:

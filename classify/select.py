@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from .heads import Head
+from .taps import TapSelector
 
 FOLDS = 5
 METRIC = "accuracy"
@@ -91,7 +92,12 @@ def make_folds(y: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> Fold
 
 
 def choose(
-    head: Head, X: NDArray[np.float32], y: NDArray[np.intp], folds: Folds, seed: int
+    head: Head,
+    X: NDArray[np.float32],
+    y: NDArray[np.intp],
+    folds: Folds,
+    seed: int,
+    taps: TapSelector | None = None,
 ) -> Choice:
     """Choose scaler and regularisation by mean accuracy over the folds.
 
@@ -109,18 +115,20 @@ def choose(
         From :func:`make_folds`.
     seed : int
         Seeds the estimator.
+    taps : TapSelector, optional
+        What the columns are where there are several layers or views.
     """
     begin = time.perf_counter()
     candidates = head.candidates(min(len(train) for train, _ in folds))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         search = GridSearchCV(
-            head.pipeline(seed), candidates, scoring=METRIC, cv=folds, refit=False, n_jobs=-1
+            head.pipeline(seed, taps), candidates, scoring=METRIC, cv=folds, refit=False, n_jobs=-1
         )
         with _threads():
             search.fit(X, y)
     best = search.best_index_
-    pipeline = head.pipeline(seed).set_params(**search.best_params_)
+    pipeline = head.pipeline(seed, taps).set_params(**search.best_params_)
     results = search.cv_results_
     cv = CrossValidation(
         METRIC,

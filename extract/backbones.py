@@ -11,8 +11,8 @@ from typing import Any
 
 from ..errors import OptionError, unknown
 from .keras_applications import ROWS
+from .loading import load_keras
 from .pretrained import Pretrained, check_fit, snake_case
-from .tensorflow import load_keras
 
 BUNDLED = Path(__file__).parent / "weights"
 TOP = "top"  # the network's own output, whatever its last layer is called
@@ -171,4 +171,35 @@ def tappable_layers(network: Any) -> list[str]:
         for layer in network.layers
         if not re.fullmatch(rf"{snake_case(type(layer).__name__)}(_\d+)?", layer.name)
         and not isinstance(layer.output, list)
+    ]
+
+
+def describe_backbones() -> list[dict[str, Any]]:
+    """Return a JSON object for each backbone; ``weights`` says where its ImageNet weights are."""
+    return [
+        {
+            "name": row.name,
+            "input_size": list(row.input_size),
+            "parameters": round(row.parameters * 1e6),
+            "dimension": row.dimension,
+            "layer": row.layer,
+            "weights": row.imagenet.whereabouts(),
+        }
+        for row in BACKBONES.values()
+    ]
+
+
+def describe_layers(name: str) -> list[dict[str, Any]]:
+    """Return name, kind and output shape of each layer that can be tapped; builds the network.
+
+    Raises
+    ------
+    OptionError
+        If there is no such backbone.
+    """
+    network = find_backbone(name).build()
+    return [
+        {"name": layer, "kind": type(found).__name__, "shape": list(found.output.shape[1:])}
+        for layer in tappable_layers(network)
+        if (found := network.get_layer(layer))
     ]

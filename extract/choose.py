@@ -196,5 +196,3 @@ def _gpu_memory() -> int:
         return int(pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0)).free)
     except Exception:  # no NVIDIA driver, no binding, a driver of another version
         return 4 << 30
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from ..cache.spec import FeatureSpec
 from ..errors import EngineError, OptionError, unknown
 from .backbones import TOP, find_backbone, tappable_layers
 from .choose import Plan
-from .tensorflow import load_keras, load_tensorflow
+from .loading import load_keras, load_tensorflow
 
 POOLINGS = ("avg", "max", "avg+max", "flatten", "none")
 
@@ -39,12 +39,15 @@ class Engine(Protocol):
         ``"tensorflow"`` or ``"onnxruntime"``.
     device : str
         ``"cpu"`` or ``"gpu"``.
+    widths : tuple of int
+        Columns of each layer within one view, in the spec's order.
     notes : list of str
         What is worth telling about how it was made.
     """
 
     name: str
     device: str
+    widths: tuple[int, ...]
     notes: list[str]
 
     def __call__(self, images: Images) -> Features:
@@ -70,7 +73,8 @@ class TensorFlowEngine:
 
     def __init__(self, spec: FeatureSpec, weights: Path) -> None:
         tensorflow = load_tensorflow()
-        self._run = traced(build_extractor(spec, weights), spec)
+        model, self.widths = build_extractor(spec, weights)
+        self._run = traced(model, spec)
         self._turn = threading.Lock()
         self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"
         self.notes: list[str] = []
@@ -83,7 +87,13 @@ class TensorFlowEngine:
 
 
 def open_engine(
-    plan: Plan, spec: FeatureSpec, weights: Path, cache: Path, *, fixed: bool = False
+    plan: Plan,
+    spec: FeatureSpec,
+    weights: Path,
+    cache: Path,
+    *,
+    fixed: bool = False,
+    announce: Callable[[str], None] = lambda line: None,
 ) -> Engine:
     """Return the planned engine.
 
@@ -99,6 +109,8 @@ def open_engine(
         Beside which exported networks are kept.
     fixed : bool
         Whether the user named the engine: then TensorFlow does not stand in.
+    announce : callable
+        Told, in a line, what will take a while.
 
     Raises
     ------
@@ -107,9 +119,11 @@ def open_engine(
     """
     if plan.engine == "tensorflow":
         return _tensorflow(spec, weights)
-    from .onnx import open_network
+    from .onnx import kept_network, open_network
 
     try:
+        if kept_network(spec, cache) is None:
+            announce(f"exporting {spec.backbone} for ONNX Runtime: once, some 10 to 30 seconds")
         return open_network(spec, weights, cache)
     except EngineError as error:
         if fixed:
@@ -128,7 +142,7 @@ def _tensorflow(spec: FeatureSpec, weights: Path) -> TensorFlowEngine:
     return engine
 
 
-def build_extractor(spec: FeatureSpec, weights: Path) -> Any:
+def build_extractor(spec: FeatureSpec, weights: Path) -> tuple[Any, tuple[int, ...]]:
     """Return the Keras model from uint8 images to features, preprocessing inside.
 
     Parameters
@@ -140,9 +154,11 @@ def build_extractor(spec: FeatureSpec, weights: Path) -> Any:
 
     Returns
     -------
-    keras.Model
+    model : keras.Model
         (n, height, width, 3) uint8 to (n, d) float32; layers in the spec's
         order, each pooled.
+    widths : tuple of int
+        Columns of each layer; they add up to d.
 
     Raises
     ------
@@ -157,16 +173,13 @@ def build_extractor(spec: FeatureSpec, weights: Path) -> Any:
         network = backbone.load(weights)
         taps = keras.Model(network.inputs, [tap(network, name) for name in spec.layers])
         images = keras.Input((*spec.input_size, 3), dtype="uint8")
-        # A Lambda layer: otherwise the mean that VGG16 subtracts is a tensor outside the graph,
-        # which an exported graph would ask for as a second input. In float32: bfloat16 would
-        # round the pixels.
-        scale = keras.layers.Lambda(backbone.preprocess, dtype="float32")
+        scaled = backbone.preprocess(keras.ops.cast(images, "float32"))
         # training=False keeps batch norm on its ImageNet statistics.
-        maps = taps(scale(keras.ops.cast(images, "float32")), training=False)
+        maps = taps(scaled, training=False)
         maps = maps if isinstance(maps, list) else [maps]
-        pooled = [part for one in maps for part in pool(keras, one, spec.pooling)]
-        features = keras.ops.concatenate(pooled, axis=-1) if len(pooled) > 1 else pooled[0]
-        return keras.Model(images, features)
+        pooled = [pool(keras, one, spec.pooling) for one in maps]
+        features = pooled[0] if len(pooled) == 1 else keras.ops.concatenate(pooled, axis=-1)
+        return keras.Model(images, features), tuple(int(one.shape[-1]) for one in pooled)
 
 
 def tap(network: Any, layer: str) -> Any:
@@ -185,27 +198,26 @@ def tap(network: Any, layer: str) -> Any:
     return network.get_layer(layer).output
 
 
-def pool(keras: Any, maps: Any, pooling: str) -> list[Any]:
+def pool(keras: Any, maps: Any, pooling: str) -> Any:
     """Reduce maps (n, height, width, channels) to float32 vectors (n, d)."""
     ops = keras.ops
     maps = ops.cast(maps, "float32")
     if pooling not in POOLINGS:
         raise unknown("pooling", pooling, list(POOLINGS))
     if pooling in ("flatten", "none"):
-        return [ops.reshape(maps, (-1, int(np.prod(maps.shape[1:]))))]
+        return ops.reshape(maps, (-1, int(np.prod(maps.shape[1:]))))
     if len(maps.shape) != 4:
         raise OptionError(f"--pooling {pooling} needs maps, a layer here gives {maps.shape[1:]}")
     reduce = {"avg": ops.mean, "max": ops.max}
-    return [reduce[kind](maps, axis=(1, 2)) for kind in pooling.split("+")]
+    parts = [reduce[kind](maps, axis=(1, 2)) for kind in pooling.split("+")]
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
 def traced(model: Any, spec: FeatureSpec) -> Any:
     """Return a ``tf.function`` of an extractor, for any number of images."""
     tensorflow = load_tensorflow()
     images = tensorflow.TensorSpec((None, *spec.input_size, 3), tensorflow.uint8, name="images")
-    return tensorflow.function(
-        lambda batch: model(batch, training=False), input_signature=[images]
-    )
+    return tensorflow.function(lambda batch: model(batch, training=False), input_signature=[images])
 
 
 def probe_images(size: tuple[int, int], count: int = 2) -> Images:

@@ -55,6 +55,8 @@ class FeatureOptions:
         Threads that read, decode and call the engine; chosen from cores and memory when None.
     make_engine : callable
         FeatureSource to engine.
+    announce : callable
+        Told, in a line, what will take a while before the first image.
     """
 
     backbone: str = "mobilenet"
@@ -70,8 +72,14 @@ class FeatureOptions:
     batch_size: int | None = None
     workers: int | None = None
     make_engine: Callable[[FeatureSource], Engine] = lambda source: open_engine(
-        source.plan, source.spec, source.weights, source.cache, fixed=source.options.engine != "auto"
+        source.plan,
+        source.spec,
+        source.weights,
+        source.cache,
+        fixed=source.options.engine != "auto",
+        announce=source.options.announce,
     )
+    announce: Callable[[str], None] = lambda line: None
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
@@ -130,6 +138,8 @@ class Features:
         Which image of those given each row belongs to.
     digests : list of bytes, length n
         SHA-256 of each image.
+    widths : tuple of int
+        Columns of each layer within one view; d is their sum times the number of views.
     extraction : Extraction
         What was extracted, reused, failed.
     warnings : list of str
@@ -139,6 +149,7 @@ class Features:
     X: NDArray[np.float32]
     positions: list[int]
     digests: list[bytes]
+    widths: tuple[int, ...]
     extraction: Extraction
     warnings: list[str]
 
@@ -232,4 +243,4 @@ def load_features(
 
     extraction, X, positions = read_features(store, run)
     digests = [digest for digest in extraction.digests if digest is not None]
-    return Features(X, positions, digests, extraction, list(dict.fromkeys(warnings)))
+    return Features(X, positions, digests, store.widths, extraction, list(dict.fromkeys(warnings)))

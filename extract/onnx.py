@@ -10,6 +10,7 @@ without loading TensorFlow.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import logging
 import os
@@ -71,9 +72,8 @@ class OnnxEngine:
             raise EngineError(f"the kept network {path} computes other features than {spec.id}")
         images = probe_images(spec.input_size)
         reference = np.frombuffer(base64.b64decode(about["probe"]), dtype="<f4")
-        check_agreement(
-            self.name, self(images), reference.reshape(len(images), -1), spec.precision
-        )
+        self.widths = tuple(map(int, about["widths"].split()))
+        check_agreement(self.name, self(images), reference.reshape(len(images), -1), spec.precision)
 
     def __call__(self, images: Images) -> Features:
         """Map images (n, height, width, 3), uint8 RGB, to features (n, d), float32."""
@@ -102,7 +102,8 @@ def open_network(spec: FeatureSpec, weights: Path, cache: Path) -> OnnxEngine:
         try:
             return OnnxEngine(path, spec)
         except EngineError as error:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a read-only cache keeps it, and it stays refused
+                path.unlink()
             engine = OnnxEngine(export(spec, weights, cache), spec)
             engine.notes.append(f"{error}; it was exported anew")
             return engine
@@ -117,9 +118,10 @@ def export(spec: FeatureSpec, weights: Path, cache: Path) -> Path:
     EngineError
         If tf2onnx cannot convert it, or the file cannot be written.
     """
-    run = traced(build_extractor(spec, weights), spec)
+    model, widths = build_extractor(spec, weights)
+    run = traced(model, spec)
     reference = run(probe_images(spec.input_size)).numpy().astype("<f4")
-    data = _convert(run, spec, reference)
+    data = _convert(run, spec, reference, widths)
     path = cache / FOLDER / f"{spec.network.folder}.{_checksum(data)}.onnx"
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -127,17 +129,18 @@ def export(spec: FeatureSpec, weights: Path, cache: Path) -> Path:
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise EngineError(f"cannot keep the network {path}: {error.strerror}") from error
     return path
 
 
-def _convert(run: Any, spec: FeatureSpec, reference: Features) -> bytes:
+def _convert(run: Any, spec: FeatureSpec, reference: Features, widths: tuple[int, ...]) -> bytes:
     with warnings.catch_warnings():  # of the converter's own dependencies
         warnings.simplefilter("ignore")
         import tf2onnx
 
-        logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+        logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what fails is raised too
         try:
             model, _ = tf2onnx.convert.from_function(
                 run, input_signature=run.input_signature, opset=OPSET
@@ -145,15 +148,37 @@ def _convert(run: Any, spec: FeatureSpec, reference: Features) -> bytes:
         except Exception as error:  # the converter raises whatever it stumbles over
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise EngineError(f"{spec.backbone} cannot be exported to ONNX ({reason})") from error
+        _bind_constants(model.graph, run.get_concrete_function())
     for key, value in {
         "spec": spec.network.to_json(),
         "probe": base64.b64encode(reference.tobytes()).decode("ascii"),
+        "widths": " ".join(map(str, widths)),
         "created_by": f"headstart {__version__}",
     }.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     data: bytes = model.SerializeToString()
     return data
+
+
+def _bind_constants(graph: Any, function: Any) -> None:
+    """Put constants that Keras keeps outside the graph (VGG16's mean pixel) into it.
+
+    The converter folds variables in, but makes inputs of these.
+    """
+    from onnx import numpy_helper
+
+    captured = dict(
+        zip(
+            (tensor.name for tensor in function.inputs[-len(function.captured_inputs) :]),
+            function.captured_inputs,
+            strict=True,
+        )
+    )
+    for entry in [entry for entry in graph.input if entry.name in captured]:
+        graph.input.remove(entry)
+        value = captured[entry.name].numpy()
+        graph.initializer.append(numpy_helper.from_array(value, entry.name))
 
 
 def _session(data: bytes, path: Path) -> Any:

@@ -308,7 +308,8 @@ class _Run:
             return
         sightings = [sighting for sighting, _ in self._pending]
         rows = np.stack([row for _, row in self._pending])
-        self._store.append([sighting.digest for sighting in sightings], rows)
+        widths = self._get_engine().widths
+        self._store.append([sighting.digest for sighting in sightings], rows, widths)
         self._extracted.update(sighting.digest for sighting in sightings)
         self._stat_index.record(sightings)
         self._pending.clear()

@@ -45,6 +45,12 @@ class Pretrained:
             return self.bundled
         return keras_models_folder() / str(self.file)
 
+    def whereabouts(self) -> str:
+        """Say where the weights are: ``bundled``, ``downloaded`` or ``to download``."""
+        if self.bundled is not None:
+            return "bundled"
+        return "downloaded" if self.local().is_file() else "to download"
+
 
 def keras_models_folder() -> Path:
     """Return the folder where Keras keeps downloaded weights."""
@@ -83,7 +89,7 @@ def find_weights(backbone: str, imagenet: Pretrained, weights: str = "imagenet")
 
 
 def _download(backbone: str, imagenet: Pretrained, path: Path) -> Path:
-    from .tensorflow import load_keras
+    from .loading import load_keras
 
     try:
         with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
@@ -157,18 +163,26 @@ def _pair_legacy(network: Any, file: Any) -> list[tuple[str, Shapes, Shapes]]:
 
 def _pair(network: Any, file: Any) -> list[tuple[str, Shapes, Shapes]]:
     """(layer, wanted, found) in Keras 3's layout: a group a layer, named by counting its class."""
-    found = {
-        key: [tuple(group["vars"][i].shape) for i in sorted(group.get("vars", ()), key=int)]
-        for key, group in file["layers"].items()
-    }
+    found = {key: _found(group) for key, group in file["layers"].items()}
     pairs = []
     counts: Counter[str] = Counter()
     for layer in network.layers:
         kind = snake_case(type(layer).__name__)
         key = f"{kind}_{counts[kind]}" if counts[kind] else kind
         counts[kind] += 1
-        pairs.append((layer.name, _wanted(layer), found.pop(key, [])))
+        wanted, got = _wanted(layer), found.pop(key, [])
+        if hasattr(layer, "layers"):  # a network within: the file groups its arrays otherwise
+            wanted, got = sorted(wanted), sorted(got)
+        pairs.append((layer.name, wanted, got))
     return pairs + [(key, [], shapes) for key, shapes in found.items()]
+
+
+def _found(group: Any) -> Shapes:
+    shapes = [tuple(group["vars"][i].shape) for i in sorted(group.get("vars", ()), key=int)]
+    for key, within in group.items():
+        if key != "vars":
+            shapes += _found(within)
+    return shapes
 
 
 def _wanted(layer: Any) -> Shapes:

@@ -33,6 +33,7 @@ class FakeEngine:
 
     name = "fake"
     device = "cpu"
+    widths = (12,)
     notes = ()
     calls = 0
     images = 0

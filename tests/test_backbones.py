@@ -1,5 +1,9 @@
 """Backbones with their own preprocessing and weights that fit."""
 
+import inspect
+import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -7,9 +11,18 @@ import numpy as np
 import pytest
 
 from headstart.errors import OptionError, WeightsError
-from headstart.extract.backbones import BACKBONES, find_backbone, layer_before
-from headstart.extract.engines import TensorFlowEngine
+from headstart.extract.backbones import (
+    BACKBONES,
+    TOP,
+    describe_backbones,
+    describe_layers,
+    find_backbone,
+    layer_before,
+    tappable_layers,
+)
+from headstart.extract.engines import TensorFlowEngine, build_extractor, tap
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.loading import load_keras
 from headstart.extract.pretrained import find_weights
 
 VGG16 = Path(__file__).parents[2] / "shared" / "weights" / "vgg16_notop.weights.h5"
@@ -159,3 +172,85 @@ def test_a_file_already_in_keras_cache_is_taken(tmp_path):
 def test_a_named_file_must_exist():
     with pytest.raises(WeightsError, match="no weights file /nowhere"):
         find_weights("vgg16", find_backbone("vgg16").imagenet, "/nowhere")
+
+
+def test_top_is_the_networks_output_whatever_its_layer_is_called():
+    spec = feature_source(FeatureOptions()).spec
+    weights = find_backbone("mobilenet").imagenet.local()
+    model, widths = build_extractor(replace(spec, layers=(TOP,)), weights)
+    assert (model.output_shape, widths) == ((None, 1024), (1024,))
+
+
+def test_layers_that_keras_numbers_as_it_goes_cannot_be_tapped():
+    network = find_backbone("mobilenetv3small").build()
+    assert any(layer.name.startswith("activation") for layer in network.layers)
+    names = tappable_layers(network)
+    assert "expanded_conv_2_project" in names
+    assert not [name for name in names if name.startswith("activation")]
+    with pytest.raises(OptionError, match=r"unknown layer of .* 'activation'; .*valid: .*top"):
+        tap(network, "activation")
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, when it saves
+@pytest.mark.parametrize("name", ["mobilenetv3small", "efficientnetb0"])
+def test_any_keras_model_runs_from_a_weights_file(name, tmp_path):
+    row = find_backbone(name)
+    network = row.build()
+    network.save_weights(tmp_path / "any.weights.h5")
+    weights = str(tmp_path / "any.weights.h5")
+    source = feature_source(FeatureOptions(name, weights, cache=tmp_path))
+    features = source.options.make_engine(source)(waves().repeat(2, axis=0))
+    assert features.shape == (2, row.dimension)
+    image = row.preprocess(waves().astype(np.float32))
+    expected = np.asarray(network(image, training=False)).mean(axis=(1, 2))
+    np.testing.assert_allclose(features[:1], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_list_of_backbones_says_where_weights_are():
+    rows = {row["name"]: row for row in describe_backbones()}
+    assert rows["mobilenet"]["weights"] == "bundled"
+    assert rows["vgg16"]["weights"] == "to download"
+    assert rows["resnet50"]["dimension"] == 2048
+    layers = {row["name"]: row["shape"] for row in describe_layers("vgg16")}
+    assert layers["block4_pool"] == [14, 14, 512]
+
+
+@pytest.mark.slow
+def test_the_table_has_every_model_of_keras_with_its_own_download(monkeypatch):
+    keras = load_keras()
+    builders = {
+        name: function
+        for name, function in vars(keras.applications).items()
+        if inspect.isfunction(function)
+    }
+    assert {row.builder for row in BACKBONES.values()} == set(builders)
+    for row in BACKBONES.values():
+        if row.imagenet.bundled is not None:
+            continue
+        asked = []
+
+        def record(file, url, asked=asked, **options):
+            asked.append((file, url, options.get("file_hash")))
+            raise InterruptedError
+
+        file_utils = sys.modules["keras.src.utils.file_utils"]
+        monkeypatch.setattr(file_utils, "get_file", record)
+        with pytest.raises(InterruptedError):
+            builders[row.builder](include_top=False, input_shape=(*row.input_size, 3))
+        assert asked == [(row.imagenet.file, row.imagenet.url, row.imagenet.checksum)], row.name
+        monkeypatch.undo()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_table_has_every_models_own_figures():
+    for row in BACKBONES.values():
+        network = row.build()
+        output = network.outputs[0]
+        assert output.shape[-1] == row.dimension, row.name
+        assert round(network.count_params() / 1e6, 1) == row.parameters, row.name
+        if row.layer != TOP:
+            assert tap(network, row.layer) is output, row.name
+        sizes = [np.prod(layer.output.shape[1:]) for layer in network.layers]
+        largest = max(a + b for a, b in pairwise(sizes))
+        assert row.activation_mb == max(1, round(largest * 4 / 2**20)), row.name

@@ -24,7 +24,7 @@ def test_a_segment_is_what_the_format_says(tmp_path):
     assert re.fullmatch(r"[0-9a-f]{32}\.h5", path.name)
     with h5py.File(path) as segment:
         assert set(segment) == {"digest", "features"}
-        assert set(segment.attrs) == {"format_version", "spec", "created_by"}
+        assert set(segment.attrs) == {"format_version", "spec", "widths", "created_by"}
         assert segment.attrs["format_version"] == 1
         assert isinstance(segment.attrs["spec"], bytes)
         assert json.loads(segment.attrs["spec"])["backbone"] == "fake"

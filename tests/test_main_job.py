@@ -104,7 +104,7 @@ calls = 0
 class Engine:
     name = "fake"
     device = "cpu"
-    notes = []
+    notes, widths = [], (7,)
     def __init__(self, source): pass
     def __call__(self, images):
         global calls

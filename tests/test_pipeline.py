@@ -25,7 +25,9 @@ def go(tmp_path, fake_engine):
         paths = [image.path for image in read_dataset(folder).images]
         with StatIndex(tmp_path / "stat.sqlite") as index:
             store = FeatureStore(tmp_path / "cache", SPEC)
-            return extract(paths, store, fake_engine, index, **{"batch_size": 4, "workers": 2, **options})
+            return extract(
+                paths, store, fake_engine, index, **{"batch_size": 4, "workers": 2, **options}
+            )
 
     return run
 

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,3 +105,40 @@ def test_a_file_that_may_change_unseen_is_not_trusted(age, whole_seconds, truste
     changed = 1_700_000_000_000_000_000 + (0 if whole_seconds else 5)
     stat = type("Stat", (), {"st_mtime_ns": changed, "st_ctime_ns": changed})()
     assert at_rest(stat, changed + age) is trusted
+
+
+def test_half_precision_on_the_disk_reads_back_as_float32_to_5e_4(tmp_path):
+    rows = np.random.default_rng(0).gamma(0.5, 10, (50, 40)).astype(np.float32)
+    store = FeatureStore(tmp_path, replace(SPEC, storage="float16"))
+    path = store.append([key(n) for n in range(50)], rows)
+    again = store.read([key(n) for n in range(50)])
+    assert again.dtype == np.float32
+    np.testing.assert_allclose(again, rows, rtol=5e-4, atol=1e-7)
+    whole = FeatureStore(tmp_path, SPEC).append([key(n) for n in range(50)], rows)
+    assert path.stat().st_size == whole.stat().st_size - 50 * 40 * 2
+
+
+def test_a_number_too_large_for_half_precision_is_refused_and_nothing_written(tmp_path):
+    store = FeatureStore(tmp_path, replace(SPEC, storage="float16"))
+    with pytest.raises(CacheError, match=r"a feature of 7e\+04 does not fit float16.*65|6\.55e"):
+        store.append([key(1)], np.array([[1, 70000]], dtype=np.float32))
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_the_widths_of_layers_come_back_and_must_add_up(tmp_path):
+    spec = replace(SPEC, layers=("a", "b"), views=("original", "flip"))
+    store = FeatureStore(tmp_path, spec)
+    store.append([key(1)], np.zeros((1, 6), dtype=np.float32), widths=(1, 2))
+    again = FeatureStore(tmp_path, spec)
+    assert (again.widths, again.dimension) == ((1, 2), 6)
+    with pytest.raises(ValueError, match=r"2 views of \(1, 2\) columns do not fit \(1, 8\)"):
+        store.append([key(2)], np.zeros((1, 8), dtype=np.float32), widths=(1, 2))
+
+
+def test_rows_far_apart_are_read_without_what_lies_between(tmp_path, monkeypatch):
+    monkeypatch.setattr("headstart.cache.store.READ_BYTES", 64)  # eight rows at a time
+    store = FeatureStore(tmp_path, SPEC)
+    rows = np.arange(200, dtype=np.float32).reshape(100, 2)
+    store.append([key(n) for n in range(100)], rows)
+    wanted = [99, 3, 50, 4, 3]
+    np.testing.assert_array_equal(store.read([key(n) for n in wanted]), rows[wanted])

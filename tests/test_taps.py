@@ -1,0 +1,55 @@
+"""Heads see the layers and views that they are told to see."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from headstart.classify.fit import fit_head, load_table
+from headstart.classify.heads import HEADS
+from headstart.classify.model import linear_layer
+from headstart.classify.taps import TapSelector
+from headstart.extract.dataset import read_dataset
+from headstart.extract.features import FeatureOptions, feature_source
+
+# Two views of layers with 1, 2 and 3 columns; the second view is 100 more.
+VIEW = np.array([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]], dtype=np.float32)
+BOTH = np.concatenate([VIEW, VIEW + 100], axis=1)
+
+
+@parametrize_with_checks([TapSelector()])
+def test_the_selector_keeps_scikit_learns_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, VIEW + 50),
+        ({"merge": "first"}, VIEW),
+        ({"layers": (1,)}, VIEW[:, 1:3] + 50),
+        ({"layers": (2, 0), "merge": "first"}, VIEW[:, [3, 4, 5, 0]]),
+    ],
+)
+def test_columns_of_the_chosen_layers_and_views_come_out(options, expected):
+    selector = TapSelector(widths=(1, 2, 3), views=2, **options)
+    np.testing.assert_array_equal(selector.fit_transform(BOTH), expected)
+
+
+def test_widths_that_do_not_add_up_are_refused():
+    with pytest.raises(ValueError, match=r"2 views of \(1, 2\) columns make 6, X has 12"):
+        TapSelector(widths=(1, 2), views=2).fit(BOTH)
+
+
+def test_a_head_on_mirrored_views_folds_into_one_linear_layer(photographs, fake_engine, tmp_path):
+    source = feature_source(
+        FeatureOptions(views="original,flip", make_engine=fake_engine, cache=tmp_path)
+    )
+    table = load_table(read_dataset(photographs), source)
+    assert table.X.shape == (30, 24)
+    fitted = fit_head(HEADS["logreg"], table, seed=0)
+    kernel, bias = linear_layer(fitted.estimator)
+    power = fitted.choice.params["power"]
+    mean = (table.X[:, :12] + table.X[:, 12:]) / 2
+    scores = mean**power @ kernel + bias
+    expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted.estimator.predict_proba(table.X), expected, atol=1e-5)
