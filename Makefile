@@ -37,7 +37,7 @@ format: $(INSTALLED) ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## Measure extraction against the plain Keras way, in turns
+bench: $(INSTALLED) ## Measure extraction against its peers, in turns
 	$(ENV) $(BIN)/python benchmarks/extraction.py
 
 lock: ## Write constraints.txt anew from the newest versions that resolve

@@ -123,7 +123,7 @@ def takes(shared: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         names = inspect.signature(shared).parameters
-        parameters = []
+        parameters: list[inspect.Parameter] = []
         for parameter in inspect.signature(command).parameters.values():
             if parameter.name == "options":
                 parameters += names.values()

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from photographs import SHARED, folders
-from timing import in_turns, report
+from timing import Ways, in_turns, report
 
 from headstart.cache import FeatureStore, StatIndex
 from headstart.extract.dataset import read_dataset
@@ -45,7 +45,7 @@ def main() -> None:
             paths = [image.path for image in read_dataset(folder).images]
             title = f"MobileNet, {folder.name}, {len(paths):,} images"
             ways = mobilenet(folder, paths, Path(scratch))
-            tables[title] = in_turns(ways, len(paths), options.rounds)
+            tables[title] = in_turns(ways, options.rounds)
         if VGG16.exists():
             paths = [image.path for image in read_dataset(sets[-1]).images]
             paths = paths[:: max(1, len(paths) // options.vgg16_images)][: options.vgg16_images]
@@ -54,44 +54,43 @@ def main() -> None:
                 (part / "all").mkdir(parents=True, exist_ok=True)
                 (part / "all" / f"{number}{path.suffix}").symlink_to(path)
             title = f"VGG16, {len(paths)} of {sets[-1].name}"
-            tables[title] = in_turns(vgg16(part, paths, Path(scratch)), len(paths), options.rounds)
+            tables[title] = in_turns(vgg16(part, paths, Path(scratch)), options.rounds)
     report("extraction", tables, "images")
 
 
-def mobilenet(folder: Path, paths: list[Path], scratch: Path) -> dict[str, Callable[[], object]]:
+def mobilenet(folder: Path, paths: list[Path], scratch: Path) -> Ways:
     """Return ours, the plain Keras way and three forward passes without decoding."""
     source = feature_source(FeatureOptions(cache=scratch / "networks"))
     engine = source.options.make_engine(source)
     reference = TensorFlowEngine(source.spec, source.weights)
     images = np.stack([decode(path.read_bytes()) for path in paths[:FORWARD_IMAGES]])
-    repeats = len(paths) / len(images)
-    ways = {
-        "headstart": ours(paths, source, engine, scratch),
+    count = len(images)
+    ways: Ways = {
+        "headstart": (ours(paths, source, engine, scratch), len(paths)),
         **plain_keras(folder, source),
-        "ONNX Runtime, forward only": forward(engine, images, source.plan, repeats),
-        "TensorFlow, forward only": lambda: [
-            reference(batch) for batch in batches(images, 32, repeats)
-        ],
+        "ONNX Runtime, forward only": (forward(engine, images, source.plan), count),
+        "TensorFlow, forward only": (lambda: list(map(reference, batches(images, 32))), count),
     }
     if importlib.util.find_spec("torch"):
         torch = ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), start_torch, (source.weights,)
         )
-        ways["PyTorch eager, forward only"] = lambda: torch.submit(
-            run_torch, images, repeats
-        ).result()
+        ways["PyTorch eager, forward only"] = (
+            lambda: torch.submit(run_torch, images).result(),
+            count,
+        )
     return ways
 
 
-def vgg16(folder: Path, paths: list[Path], scratch: Path) -> dict[str, Callable[[], object]]:
+def vgg16(folder: Path, paths: list[Path], scratch: Path) -> Ways:
     """Return bfloat16, float32 and the plain Keras way."""
-    ways = {}
+    ways: Ways = {}
     for precision in ("bfloat16", "float32"):
         source = feature_source(
             FeatureOptions("vgg16", str(VGG16), precision=precision, cache=scratch / "networks")
         )
         engine = source.options.make_engine(source)
-        ways[f"headstart, {precision}"] = ours(paths, source, engine, scratch)
+        ways[f"headstart, {precision}"] = (ours(paths, source, engine, scratch), len(paths))
     return ways | plain_keras(folder, source)
 
 
@@ -119,24 +118,22 @@ def ours(
     return run
 
 
-def forward(engine: Any, images: Any, plan: Any, repeats: float) -> Callable[[], object]:
+def forward(engine: Any, images: Any, plan: Any) -> Callable[[], object]:
     """Return the engine's forward pass alone, called as the pipeline calls it."""
 
     def run() -> None:
         with ThreadPoolExecutor(plan.workers) as pool:
-            list(pool.map(engine, batches(images, plan.batch_size, repeats)))
+            list(pool.map(engine, batches(images, plan.batch_size)))
 
     return run
 
 
-def batches(images: Any, size: int, repeats: float) -> list[Any]:
-    """Cut images into batches, over and over, until ``repeats`` times as many are there."""
-    total = round(len(images) * repeats)
-    starts = range(0, total, size)
-    return [images.take(range(at, min(at + size, total)), axis=0, mode="wrap") for at in starts]
+def batches(images: Any, size: int) -> list[Any]:
+    """Cut images into batches."""
+    return [images[at : at + size] for at in range(0, len(images), size)]
 
 
-def plain_keras(folder: Path, source: FeatureSource) -> dict[str, Callable[[], object]]:
+def plain_keras(folder: Path, source: FeatureSource) -> Ways:
     """Return the two ways of Keras' guides: ``image_dataset_from_directory``, then ``predict``.
 
     Either batch by batch, as in "Deep Learning with Python" (8.3.1, feature
@@ -171,7 +168,11 @@ def plain_keras(folder: Path, source: FeatureSource) -> dict[str, Callable[[], o
         for dataset in datasets():
             base.predict(dataset.map(lambda images, _: scale(images)), verbose=0)
 
-    return {"plain Keras, batch by batch": by_batch, "plain Keras, dataset at once": at_once}
+    count = sum(len(dataset.file_paths) for dataset in datasets())
+    return {
+        "plain Keras, batch by batch": (by_batch, count),
+        "plain Keras, dataset at once": (at_once, count),
+    }
 
 
 def start_torch(weights: Path) -> None:
@@ -186,13 +187,13 @@ def start_torch(weights: Path) -> None:
     globals()["torch_network"] = network
 
 
-def run_torch(images: Any, repeats: float) -> None:
+def run_torch(images: Any) -> None:
     """Run it eagerly, in the process that has it."""
     import torch
 
     network = globals()["torch_network"]
     with torch.inference_mode():
-        for batch in batches(images, 32, repeats):
+        for batch in batches(images, 32):
             network(torch.from_numpy(batch.astype(np.float32) / 127.5 - 1))
 
 

@@ -15,18 +15,16 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
-Ways = dict[str, Callable[[], object]]
+Ways = dict[str, tuple[Callable[[], object], int]]  # what is timed, and how much it does
 
 
-def in_turns(ways: Ways, amount: int, rounds: int = 5) -> dict[str, dict[str, float]]:
+def in_turns(ways: Ways, rounds: int = 5) -> dict[str, dict[str, float]]:
     """Run each way once a round after a warm-up round, and compare each with the first.
 
     Parameters
     ----------
     ways : dict
-        Name to what is timed; the first is ours.
-    amount : int
-        Things one run does, for the rate.
+        Name to what is timed and how many things it does; the first is ours.
     rounds : int
         At least five.
 
@@ -36,22 +34,22 @@ def in_turns(ways: Ways, amount: int, rounds: int = 5) -> dict[str, dict[str, fl
         Way to ``rate`` (things a second, median), ``slowest`` and ``fastest``, and ``ratio``:
         the median over the rounds of our rate divided by its own.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    each: dict[str, list[float]] = {name: [] for name in ways}  # seconds a thing
     for turn in range(rounds + 1):
-        for name, way in ways.items():
+        for name, (way, amount) in ways.items():
             begin = time.perf_counter()
             way()
             if turn:  # the first is the warm-up
-                seconds[name].append(time.perf_counter() - begin)
-    ours = seconds[next(iter(ways))]
+                each[name].append((time.perf_counter() - begin) / amount)
+    ours = each[next(iter(ways))]
     return {
         name: {
-            "rate": round(amount / statistics.median(times), 2),
-            "slowest": round(amount / max(times), 2),
-            "fastest": round(amount / min(times), 2),
+            "rate": round(1 / statistics.median(times), 2),
+            "slowest": round(1 / max(times), 2),
+            "fastest": round(1 / min(times), 2),
             "ratio": round(statistics.median(t / o for t, o in zip(times, ours, strict=True)), 3),
         }
-        for name, times in seconds.items()
+        for name, times in each.items()
     }
 
 

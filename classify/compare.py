@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
+from ..extract.backbones import find_backbone
 from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource, load_features
 from ..extract.pipeline import Progress
 from .evaluate import Evaluation, PairedTest, evaluate, paired_test
-from .finetune import FineTuneSettings, fine_tune, freeze_boundary, hold_out
+from .finetune import FineTuneSettings, fine_tune, freeze_boundary, hold_out, last_block
 from .fit import FittedHead, Table, fit_head, load_table
 from .heads import PROBE, Head, find_head
 from .model import linear_layer, trained_parameters
@@ -100,8 +101,9 @@ def compare(
     max_failures : str, optional
         See :func:`headstart.extract.pipeline.check_failures`.
     """
-    table = load_table(dataset, source, max_failures, stage("features"))
     rows = [find_head(name) for name in heads]
+    last_block(find_backbone(source.spec.backbone))  # an error now, not after an extraction
+    table = load_table(dataset, source, max_failures, stage("features"))
     approaches = []
     for row in rows:
         stage(f"head {row.name}")
@@ -205,7 +207,7 @@ def _fine_tuned(
             stage("fine-tuning, epochs"),
         )
         probabilities = tuned.predict_proba(maps[table.split.evaluation])
-    block = find_block(source)
+    block = last_block(find_backbone(source.spec.backbone))
     return Approach(
         name=f"fine-tuned from {block}",
         kind="finetune",
@@ -225,13 +227,6 @@ def _fine_tuned(
             "history": tuned.history,
         },
     )
-
-
-def find_block(source: FeatureSource) -> str:
-    """Return the first layer that fine-tuning moves."""
-    from ..extract.backbones import find_backbone
-
-    return find_backbone(source.spec.backbone).last_block
 
 
 def _refit(probe: FittedHead, table: Table, rows: NDArray[np.intp], seed: int) -> Any:

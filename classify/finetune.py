@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ..extract.backbones import find_backbone, layer_before
+from ..errors import OptionError
+from ..extract.backbones import BACKBONES, Backbone, find_backbone, layer_before
 from ..extract.features import FeatureSource
 from ..extract.loading import load_keras
 
@@ -85,8 +86,24 @@ class FineTuned:
 def freeze_boundary(source: FeatureSource) -> FeatureSource:
     """Return where the activations under the last block lie: same weights, whole maps."""
     backbone = find_backbone(source.spec.backbone)
-    below = layer_before(backbone.build(), backbone.last_block)
+    below = layer_before(backbone.build(), last_block(backbone))
     return source.tapping(below, "none")
+
+
+def last_block(backbone: Backbone) -> str:
+    """Return the first layer that fine-tuning moves.
+
+    Raises
+    ------
+    OptionError
+        If the table of backbones does not say where its last block begins.
+    """
+    if backbone.last_block is None:
+        known = ", ".join(row.name for row in BACKBONES.values() if row.last_block)
+        raise OptionError(
+            f"fine-tuning does not know the blocks of {backbone.name} yet, only those of {known}"
+        )
+    return backbone.last_block
 
 
 def hold_out(

@@ -44,20 +44,22 @@ class TapSelector(TransformerMixin, BaseEstimator):
     def fit(self, X: ArrayLike, y: object = None) -> TapSelector:
         """Check that the columns add up."""
         del y  # scikit-learn's contract
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
-        columns = sum(self.widths or (X.shape[1],)) * self.views
-        if columns != X.shape[1]:
+        rows: NDArray[np.floating] = validate_data(self, X, dtype=[np.float64, np.float32])
+        columns = sum(self.widths or (rows.shape[1],)) * self.views
+        if columns != rows.shape[1]:
             raise ValueError(
-                f"{self.views} views of {self.widths} columns make {columns}, X has {X.shape[1]}"
+                f"{self.views} views of {self.widths} columns make {columns}, X has {rows.shape[1]}"
             )
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Return the chosen columns (n, d') of features (n, d)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        widths = self.widths or (X.shape[1] // self.views,)
-        views = X.reshape(len(X), self.views, sum(widths))
+        rows: NDArray[np.floating] = validate_data(
+            self, X, dtype=[np.float64, np.float32], reset=False
+        )
+        widths = self.widths or (rows.shape[1] // self.views,)
+        views = rows.reshape(len(rows), self.views, sum(widths))
         merged = views[:, 0] if self.merge == "first" or self.views == 1 else views.mean(axis=1)
         if self.layers is None or len(self.layers) == len(widths):
             chosen: NDArray[np.floating] = merged

@@ -68,7 +68,7 @@ class OnnxEngine:
         self._session = _session(data, path)
         self._input = self._session.get_inputs()[0].name
         about = self._session.get_modelmeta().custom_metadata_map
-        if about.get("spec") != spec.network.to_json():
+        if about.get("spec") != spec.network.to_json() or not {"probe", "widths"} <= set(about):
             raise EngineError(f"the kept network {path} computes other features than {spec.id}")
         images = probe_images(spec.input_size)
         reference = np.frombuffer(base64.b64decode(about["probe"]), dtype="<f4")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import simplejpeg
 
 from headstart.classify.compare import compare
 from headstart.classify.finetune import FineTuneSettings
@@ -12,6 +13,7 @@ from headstart.classify.heads import PROBE, find_head
 from headstart.classify.model import Model, assemble
 from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
+from headstart.extract.engines import TensorFlowEngine, relative_error
 from headstart.extract.features import FeatureOptions, feature_source
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -59,3 +61,46 @@ def test_fine_tuning_vgg16_on_flowers_beats_the_head_that_it_starts_from(tmp_pat
     # A fact of these photographs since heads may take square roots: the better head is close.
     start = fit_head(PROBE, load_table(dataset, source), 0).evaluation.accuracy
     assert tuned["accuracy"] > start
+
+
+def test_both_engines_agree_on_256_photographs(tmp_path):
+    paths = [image.path for image in read_dataset(SHARED / "data" / "monkeys10").images][::5][:256]
+    pixels = np.stack([decode(path.read_bytes()) for path in paths])
+    source = feature_source(FeatureOptions(cache=tmp_path))
+    onnx = source.options.make_engine(source)
+    reference = TensorFlowEngine(source.spec, source.weights)
+    batches = range(0, 256, 32)
+    ours = np.concatenate([onnx(pixels[at : at + 32]) for at in batches])
+    theirs = np.concatenate([reference(pixels[at : at + 32]) for at in batches])
+    assert onnx.name == "onnxruntime"
+    assert relative_error(ours, theirs) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["monkeys10", "flowers17"])
+def test_scaled_decoding_changes_at_most_one_label_in_accuracy(name, tmp_path, monkeypatch):
+    dataset = read_dataset(SHARED / "data" / name)
+    whole_decode = simplejpeg.decode_jpeg
+    accuracies = []
+    for way in ("scaled", "whole"):
+        if way == "whole":
+            monkeypatch.setattr(
+                simplejpeg, "decode_jpeg", lambda data, **_: whole_decode(data, strict=True)
+            )
+        source = feature_source(FeatureOptions(cache=tmp_path / way))
+        fitted = fit_head(find_head("logreg"), load_table(dataset, source), 0)
+        accuracies.append(fitted.evaluation.accuracy)
+    assert abs(accuracies[0] - accuracies[1]) <= 1 / 272 + 1e-9
+
+
+@pytest.mark.slow
+def test_several_layers_and_mirrored_views_beat_the_last_layer_alone(tmp_path):
+    dataset = read_dataset(SHARED / "data" / "flowers17")
+    layers = tuple(f"conv_pw_{number}_relu" for number in (5, 7, 9, 11, 13))
+    scores = []
+    for options in ({}, {"layers": layers, "views": "original,flip"}):
+        source = feature_source(FeatureOptions(cache=tmp_path / "cache", **options))
+        fitted = fit_head(find_head("logreg"), load_table(dataset, source), 0)
+        scores.append((fitted.choice.cv.mean, fitted.evaluation.accuracy))
+    assert scores[1][0] > scores[0][0]
+    assert scores[1][1] >= 0.97
