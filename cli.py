@@ -185,11 +185,25 @@ def fit_head_command(
     data: Data,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="logreg, ridge, linear-svm, knn or dense; repeat for several."),
+        typer.Option(
+            help="auto (the fast ones), all, or any of centroid, gaussian-nb, knn, ridge, lda, "
+            "logreg, linear-svm, svm, random-forest, mlp, dense, hist-gb; repeat for several. "
+            "Default: logreg."
+        ),
     ] = None,
     *,
     options: "FeatureOptions",
     max_failures: MaxFailures = None,
+    rule: Annotated[
+        str,
+        typer.Option(
+            help="best: the highest cross-validated accuracy; one-se: the cheapest head within "
+            "one standard error of it."
+        ),
+    ] = "best",
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: rare classes count as much as frequent ones.")
+    ] = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
     quiet: Quiet = False,
@@ -205,7 +219,7 @@ def fit_head_command(
     from .extract.features import feature_source
 
     with stages(quiet=quiet) as stage:
-        records, warnings = fit_heads(
+        run = fit_heads(
             read_dataset(data),
             feature_source(options),
             model or ["logreg"],
@@ -213,13 +227,16 @@ def fit_head_command(
             stage,
             out=out,
             max_failures=max_failures,
+            class_weight=class_weight,
+            rule=rule,
         )
-    best = max(records, key=lambda record: float(record["cv"]["mean"]))
+    records = run.records
+    best = next(record for record in records if record["model"] == run.best)
     if not quiet:
-        for line in warnings:
+        for line in run.warnings:
             warn(line)
     if as_json:
-        several = {"heads": records, "best": best["model"]}
+        several = {"heads": records, "best": run.best, "within_one_se": run.within_one_se}
         print_json({"version": 1, **(best if len(records) == 1 else several)})
         return
     print_table(
@@ -228,6 +245,9 @@ def fit_head_command(
     )
     evaluation = best["evaluation"]
     say(f"accuracy on the {evaluation['n']} images of the {evaluation['split']} split, used once")
+    cheaper = [name for name in run.within_one_se if name != run.best]
+    if cheaper:
+        say(f"within one standard error of the best, cheapest first: {', '.join(cheaper)}")
     chosen = ", ".join(f"{name} = {value}" for name, value in best["params"].items())
     say(f"{best['model']}: {chosen}; {best['seconds']['features']:.1f} s for features")
     if out is not None:
@@ -239,7 +259,7 @@ def fit_head_command(
 def compare_command(
     data: Data,
     model: Annotated[
-        list[str] | None, typer.Option(help="Heads to compare; repeat. Default: all.")
+        list[str] | None, typer.Option(help="Heads to compare; repeat. Default: auto and dense.")
     ] = None,
     *,
     options: "FeatureOptions",
@@ -257,7 +277,6 @@ def compare_command(
     """
     from .classify.compare import compare
     from .classify.finetune import FineTuneSettings
-    from .classify.heads import HEADS
     from .classify.report import write_report
     from .console import print_json, print_table, say, stages, warn
     from .extract.dataset import read_dataset
@@ -268,7 +287,7 @@ def compare_command(
         results = compare(
             read_dataset(data),
             feature_source(options),
-            model or list(HEADS),
+            model or ["auto", "dense"],
             settings,
             stage,
             max_failures,

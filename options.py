@@ -74,7 +74,11 @@ def feature_options(
     ] = "mobilenet",
     weights: Weights = "imagenet",
     layer: Annotated[
-        list[str] | None, typer.Option(help="Layer to tap; repeat for several. Default: the last.")
+        list[str] | None,
+        typer.Option(
+            help="Layer to tap; repeat for several. auto: one a stage, chosen among by "
+            "cross-validation. Default: the last."
+        ),
     ] = None,
     pooling: Annotated[str, typer.Option(help="avg, max, avg+max or flatten.")] = "avg",
     resize: Annotated[

@@ -17,7 +17,7 @@ from ..extract.pipeline import Progress
 from .evaluate import Evaluation, PairedTest, evaluate, paired_test
 from .finetune import FineTuneSettings, fine_tune, freeze_boundary, hold_out, last_block
 from .fit import FittedHead, Table, fit_head, load_table
-from .heads import PROBE, Head, find_head
+from .heads import PROBE, Head, find_heads
 from .model import linear_layer, trained_parameters
 from .resources import Cost, measured
 from .select import fit_calibrated, make_folds
@@ -101,7 +101,7 @@ def compare(
     max_failures : str, optional
         See :func:`headstart.extract.pipeline.check_failures`.
     """
-    rows = [find_head(name) for name in heads]
+    rows = find_heads(heads)
     last_block(find_backbone(source.spec.backbone))  # an error now, not after an extraction
     table = load_table(dataset, source, max_failures, stage("features"))
     approaches = []

@@ -108,18 +108,49 @@ def expected_calibration_error(
     Guo et al. 2017 (arXiv:1706.04599), equation 3: over equal-width bins of the
     highest probability, weighted by the images in each.
 
+    See :func:`reliability` for the table behind it.
+
     Examples
     --------
     >>> truth, sure = np.array([0, 0, 0, 1]), np.tile([0.8, 0.2], (4, 1))
     >>> round(expected_calibration_error(truth, sure), 3)
     0.05
     """
+    rows = reliability(truth, probabilities, bins)
+    gaps = (abs(row["accuracy"] - row["confidence"]) * row["n"] for row in rows)
+    return float(sum(gaps) / len(truth))
+
+
+def reliability(
+    truth: Labels, probabilities: Probabilities, bins: int = ECE_BINS
+) -> list[dict[str, Any]]:
+    """Return the reliability table: what was promised and what was kept, bin by bin.
+
+    Returns
+    -------
+    list of dict
+        For each bin (``low``, ``high``] of the highest probability that holds
+        images: their number ``n``, mean ``confidence`` and ``accuracy``.
+
+    Examples
+    --------
+    >>> reliability(np.array([0, 1]), np.array([[0.9, 0.1], [0.9, 0.1]]), bins=2)
+    [{'low': 0.5, 'high': 1.0, 'n': 2, 'confidence': 0.9, 'accuracy': 0.5}]
+    """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
-    # Bins (low, high]: a confidence of exactly 1 falls into the last.
+    # A confidence of exactly 1 falls into the last bin.
     index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(index, weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(truth))
+    return [
+        {
+            "low": at / bins,
+            "high": (at + 1) / bins,
+            "n": int((index == at).sum()),
+            "confidence": float(confidence[index == at].mean()),
+            "accuracy": float(right[index == at].mean()),
+        }
+        for at in np.unique(index).tolist()
+    ]
 
 
 @dataclass(frozen=True)

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
+from ..errors import OptionError, unknown
 from ..extract.dataset import Dataset
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
-from .evaluate import Evaluation, evaluate
-from .heads import Head, find_head
+from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
+from .heads import Head, find_heads
 from .model import Model
-from .select import Choice, choose, fit_calibrated, make_folds, predict_proba
+from .select import (
+    Choice,
+    choose,
+    choose_layers,
+    fit_calibrated,
+    make_folds,
+    predict_proba,
+    temperature,
+    uncalibrated,
+)
 from .split import Split, split_images
 from .taps import TapSelector
+
+RULES = ("best", "one-se")
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,8 @@ class Table:
         Which rows train, which evaluate.
     features : Features
         Where they came from.
+    layers : list of str
+        Those tapped, in column order.
     taps : TapSelector or None
         What the columns are where there are several layers or views.
     warnings : list of str
@@ -55,7 +70,30 @@ class Table:
     paths: list[Path]
     split: Split
     features: Features
+    layers: list[str]
     taps: TapSelector | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class HeadsRun:
+    """What ``fit head`` gives.
+
+    Parameters
+    ----------
+    records : list of dict
+        The contract, one a head, cheapest first.
+    best : str
+        The head that the rule picks.
+    within_one_se : list of str
+        Heads within one standard error of the best mean, cheapest first.
+    warnings : list of str
+        What is worth telling.
+    """
+
+    records: list[dict[str, Any]]
+    best: str
+    within_one_se: list[str]
     warnings: list[str]
 
 
@@ -75,6 +113,8 @@ class FittedHead:
         On the evaluation split.
     evaluation : Evaluation
         Their metrics.
+    before : Evaluation
+        The same without calibration.
     seconds : float
         Choice and fit together, wall time.
     """
@@ -84,6 +124,7 @@ class FittedHead:
     estimator: Any
     probabilities: NDArray[np.float64]
     evaluation: Evaluation
+    before: Evaluation
     seconds: float
 
 
@@ -109,20 +150,23 @@ def load_table(
     index = {name: i for i, name in enumerate(classes)}
     failures = features.extraction.failures
     failed = [f"{len(failures)} images could not be used and are left out"] if failures else []
+    y = np.array([index[image.label] for image in images], dtype=np.intp)
+    small = _small_classes(y[split.fitting], classes)
     return Table(
         X=features.X,
-        y=np.array([index[image.label] for image in images], dtype=np.intp),
+        y=y,
         groups=_groups([image.group for image in images], features.digests),
         classes=classes,
         paths=[image.path for image in images],
         split=split,
         features=features,
+        layers=list(source.spec.layers),
         taps=_taps(features.widths, len(source.spec.views)),
-        warnings=[*dataset.warnings, *features.warnings, *failed, *split.warnings],
+        warnings=[*dataset.warnings, *features.warnings, *failed, *split.warnings, *small],
     )
 
 
-def fit_head(head: Head, table: Table, seed: int) -> FittedHead:
+def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = None) -> FittedHead:
     """Choose on the training split, fit, evaluate once.
 
     Parameters
@@ -133,11 +177,13 @@ def fit_head(head: Head, table: Table, seed: int) -> FittedHead:
         From :func:`load_table`.
     seed : int
         Seeds folds and estimator.
+    class_weight : str, optional
+        ``"balanced"`` counts each class alike.
     """
     begin = time.perf_counter()
     train, fitting = table.split.train, table.split.fitting
     folds = make_folds(table.y[train], table.groups[train], seed)
-    choice = choose(head, table.X[train], table.y[train], folds, seed, table.taps)
+    choice = choose(head, table.X[train], table.y[train], folds, seed, table.taps, class_weight)
     if len(fitting) > len(train):
         folds = make_folds(table.y[fitting], table.groups[fitting], seed)
     estimator = fit_calibrated(choice, table.X[fitting], table.y[fitting], folds)
@@ -145,7 +191,9 @@ def fit_head(head: Head, table: Table, seed: int) -> FittedHead:
     rows = table.split.evaluation
     probabilities = predict_proba(estimator, table.X[rows])
     evaluation = evaluate(table.y[rows], probabilities, table.split.name)
-    return FittedHead(head, choice, estimator, probabilities, evaluation, seconds)
+    plain = predict_proba(uncalibrated(estimator), table.X[rows])
+    before = evaluate(table.y[rows], plain, table.split.name)
+    return FittedHead(head, choice, estimator, probabilities, evaluation, before, seconds)
 
 
 def fit_heads(
@@ -156,10 +204,10 @@ def fit_heads(
     stage: Callable[[str], Progress],
     out: Path | None = None,
     max_failures: str | None = None,
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Run ``fit head``: one record a head and warnings; save the best where told.
-
-    The best is the one with the best cross-validated accuracy.
+    class_weight: str | None = None,
+    rule: str = "best",
+) -> HeadsRun:
+    """Run ``fit head``: one record a head; save the best where told.
 
     Parameters
     ----------
@@ -168,7 +216,7 @@ def fit_heads(
     source : FeatureSource
         What to extract.
     names : sequence of str
-        Names in the table of heads.
+        Names in the table of heads, ``"auto"`` (the fast ones) or ``"all"``.
     seed : int
         Seeds folds and estimators.
     stage : callable
@@ -177,19 +225,52 @@ def fit_heads(
         File for the best classifier.
     max_failures : str, optional
         See :func:`headstart.extract.pipeline.check_failures`.
+    class_weight : str, optional
+        ``"balanced"`` counts each class alike; with ``auto`` and ``all``, heads that cannot
+        are left out.
+    rule : str
+        ``"best"`` cross-validated accuracy, or ``"one-se"``: the cheapest head within one
+        standard error of it.
+
+    Raises
+    ------
+    OptionError
+        If a name or the rule is unknown, or a named head cannot weigh classes.
     """
-    heads = [find_head(name) for name in names]  # a typing error must not cost an extraction
+    heads = find_heads(names)  # a typing error must not cost an extraction
+    if rule not in RULES:
+        raise unknown("rule", rule, list(RULES))
+    if class_weight is not None:
+        if class_weight != "balanced":
+            raise unknown("class weight", class_weight, ["balanced"])
+        heads = [head for head in heads if head.weighs_classes or head.name in names]
+        for head in heads:
+            head.pipeline(seed, class_weight=class_weight)  # refused by name
+    unsaved = [head.name for head in heads if not head.saves]
+    if out is not None and unsaved:
+        raise OptionError(
+            f"--out cannot save {', '.join(unsaved)} (trees read from a file can corrupt memory): "
+            "leave those heads or --out out"
+        )
     table = load_table(dataset, source, max_failures, stage("extracting"))
+    if source.options.layers == ("auto",):
+        stage("choosing layers and views")
+        table = _with_chosen_layers(table, source, seed)
     fitted = []
     for head in heads:
         stage(f"fitting {head.name}")
-        fitted.append(fit_head(head, table, seed))
-    best = max(fitted, key=lambda one: one.choice.cv.mean)
+        fitted.append(fit_head(head, table, seed, class_weight))
+    top = max(fitted, key=lambda one: one.choice.cv.mean)
+    floor = top.choice.cv.mean - top.choice.cv.standard_error
+    close = [one for one in fitted if one.choice.cv.mean >= floor]  # cheapest first
+    best = top if rule == "best" else close[0]
     records = [head_record(one, table, seed, out if one is best else None) for one in fitted]
     if out is not None:
         to_model(best, table, source, records[fitted.index(best)]).save(out)
     remarks = [line for one in fitted for line in one.choice.warnings]
-    return records, [*table.warnings, *remarks]
+    return HeadsRun(
+        records, best.head.name, [one.head.name for one in close], [*table.warnings, *remarks]
+    )
 
 
 def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) -> dict[str, Any]:
@@ -203,6 +284,14 @@ def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) 
             "features": round(table.features.extraction.seconds, 3),
             "fit": round(fitted.seconds, 3),
         },
+        "calibration": {
+            "temperature": temperature(fitted.estimator),
+            "bins": ECE_BINS,
+            "before": {"log_loss": fitted.before.log_loss, "ece": fitted.before.ece},
+            "after": {"log_loss": fitted.evaluation.log_loss, "ece": fitted.evaluation.ece},
+            "reliability": reliability(table.y[table.split.evaluation], fitted.probabilities),
+        },
+        "taps": _describe_taps(fitted.choice.pipeline, table.layers),
         "classes": table.classes,
         "path": None if path is None else str(path),
         "seed": seed,
@@ -222,6 +311,40 @@ def to_model(
         weights=weights if weights == "imagenet" else str(Path(weights).absolute()),
         record=record,
     )
+
+
+def _with_chosen_layers(table: Table, source: FeatureSource, seed: int) -> Table:
+    """Choose layers and views on the training split; the same table with that choice."""
+    if table.taps is None:
+        return table
+    train = table.split.train
+    folds = make_folds(table.y[train], table.groups[train], seed)
+    taps, cv = choose_layers(table.X[train], table.y[train], folds, seed, table.taps)
+    told = _describe_taps(Pipeline([("taps", taps)]), list(source.spec.layers))
+    line = (
+        f"chosen on training data: layers {', '.join(told['layers'])}, {told['views']}; "
+        f"cross-validated accuracy {cv.mean:.3f} among {cv.candidates} candidates"
+    )
+    return replace(table, taps=taps, warnings=[*table.warnings, line])
+
+
+def _describe_taps(pipeline: Pipeline, layers: list[str]) -> dict[str, Any]:
+    """Say in words which layers a head sees and what it makes of the views."""
+    taps = pipeline.named_steps.get("taps")
+    if taps is None:
+        return {"layers": layers, "views": "one view"}
+    chosen = layers if taps.layers is None else [layers[at] for at in taps.layers]
+    averaged = taps.views > 1 and taps.merge == "mean"
+    return {"layers": chosen, "views": f"mean of {taps.views} views" if averaged else "one view"}
+
+
+def _small_classes(y: NDArray[np.intp], classes: list[str]) -> list[str]:
+    counts = np.bincount(y, minlength=len(classes))
+    small = [f"{name} ({count})" for name, count in zip(classes, counts, strict=True) if count < 20]
+    if not small:
+        return []
+    line = f"{len(small)} of {len(classes)} classes have fewer than 20 training images"
+    return [f"{line}, so their figures are rough: {', '.join(small)}"]
 
 
 def _taps(widths: tuple[int, ...], views: int) -> TapSelector | None:

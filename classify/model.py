@@ -28,6 +28,7 @@ TRUSTED = [
     "headstart.classify.taps.TapSelector",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._TemperatureScaling",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
 ]
 
 

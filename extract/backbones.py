@@ -43,6 +43,8 @@ class Backbone:
         Megabytes that the two largest neighbouring activations of one image take.
     imagenet : Pretrained
         Where the ImageNet weights without the classifier come from.
+    stages : tuple of str
+        Layers that ``--layer auto`` chooses among, the deepest last.
     last_block : str or None
         First layer of the last block, the one that fine-tuning unfreezes.
     """
@@ -56,6 +58,7 @@ class Backbone:
     parameters: float
     activation_mb: int
     imagenet: Pretrained
+    stages: tuple[str, ...] = ()
     last_block: str | None = None
 
     @property
@@ -119,10 +122,15 @@ _GENERIC = {row.name: row for row in (_keras_row(*values) for values in ROWS)}
 BACKBONES = {
     "mobilenet": replace(
         _GENERIC["mobilenet"],
+        stages=tuple(f"conv_pw_{number}_relu" for number in (5, 7, 9, 11, 13)),
         last_block="conv_dw_13",
         imagenet=Pretrained(bundled=BUNDLED / "mobilenet_1_0_224_notop.weights.h5"),
     ),
-    "vgg16": replace(_GENERIC["vgg16"], last_block="block5_conv1"),
+    "vgg16": replace(
+        _GENERIC["vgg16"],
+        stages=("block3_pool", "block4_pool", "block5_conv3", "block5_pool"),
+        last_block="block5_conv1",
+    ),
 }
 BACKBONES |= {name: row for name, row in _GENERIC.items() if name not in BACKBONES}
 

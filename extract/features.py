@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..cache import FeatureSpec, FeatureStore, StatIndex, default_cache, stat_index_path
 from ..errors import OptionError, unknown
-from .backbones import find_backbone
+from .backbones import BACKBONES, Backbone, find_backbone
 from .choose import Plan, choose, this_machine
 from .decode import RECIPE, RESIZE_RULES
 from .engines import POOLINGS, Engine, open_engine
@@ -33,7 +33,7 @@ class FeatureOptions:
     weights : str
         ``"imagenet"`` or a weights file.
     layers : tuple of str
-        Layers to tap; the backbone's own choice when empty.
+        Layers to tap; the backbone's last when empty, its stages when ``("auto",)``.
     pooling : str
         ``"avg"``, ``"max"``, ``"avg+max"``, ``"flatten"`` or ``"none"``.
     resize : str
@@ -173,11 +173,12 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
         options.batch_size,
         options.workers,
     )
+    layers = _layers(backbone, options.layers)
     weights = find_weights(backbone.name, backbone.imagenet, options.weights)
     spec = FeatureSpec(
         backbone=backbone.name,
         weights_sha256=file_sha256(weights),
-        layers=options.layers or (backbone.layer,),
+        layers=layers,
         pooling=options.pooling,
         input_size=backbone.input_size,
         resize=options.resize,
@@ -188,6 +189,18 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
         storage=options.storage,
     )
     return FeatureSource(options, spec, weights, options.cache or default_cache(), plan)
+
+
+def _layers(backbone: Backbone, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    if wanted != ("auto",):
+        return wanted or (backbone.layer,)
+    if not backbone.stages:
+        known = ", ".join(row.name for row in BACKBONES.values() if row.stages)
+        raise OptionError(
+            f"--layer auto knows the stages of {known}, not of {backbone.name}: name layers "
+            f"('headstart extract list {backbone.name}' has them)"
+        )
+    return backbone.stages
 
 
 def ensure_features(

@@ -1,0 +1,83 @@
+"""fit head: several heads, one winner by the rule, one record each."""
+
+import pytest
+
+from headstart.classify.fit import fit_heads
+from headstart.errors import OptionError
+from headstart.extract.dataset import read_dataset
+from headstart.extract.features import FeatureOptions, feature_source
+
+
+def silent(_name):
+    return lambda done, total: None
+
+
+@pytest.fixture
+def run(photographs, fake_engine, tmp_path):
+    dataset = read_dataset(photographs)
+
+    def go(names, **options):
+        features = options.pop("features", {})
+        source = feature_source(
+            FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache", **features)
+        )
+        return fit_heads(dataset, source, names, 0, silent, **options)
+
+    return go
+
+
+def test_the_rule_of_one_standard_error_takes_the_cheapest_good_head(run):
+    best, cheapest = (run(["centroid", "logreg"], rule=rule) for rule in ("best", "one-se"))
+    assert [record["model"] for record in best.records] == ["centroid", "logreg"]
+    assert cheapest.best == cheapest.within_one_se[0]
+    assert set(best.within_one_se) <= {"centroid", "logreg"}
+
+
+def test_the_record_has_calibration_before_and_after_with_its_table(run):
+    (record,) = run(["logreg"]).records
+    calibration = record["calibration"]
+    assert calibration["bins"] == 15
+    assert calibration["after"]["log_loss"] == record["evaluation"]["log_loss"]
+    assert sum(row["n"] for row in calibration["reliability"]) == record["evaluation"]["n"]
+    assert record["taps"] == {"layers": ["conv_pw_13_relu"], "views": "one view"}
+
+
+def test_few_images_a_class_are_told(run):
+    line = "3 of 3 classes have fewer than 20 training images, so their figures are rough: blue ("
+    assert any(warning.startswith(line) for warning in run(["centroid"]).warnings)
+
+
+def test_heads_with_trees_are_not_saved_and_say_why(run, tmp_path):
+    with pytest.raises(OptionError, match=r"cannot save random-forest .*can corrupt memory"):
+        run(["random-forest"], out=tmp_path / "m.headstart")
+
+
+def test_auto_leaves_out_heads_that_cannot_weigh_classes(run):
+    names = [record["model"] for record in run(["auto"], class_weight="balanced").records]
+    assert names == ["ridge", "logreg", "linear-svm", "svm"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rule": "first"}, "unknown rule 'first'; valid: best, one-se"),
+        ({"class_weight": "rare"}, "unknown class weight 'rare'; valid: balanced"),
+    ],
+)
+def test_unknown_rules_and_weights_are_refused_before_anything_runs(
+    run, fake_engine, options, message
+):
+    with pytest.raises(OptionError, match=message):
+        run(["logreg"], **options)
+    assert fake_engine.images == 0
+
+
+def test_layer_auto_names_the_backbones_whose_stages_it_knows(run):
+    with pytest.raises(OptionError, match="knows the stages of mobilenet, vgg16, not of resnet50"):
+        run(["logreg"], features={"backbone": "resnet50", "layers": ("auto",)})
+
+
+def test_views_are_part_of_the_choice_with_layer_auto(run):
+    result = run(["logreg"], features={"views": "original,flip", "layers": ("auto",)})
+    assert result.records[0]["taps"]["views"] in ("one view", "mean of 2 views")
+    assert any(line.startswith("chosen on training data") for line in result.warnings)
