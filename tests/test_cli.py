@@ -97,7 +97,7 @@ def test_heads_print_their_contract_and_the_best_is_saved(headstart, photographs
     [
         (("extract", "features", "/nowhere"), "error: no such folder or manifest: /nowhere"),
         (("predict", "/nowhere.headstart", "x"), "error: no model file /nowhere.headstart"),
-        (("fit", "head", "DATA", "--model", "x"), "error: unknown head 'x'; valid: logreg"),
+        (("fit", "head", "DATA", "--model", "x"), "error: unknown head 'x'; valid: centroid"),
         (("fit", "head", "DATA", "--backbone", "x"), "error: unknown backbone 'x'; valid: mob"),
         (("fit", "head", "DATA", "--resize", "x"), "error: unknown resize rule 'x'; valid: sq"),
         (("fit", "head", "DATA", "--pooling", "x"), "error: unknown pooling 'x'; valid: avg"),

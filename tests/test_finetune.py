@@ -115,8 +115,8 @@ def test_the_comparison_is_the_same_again_but_for_times(job):
     first = once()
     assert first == once()
     assert [a["name"] for a in first["approaches"]] == [
-        "ridge",
         "knn",
+        "ridge",
         "fine-tuned from conv_dw_13",
     ]
     assert first["dataset"]["evaluation"] == 9
