@@ -232,8 +232,13 @@ def assemble(model: Model, weights: Path) -> Any:
 
 
 def trained_parameters(estimator: Any) -> int:
-    """Count the numbers that training a head has set: weights and intercepts."""
+    """Count the numbers that training a head has set: weights, intercepts, means.
+
+    Nearest neighbours and trees have none that could be counted alike: 0.
+    """
     head = estimator.calibrated_classifiers_[0].estimator["head"]
-    arrays = [getattr(head, name, None) for name in ("coef_", "intercept_")]
-    arrays += getattr(head, "weights_", [])
+    single = ("coef_", "intercept_", "dual_coef_", "centroids_", "theta_", "var_")
+    arrays = [getattr(head, name, None) for name in single]
+    for several in ("weights_", "coefs_", "intercepts_"):
+        arrays += getattr(head, several, [])
     return sum(int(np.size(array)) for array in arrays if array is not None)

@@ -90,6 +90,8 @@ def test_a_head_that_is_not_linear_is_refused_by_name():
 def test_trained_parameters_are_the_numbers_that_training_sets():
     assert trained_parameters(fitted("logreg")[1]) == 3 * (6 + 1)
     assert trained_parameters(fitted("knn")[1]) == 0
+    assert trained_parameters(fitted("centroid")[1]) == 3 * 6
+    assert trained_parameters(fitted("gaussian-nb")[1]) == 2 * 3 * 6
     assert trained_parameters(fitted("dense")[1]) == 16 * (6 + 1) + 3 * (16 + 1)
 
 
