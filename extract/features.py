@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +15,29 @@ from ..errors import OptionError, unknown
 from .backbones import BACKBONES, Backbone, find_backbone
 from .choose import Plan, choose, this_machine
 from .decode import RECIPE, RESIZE_RULES
+from .devices import run_on_each, visible_gpus
 from .engines import POOLINGS, Engine, open_engine
 from .pipeline import Extraction, Progress, extract, read_features
 from .pretrained import file_sha256, find_weights
 from .views import parse_views
 
 STORAGES = ("float32", "float16")
+
+
+# Functions, not lambdas: options travel to other processes.
+def _planned_engine(source: FeatureSource) -> Engine:
+    return open_engine(
+        source.plan,
+        source.spec,
+        source.weights,
+        source.cache,
+        fixed=source.options.engine != "auto",
+        announce=source.options.announce,
+    )
+
+
+def _say_nothing(line: str) -> None:
+    del line
 
 
 @dataclass(frozen=True)
@@ -71,15 +89,8 @@ class FeatureOptions:
     engine: str = "auto"
     batch_size: int | None = None
     workers: int | None = None
-    make_engine: Callable[[FeatureSource], Engine] = lambda source: open_engine(
-        source.plan,
-        source.spec,
-        source.weights,
-        source.cache,
-        fixed=source.options.engine != "auto",
-        announce=source.options.announce,
-    )
-    announce: Callable[[str], None] = lambda line: None
+    make_engine: Callable[[FeatureSource], Engine] = _planned_engine
+    announce: Callable[[str], None] = _say_nothing
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
@@ -209,7 +220,21 @@ def ensure_features(
     store: FeatureStore,
     progress: Progress = lambda done, total: None,
 ) -> tuple[Extraction, list[str]]:
-    """Extract what the cache lacks; return what happened and warnings in words."""
+    """Extract what the cache lacks; return what happened and warnings in words.
+
+    Where there are several GPUs, a process for each does the work, and what is
+    left here is to count it.
+    """
+    before = len(store)
+    devices = visible_gpus() if source.plan.device == "gpu" else []
+    if len(devices) > 1:
+
+        def poll() -> None:
+            store.refresh()
+            progress(min(len(store), len(paths)), len(paths))
+
+        run_on_each(devices, functools.partial(_extract_part, source), paths, poll)
+    elsewhere = len(store) - before
     with StatIndex(stat_index_path()) as stat_index:
         extraction = extract(
             paths,
@@ -220,10 +245,18 @@ def ensure_features(
             workers=source.plan.workers,
             progress=progress,
         )
+        if elsewhere:
+            extraction.extracted += elsewhere
+            extraction.reused -= elsewhere
+            extraction.engine, extraction.device = source.plan.engine, source.plan.device
         warnings = [*map(str, store.damaged), *extraction.notes]
         if stat_index.problem:
             warnings.append(stat_index.problem)
     return extraction, warnings
+
+
+def _extract_part(source: FeatureSource, paths: list[Path]) -> None:
+    ensure_features(paths, source, source.store())
 
 
 def load_features(
