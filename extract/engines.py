@@ -267,7 +267,7 @@ def check_agreement(engine: str, features: Features, reference: Features, precis
         raise EngineError(
             f"{engine} in {precision} differs from TensorFlow in float32 by {error:.2g} of the "
             f"features' length on {len(reference)} probe images (at most {allowed:g} is allowed): "
-            "refused"
+            "refused; use --precision float32 or another --engine"
         )
     return error
 
