@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,23 +100,15 @@ def feature_options(
     cache: Cache = None,
 ) -> "FeatureOptions":
     """Return the options of everything that extracts features."""
-    from .console import announce
-    from .extract.features import FeatureOptions
-
-    return FeatureOptions(
+    return replace(
+        running_options(weights, engine, batch_size, workers, cache),
         backbone=backbone,
-        weights=weights,
         layers=tuple(layer or ()),
         pooling=pooling,
         resize=resize,
         views=views,
         precision=precision,
         storage=storage,
-        engine=engine,
-        batch_size=batch_size,
-        workers=workers,
-        cache=cache,
-        announce=announce,
     )
 
 

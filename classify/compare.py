@@ -102,13 +102,13 @@ def compare(
         See :func:`headstart.extract.pipeline.check_failures`.
     """
     rows = find_heads(heads)
-    last_block(find_backbone(source.spec.backbone))  # an error now, not after an extraction
+    boundary = freeze_boundary(source)  # an error now, not after an extraction
     table = load_table(dataset, source, max_failures, stage("features"))
     approaches = []
     for row in rows:
         stage(f"head {row.name}")
         approaches.append(_transfer(row, table, settings.seed))
-    approaches.append(_fine_tuned(table, source, settings, stage))
+    approaches.append(_fine_tuned(table, source, boundary, settings, stage))
     best = max((a for a in approaches if a.kind == "transfer"), key=lambda a: a.chosen_by)
     tuned = approaches[-1]
     test = paired_test(best.right, tuned.right, settings.seed)
@@ -184,12 +184,15 @@ def _transfer(head: Head, table: Table, seed: int) -> Approach:
 
 
 def _fine_tuned(
-    table: Table, source: FeatureSource, settings: FineTuneSettings, stage: Stage
+    table: Table,
+    source: FeatureSource,
+    boundary: FeatureSource,
+    settings: FineTuneSettings,
+    stage: Stage,
 ) -> Approach:
     with measured() as cost:
         stage(f"head {PROBE.name}, to start fine-tuning from")
         probe = fit_head(PROBE, table, settings.seed)
-        boundary = freeze_boundary(source)
         maps = load_features(
             table.paths, boundary, stage(f"activations of {boundary.spec.layers[0]}")
         ).X

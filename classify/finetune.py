@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..errors import OptionError
-from ..extract.backbones import BACKBONES, Backbone, find_backbone, layer_before
+from ..extract.backbones import BACKBONES, TOP, Backbone, find_backbone, layer_before
 from ..extract.features import FeatureSource
 from ..extract.loading import load_keras
 
@@ -84,9 +84,23 @@ class FineTuned:
 
 
 def freeze_boundary(source: FeatureSource) -> FeatureSource:
-    """Return where the activations under the last block lie: same weights, whole maps."""
+    """Return where the activations under the last block lie: same weights, whole maps.
+
+    Raises
+    ------
+    OptionError
+        If the block is unknown or a tapped layer lies below it.
+    """
     backbone = find_backbone(source.spec.backbone)
-    below = layer_before(backbone.build(), last_block(backbone))
+    network = backbone.build()
+    below = layer_before(network, last_block(backbone))
+    names = [layer.name for layer in network.layers]
+    for layer in source.spec.layers:
+        if layer != TOP and layer in names and names.index(layer) <= names.index(below):
+            raise OptionError(
+                f"fine-tuning moves the layers above {below}, but {layer} lies below: leave "
+                "--layer out, or compare heads alone with 'fit head'"
+            )
     return source.tapping(below, "none")
 
 
@@ -195,13 +209,13 @@ def _network_above(
     probe: tuple[NDArray[np.float32], NDArray[np.float32]],
 ) -> Any:
     """Build boundary maps → last block → pooling → softmax, from its own copy of the weights."""
-    from ..extract.engines import pool
+    from ..extract.engines import pool, tap
 
     keras = load_keras()
     backbone = find_backbone(source.spec.backbone)
     network = backbone.load(source.weights)
     below = network.get_layer(boundary.spec.layers[0]).output
-    taps = [network.get_layer(name).output for name in source.spec.layers]
+    taps = [tap(network, name) for name in source.spec.layers]
     upper = keras.Model(below, taps)
     inputs = keras.Input((int(np.prod(below.shape[1:])),))
     for layer in upper.layers:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -19,6 +20,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from .heads import Head
@@ -116,6 +118,10 @@ class _Score:
         """Smaller is better."""
         return -self.mean, self.order
 
+    def summary(self, folds: Folds, scores: Sequence[_Score]) -> CrossValidation:
+        """Return the figures of this one among ``scores``."""
+        return CrossValidation(METRIC, self.mean, self.std, len(folds), len(scores))
+
 
 def choose(
     head: Head,
@@ -153,33 +159,36 @@ def choose(
     unfitted = head.pipeline(seed, taps, class_weight)
     grid = head.candidates(min(len(train) for train, _ in folds))
 
-    def score(candidates: list[dict[str, list[Any]]], position: int) -> list[_Score]:
-        search = GridSearchCV(
-            unfitted, candidates, scoring=METRIC, cv=folds, refit=False, n_jobs=-1
-        )
-        search.fit(X, y)
-        results = search.cv_results_
-        return [
-            _Score(params, float(mean), float(std), (position, number))
-            for number, (params, mean, std) in enumerate(
-                zip(
-                    results["params"],
-                    results["mean_test_score"],
-                    results["std_test_score"],
-                    strict=True,
-                )
-            )
-        ]
-
+    score = functools.partial(_score, unfitted, X, y, folds)
     with warnings.catch_warnings(record=True) as caught, _threads():
         warnings.simplefilter("always", ConvergenceWarning)
-        scores = _walk(head.path, grid, score) if head.path else score(_ordered(grid), 0)
+        scores = _walk(head.path, grid, score) if head.path else score(_ordered(grid))
     best = min(scores, key=lambda one: one.rank)
-    cv = CrossValidation(METRIC, best.mean, best.std, len(folds), len(scores))
+    cv = best.summary(folds, scores)
     remarks = _remarks(head.name, {**grid, **head.path}, best.params, caught, cv)
     params = {name.split("__")[1]: value for name, value in best.params.items()}
     pipeline = unfitted.set_params(**best.params)
     return Choice(pipeline, params, cv, time.perf_counter() - begin, remarks)
+
+
+def _score(
+    pipeline: Pipeline,
+    X: NDArray[np.float32],
+    y: NDArray[np.intp],
+    folds: Folds,
+    candidates: list[dict[str, list[Any]]],
+    position: int = 0,
+) -> list[_Score]:
+    """Cross-validate candidates; ``position`` is where they stand on a path."""
+    search = GridSearchCV(pipeline, candidates, scoring=METRIC, cv=folds, refit=False, n_jobs=-1)
+    results = search.fit(X, y).cv_results_
+    rows = zip(
+        results["params"], results["mean_test_score"], results["std_test_score"], strict=True
+    )
+    return [
+        _Score(params, float(mean), float(std), (position, number))
+        for number, (params, mean, std) in enumerate(rows)
+    ]
 
 
 def _ordered(grid: dict[str, list[Any]]) -> list[dict[str, list[Any]]]:
@@ -258,7 +267,7 @@ def choose_layers(
     count = len(taps.widths or ())
     merges = ["mean"] if taps.views == 1 else ["first", "mean"]
     pipeline = HEADS["logreg"].pipeline(seed, taps)
-    grid = {
+    grid: dict[str, list[Any]] = {
         "taps__layers": [tuple(range(first, count)) for first in range(count - 1, -1, -1)],
         "taps__merge": merges,
         "scale__power": [0.5],
@@ -266,20 +275,12 @@ def choose_layers(
     }
     with warnings.catch_warnings(), _threads():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        search = GridSearchCV(pipeline, grid, scoring=METRIC, cv=folds, refit=False, n_jobs=-1)
-        search.fit(X, y)
-    best, results = search.best_index_, search.cv_results_
+        scores = _score(pipeline, X, y, folds, _ordered(grid))
+    best = min(scores, key=lambda one: one.rank)
     chosen = clone(taps).set_params(
-        layers=search.best_params_["taps__layers"], merge=search.best_params_["taps__merge"]
+        layers=best.params["taps__layers"], merge=best.params["taps__merge"]
     )
-    cv = CrossValidation(
-        METRIC,
-        float(results["mean_test_score"][best]),
-        float(results["std_test_score"][best]),
-        len(folds),
-        len(results["params"]),
-    )
-    return chosen, cv
+    return chosen, best.summary(folds, scores)
 
 
 def fit_calibrated(

@@ -58,7 +58,7 @@ class TapSelector(TransformerMixin, BaseEstimator):
         rows: NDArray[np.floating] = validate_data(
             self, X, dtype=[np.float64, np.float32], reset=False
         )
-        widths = self.widths or (rows.shape[1] // self.views,)
+        widths = self.widths or (rows.shape[1],)
         views = rows.reshape(len(rows), self.views, sum(widths))
         merged = views[:, 0] if self.merge == "first" or self.views == 1 else views.mean(axis=1)
         if self.layers is None or len(self.layers) == len(widths):

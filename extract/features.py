@@ -132,8 +132,8 @@ class FeatureSource:
         return FeatureStore(self.cache, self.spec)
 
     def tapping(self, layer: str, pooling: str) -> FeatureSource:
-        """Return the same source with another layer and pooling."""
-        spec = replace(self.spec, layers=(layer,), pooling=pooling)
+        """Return the same source with another layer and pooling, of the original view alone."""
+        spec = replace(self.spec, layers=(layer,), pooling=pooling, views=("original",))
         return replace(self, spec=spec)
 
 

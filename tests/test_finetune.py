@@ -12,7 +12,7 @@ from headstart.classify.heads import PROBE
 from headstart.classify.model import Model, assemble, linear_layer
 from headstart.classify.report import render, write_report
 from headstart.classify.resources import Cost
-from headstart.errors import DataError
+from headstart.errors import DataError, OptionError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source, load_features
@@ -190,3 +190,14 @@ def test_a_report_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot write the report to"):
         write_report(results_named("x"), tmp_path / "file" / "report")
+
+
+def test_layers_below_the_block_cannot_be_fine_tuned_through():
+    layers = ("conv_pw_11_relu", "conv_pw_13_relu")
+    with pytest.raises(OptionError, match="above conv_pw_12_relu, but conv_pw_11_relu lies below"):
+        freeze_boundary(feature_source(FeatureOptions(layers=layers)))
+
+
+def test_the_boundary_is_that_of_the_original_view_alone():
+    source = feature_source(FeatureOptions(views="original,flip"))
+    assert freeze_boundary(source).spec.views == ("original",)
