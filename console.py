@@ -153,6 +153,11 @@ def warn(line: str) -> None:
     err.print(Text.assemble(("warning: ", "yellow"), line))
 
 
+def interval(bounds: list[float]) -> str:
+    """Return two shares as one range in per cent."""
+    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+
+
 def fail(line: str) -> None:
     """Print an expected error: one line on standard error."""
     err.print(Text.assemble(("error: ", "bold red"), " ".join(line.splitlines())))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from .extract.features import FeatureOptions
+    from ..extract.features import FeatureOptions
 
 Data = Annotated[
     Path,
@@ -56,8 +56,8 @@ def running_options(
     cache: Cache = None,
 ) -> "FeatureOptions":
     """Return the options that say how to run, not what to compute."""
-    from .console import announce
-    from .extract.features import FeatureOptions
+    from ..console import announce
+    from ..extract.features import FeatureOptions
 
     return FeatureOptions(
         weights=weights,

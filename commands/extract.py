@@ -1,0 +1,147 @@
+"""``headstart extract``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import (
+    Data,
+    Json,
+    MaxFailures,
+    Quiet,
+    feature_options,
+    takes,
+)
+
+if TYPE_CHECKING:
+    from ..extract.features import FeatureOptions
+
+app = typer.Typer(help="Run the frozen backbone over images.", no_args_is_help=True)
+
+
+@app.command("features")
+@takes(feature_options)
+def extract_features(
+    data: Data,
+    *,
+    options: "FeatureOptions",
+    max_failures: MaxFailures = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write one portable HDF5 table here.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run a frozen backbone once over every image and cache its features.
+
+    Example: headstart extract features photographs/
+    """
+    from ..console import print_json, say, stages, warn
+    from ..extract.dataset import read_dataset, shown
+    from ..extract.features import ensure_features, feature_source, load_features
+    from ..extract.pipeline import check_failures
+
+    dataset = read_dataset(data)
+    source = feature_source(options)
+    paths = [image.path for image in dataset.images]
+    store = source.store()
+    with stages(quiet=quiet) as stage:
+        extraction, warnings = ensure_features(paths, source, store, stage("extracting"))
+    if out is not None:
+        from ..extract.table import write_table
+
+        write_table(out, dataset, load_features(paths, source), source)
+    failed = [{"path": shown(f.path), "reason": f.reason} for f in extraction.failures]
+    rate = extraction.extracted / extraction.seconds if extraction.extracted else None
+    if as_json:
+        print_json(
+            {
+                "version": 1,
+                "images": len(paths),
+                "extracted": extraction.extracted,
+                "reused": extraction.reused,
+                "duplicates": extraction.duplicates,
+                "failed": failed,
+                "dimension": store.dimension,
+                "seconds": round(extraction.seconds, 3),
+                "images_per_second": None if rate is None else round(rate, 1),
+                "engine": extraction.engine,
+                "device": extraction.device,
+                "precision": source.spec.precision,
+                "batch_size": source.plan.batch_size,
+                "workers": source.plan.workers,
+                "spec": {"id": source.spec.id, **asdict(source.spec)},
+                "cache": str(source.cache),
+            }
+        )
+    else:
+        say(
+            f"{len(paths):,} images: {extraction.extracted:,} extracted, {extraction.reused:,} "
+            f"reused, {extraction.duplicates:,} duplicates, {len(failed):,} failed"
+        )
+        speed = f" ({rate:.0f} images/s)" if rate else ""
+        say(f"{store.dimension or 0:,} features an image, {extraction.seconds:.1f} s{speed}")
+        if extraction.engine:
+            plan = source.plan
+            say(
+                f"{extraction.engine} on the {extraction.device}, {plan.precision}, "
+                f"{_count(plan.workers, 'worker')}, {_count(plan.batch_size, 'image')} a batch"
+            )
+        say(f"cache: {store.folder}")
+        for failure in failed:
+            say(f"failed: {failure['path']}: {failure['reason']}")
+    if not quiet:
+        for line in (*dataset.warnings, *warnings):
+            warn(line)
+    check_failures(extraction, max_failures)
+
+
+@app.command("list")
+def extract_list(
+    backbone: Annotated[
+        str | None, typer.Argument(metavar="BACKBONE", help="Show this one's layers instead.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the backbones, or the layers of one that can be tapped.
+
+    Example: headstart extract list vgg16
+    """
+    from ..console import print_json, print_table, say
+    from ..extract.backbones import describe_backbones, describe_layers
+
+    if backbone is None:
+        rows = describe_backbones()
+        if as_json:
+            print_json({"version": 1, "backbones": rows})
+            return
+        print_table(
+            ["backbone", "input", "parameters", "features", "tapped by default", "weights"],
+            [
+                [
+                    row["name"],
+                    f"{row['input_size'][0]} x {row['input_size'][1]}",
+                    f"{row['parameters'] / 1e6:.1f} M",
+                    f"{row['dimension']:,}",
+                    row["layer"],
+                    row["weights"],
+                ]
+                for row in rows
+            ],
+        )
+        say("\nThe layers of one: headstart extract list BACKBONE")
+        return
+    layers = describe_layers(backbone)
+    if as_json:
+        print_json({"version": 1, "backbone": backbone, "layers": layers})
+        return
+    print_table(
+        ["layer", "kind", "shape"],
+        [[row["name"], row["kind"], " x ".join(map(str, row["shape"]))] for row in layers],
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

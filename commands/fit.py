@@ -1,0 +1,111 @@
+"""``headstart fit``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import (
+    Data,
+    Json,
+    MaxFailures,
+    Quiet,
+    Seed,
+    feature_options,
+    takes,
+)
+
+if TYPE_CHECKING:
+    from ..extract.features import FeatureOptions
+
+app = typer.Typer(help="Train classifiers.", no_args_is_help=True)
+
+
+@app.command("head")
+@takes(feature_options)
+def fit_head(
+    data: Data,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="auto (the fast ones), all, or any of centroid, gaussian-nb, knn, ridge, lda, "
+            "logreg, linear-svm, svm, random-forest, mlp, dense, hist-gb; repeat for several. "
+            "Default: logreg."
+        ),
+    ] = None,
+    *,
+    options: "FeatureOptions",
+    max_failures: MaxFailures = None,
+    rule: Annotated[
+        str,
+        typer.Option(
+            help="best: the highest cross-validated accuracy; one-se: the cheapest head within "
+            "one standard error of it."
+        ),
+    ] = "best",
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: rare classes count as much as frequent ones.")
+    ] = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train a head on cached features, extracting what is missing, and evaluate it once.
+
+    Example: headstart fit head photographs/ --model logreg --out photographs.headstart
+    """
+    from ..classify.fit import fit_heads
+    from ..console import print_json, print_table, say, stages, warn
+    from ..extract.dataset import read_dataset
+    from ..extract.features import feature_source
+
+    with stages(quiet=quiet) as stage:
+        run = fit_heads(
+            read_dataset(data),
+            feature_source(options),
+            model or ["logreg"],
+            seed,
+            stage,
+            out=out,
+            max_failures=max_failures,
+            class_weight=class_weight,
+            rule=rule,
+        )
+    records = run.records
+    best = next(record for record in records if record["model"] == run.best)
+    if not quiet:
+        for line in run.warnings:
+            warn(line)
+    if as_json:
+        several = {"heads": records, "best": run.best, "within_one_se": run.within_one_se}
+        print_json({"version": 1, **(best if len(records) == 1 else several)})
+        return
+    print_table(
+        ["head", "cross-validated", "accuracy", "95 % interval", "macro-F1", "log loss", "seconds"],
+        [_head_row(record) for record in records],
+    )
+    evaluation = best["evaluation"]
+    say(f"accuracy on the {evaluation['n']} images of the {evaluation['split']} split, used once")
+    cheaper = [name for name in run.within_one_se if name != run.best]
+    if cheaper:
+        say(f"within one standard error of the best, cheapest first: {', '.join(cheaper)}")
+    chosen = ", ".join(f"{name} = {value}" for name, value in best["params"].items())
+    say(f"{best['model']}: {chosen}; {best['seconds']['features']:.1f} s for features")
+    if out is not None:
+        say(f"saved: {out}")
+
+
+def _head_row(record: dict[str, Any]) -> list[str]:
+    from ..console import interval
+
+    cv, evaluation = record["cv"], record["evaluation"]
+    return [
+        record["model"],
+        f"{100 * cv['mean']:.1f} ± {100 * cv['std']:.1f} %",
+        f"{100 * evaluation['accuracy']:.1f} %",
+        interval(evaluation["ci95"]),
+        f"{evaluation['macro_f1']:.3f}",
+        f"{evaluation['log_loss']:.3f}",
+        f"{record['seconds']['fit']:.1f}",
+    ]
