@@ -239,7 +239,7 @@ def _refit(probe: FittedHead, table: Table, rows: NDArray[np.intp], seed: int) -
     epoch of fine-tuning could look better.
     """
     folds = make_folds(table.y[rows], table.groups[rows], seed)
-    return fit_calibrated(probe.choice, table.X[rows], table.y[rows], folds)
+    return fit_calibrated(probe.choice, table.X[rows], table.y[rows], folds).estimator
 
 
 def _right(probabilities: NDArray[np.float64], table: Table) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from ..errors import OptionError, unknown
 from ..extract.dataset import Dataset
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
+from .calibrate import TemperatureScaled, class_scores, softmax
 from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
 from .heads import Head, find_heads
 from .model import Model
@@ -25,9 +26,6 @@ from .select import (
     choose_layers,
     fit_calibrated,
     make_folds,
-    predict_proba,
-    temperature,
-    uncalibrated,
 )
 from .split import Split, split_images
 from .taps import TapSelector
@@ -107,8 +105,11 @@ class FittedHead:
         Row of the table of heads.
     choice : Choice
         What cross-validation chose.
-    estimator : CalibratedClassifierCV
+    estimator : TemperatureScaled
         Fitted on all rows of the fitting part.
+    out_of_fold : ndarray, shape (n fitting, k)
+        Calibrated probabilities of the rows of the fitting part, each from a
+        fit that had not seen it.
     probabilities : ndarray, shape (n evaluation, k)
         On the evaluation split.
     evaluation : Evaluation
@@ -121,7 +122,8 @@ class FittedHead:
 
     head: Head
     choice: Choice
-    estimator: Any
+    estimator: TemperatureScaled
+    out_of_fold: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     evaluation: Evaluation
     before: Evaluation
@@ -186,14 +188,17 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
     choice = choose(head, table.X[train], table.y[train], folds, seed, table.taps, class_weight)
     if len(fitting) > len(train):
         folds = make_folds(table.y[fitting], table.groups[fitting], seed)
-    estimator = fit_calibrated(choice, table.X[fitting], table.y[fitting], folds)
+    calibrated = fit_calibrated(choice, table.X[fitting], table.y[fitting], folds)
+    estimator = calibrated.estimator
     seconds = time.perf_counter() - begin
     rows = table.split.evaluation
-    probabilities = predict_proba(estimator, table.X[rows])
+    scores = class_scores(estimator.estimator_, table.X[rows])
+    probabilities = softmax(scores / estimator.temperature_)
     evaluation = evaluate(table.y[rows], probabilities, table.split.name)
-    plain = predict_proba(uncalibrated(estimator), table.X[rows])
-    before = evaluate(table.y[rows], plain, table.split.name)
-    return FittedHead(head, choice, estimator, probabilities, evaluation, before, seconds)
+    before = evaluate(table.y[rows], softmax(scores), table.split.name)
+    return FittedHead(
+        head, choice, estimator, calibrated.out_of_fold, probabilities, evaluation, before, seconds
+    )
 
 
 def fit_heads(
@@ -285,7 +290,7 @@ def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) 
             "fit": round(fitted.seconds, 3),
         },
         "calibration": {
-            "temperature": temperature(fitted.estimator),
+            "temperature": fitted.estimator.temperature_,
             "bins": ECE_BINS,
             "before": {"log_loss": fitted.before.log_loss, "ece": fitted.before.ece},
             "after": {"log_loss": fitted.evaluation.log_loss, "ece": fitted.evaluation.ece},

@@ -17,17 +17,16 @@ from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 held scikit-learn's calibration, before the first release
 MANIFEST = "manifest.json"
 HEAD = "head.skops"
 
 # What skops does not trust by itself; data all of it, none of it runs code from the file.
 TRUSTED = [
+    "headstart.classify.calibrate.TemperatureScaled",
     "headstart.classify.dense.DenseHead",
     "headstart.classify.scale.PowerScaler",
     "headstart.classify.taps.TapSelector",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._TemperatureScaling",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
 ]
 
@@ -40,7 +39,7 @@ class Model:
     ----------
     name : str
         The head's name.
-    estimator : CalibratedClassifierCV
+    estimator : TemperatureScaled
         Features (n, d) to probabilities (n, k).
     classes : list of str
         Class names, in the order of the probabilities' columns.
@@ -61,9 +60,8 @@ class Model:
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
-        from .select import predict_proba
-
-        return predict_proba(self.estimator, X)
+        probabilities: NDArray[np.float64] = self.estimator.predict_proba(X)
+        return probabilities
 
     def save(self, path: Path) -> None:
         """Write one file: a zip of JSON and a skops head, each part checksummed.
@@ -123,10 +121,15 @@ def load(path: str | os.PathLike[str]) -> Model:
         raise ModelError(f"no model file {path}; 'fit head --out FILE' writes one") from None
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error
-    if version > FORMAT_VERSION:
+    if version != FORMAT_VERSION:
+        age, remedy = (
+            ("newer", "upgrade headstart")
+            if version > FORMAT_VERSION
+            else ("older", "train it again, the features are still cached")
+        )
         raise ModelError(
-            f"{path} has model format {version}, newer than this headstart's {FORMAT_VERSION}: "
-            "upgrade headstart"
+            f"{path} has model format {version}, {age} than this headstart's {FORMAT_VERSION}: "
+            f"{remedy}"
         )
     if hashlib.sha256(head).hexdigest() != checksum:
         raise ModelError(f"{path} is damaged: {HEAD} does not match its checksum")
@@ -155,7 +158,7 @@ def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float3
 
     Parameters
     ----------
-    estimator : CalibratedClassifierCV
+    estimator : TemperatureScaled
         As :func:`headstart.classify.select.fit_calibrated` returns for a
         linear head.
 
@@ -173,18 +176,17 @@ def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float3
     ModelError
         If the head is not linear.
     """
-    member = estimator.calibrated_classifiers_[0]
-    scaler, head = member.estimator["scale"], member.estimator["head"]
+    fitted = estimator.estimator_
+    scaler, head = fitted["scale"], fitted["head"]
     if not hasattr(head, "coef_") or not hasattr(scaler, "mean_"):
         raise ModelError(f"a {type(head).__name__} is not one linear layer")
     coefficients, intercept = np.atleast_2d(head.coef_), np.atleast_1d(head.intercept_)
     if len(coefficients) == 1:  # two classes: scikit-learn keeps one row, the second's
-        coefficients = np.vstack([-coefficients, coefficients])
-        intercept = np.concatenate([-intercept, intercept])
-    beta = float(member.calibrators[0].beta_)
-    kernel = (coefficients / scaler.scale_).T * beta  # (d, k)
-    bias = intercept * beta - scaler.mean_ @ kernel
-    taps = member.estimator.named_steps.get("taps")
+        coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
+        intercept = np.concatenate([np.zeros_like(intercept), intercept])
+    kernel = (coefficients / scaler.scale_).T / estimator.temperature_  # (d, k)
+    bias = intercept / estimator.temperature_ - scaler.mean_ @ kernel
+    taps = fitted.named_steps.get("taps")
     if taps is not None and taps.layers is not None:
         whole = np.zeros((sum(taps.widths), kernel.shape[1]))
         ends = np.cumsum((0, *taps.widths))
@@ -214,7 +216,7 @@ def assemble(model: Model, weights: Path) -> Any:
     keras = load_keras()
     kernel, bias = linear_layer(model.estimator)
     extractor, _ = build_extractor(model.spec, weights)
-    power = model.estimator.calibrated_classifiers_[0].estimator["scale"].power
+    power = model.estimator.estimator_["scale"].power
     mirrored = {"original": lambda x: x, "flip": lambda x: x[:, :, ::-1]}
     if not mirrored.keys() >= set(model.spec.views):
         raise ModelError(
@@ -236,7 +238,7 @@ def trained_parameters(estimator: Any) -> int:
 
     Nearest neighbours and trees have none that could be counted alike: 0.
     """
-    head = estimator.calibrated_classifiers_[0].estimator["head"]
+    head = estimator.estimator_["head"]
     single = ("coef_", "intercept_", "dual_coef_", "centroids_", "theta_", "var_")
     arrays = [getattr(head, name, None) for name in single]
     for several in ("weights_", "coefs_", "intercepts_"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import math
 import time
@@ -17,12 +16,12 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from .calibrate import TemperatureScaled, out_of_fold_scores, softmax
 from .heads import Head
 from .taps import TapSelector
 
@@ -77,6 +76,22 @@ class Choice:
     cv: CrossValidation
     seconds: float
     warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A fitted head with what it says of each training row when it has not seen it.
+
+    Parameters
+    ----------
+    estimator : TemperatureScaled
+        Fitted on all rows.
+    out_of_fold : ndarray, shape (n, k)
+        Calibrated probabilities, each from a fit without that row's fold.
+    """
+
+    estimator: TemperatureScaled
+    out_of_fold: NDArray[np.float64]
 
 
 def make_folds(y: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> Folds:
@@ -283,13 +298,11 @@ def choose_layers(
     return chosen, best.summary(folds, scores)
 
 
-def fit_calibrated(
-    choice: Choice, X: NDArray[np.float32], y: NDArray[np.intp], folds: Folds
-) -> CalibratedClassifierCV:
+def fit_calibrated(choice: Choice, X: Any, y: NDArray[np.intp], folds: Folds) -> Calibrated:
     """Fit the choice on all rows, its probabilities scaled by one temperature.
 
-    The temperature (Guo et al. 2017, arXiv:1706.04599) is fitted on
-    out-of-fold predictions, so no image calibrates a head that has seen it.
+    The temperature is fitted on out-of-fold scores, so no image calibrates a
+    head that has seen it.
 
     Parameters
     ----------
@@ -302,39 +315,12 @@ def fit_calibrated(
     folds : list
         Over these rows.
     """
-    calibrated = CalibratedClassifierCV(
-        choice.pipeline, method="temperature", ensemble=False, cv=folds, n_jobs=-1
-    )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _threads():
         warnings.simplefilter("ignore", ConvergenceWarning)  # told by choose()
-        with _threads():
-            calibrated.fit(X, y)
-    if choice.cv.mean == 1.0:
-        # Without one error out of fold the likelihood grows with the confidence for ever: the
-        # head's own confidence is kept.
-        calibrator = calibrated.calibrated_classifiers_[0].calibrators[0]
-        calibrator.beta_ = min(float(calibrator.beta_), 1.0)
-    calibrated.cv = len(folds)  # the rows themselves have no place in a saved model
-    return calibrated
-
-
-def uncalibrated(estimator: CalibratedClassifierCV) -> CalibratedClassifierCV:
-    """Return a copy that trusts the head's own confidence: a temperature of 1."""
-    plain = copy.deepcopy(estimator)
-    plain.calibrated_classifiers_[0].calibrators[0].beta_ = 1.0
-    return plain
-
-
-def temperature(estimator: CalibratedClassifierCV) -> float:
-    """Return the number that the head's scores are divided by; over 1 makes it less sure."""
-    return 1 / float(estimator.calibrated_classifiers_[0].calibrators[0].beta_)
-
-
-def predict_proba(estimator: Any, X: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return probabilities (n, k) in float64, whose rows sum to 1 as exactly as that can."""
-    rough = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-    probabilities: NDArray[np.float64] = rough / rough.sum(axis=1, keepdims=True)
-    return probabilities
+        scores = out_of_fold_scores(choice.pipeline, X, y, folds)
+        fitted = clone(choice.pipeline).fit(X, y)
+    estimator = TemperatureScaled.around(fitted, scores, y)
+    return Calibrated(estimator, softmax(scores / estimator.temperature_))
 
 
 @contextlib.contextmanager

@@ -17,9 +17,6 @@ from headstart.classify.select import (
     choose_layers,
     fit_calibrated,
     make_folds,
-    predict_proba,
-    temperature,
-    uncalibrated,
 )
 from headstart.classify.taps import TapSelector
 from headstart.errors import ModelError, OptionError
@@ -39,7 +36,7 @@ def fitted(name, classes=3, **kind):
     X, y, groups = clouds(classes, **kind)
     folds = make_folds(y, groups, 0)
     choice = choose(find_head(name), X, y, folds, 0)
-    return choice, fit_calibrated(choice, X, y, folds), X, y
+    return choice, fit_calibrated(choice, X, y, folds).estimator, X, y
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +53,7 @@ def _quick_dense(monkeypatch):
 @pytest.mark.parametrize("classes", [2, 3])
 def test_every_head_learns_is_saved_and_comes_back_the_same(name, classes, tmp_path):
     choice, estimator, X, y = fitted(name, classes)
-    probabilities = predict_proba(estimator, X)
+    probabilities = estimator.predict_proba(X)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-12)
     assert (probabilities.argmax(axis=1) == y).mean() > 0.8
     assert 0.5 < choice.cv.mean <= 1
@@ -75,11 +72,11 @@ def test_every_head_learns_is_saved_and_comes_back_the_same(name, classes, tmp_p
 def test_a_linear_head_is_one_softmax_layer(name, classes):
     _, estimator, X, _ = fitted(name, classes)
     kernel, bias = linear_layer(estimator)
-    power = estimator.calibrated_classifiers_[0].estimator["scale"].power
+    power = estimator.estimator_["scale"].power
     logits = np.copysign(np.abs(X) ** power, X) @ kernel + bias
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
     expected = exponents / exponents.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(predict_proba(estimator, X), expected, atol=1e-5)
+    np.testing.assert_allclose(estimator.predict_proba(X), expected, atol=1e-5)
 
 
 def test_a_head_that_is_not_linear_is_refused_by_name():
@@ -125,7 +122,7 @@ def test_ties_go_to_the_most_regularised_and_the_edge_is_told():
 
 def test_a_head_without_an_error_out_of_fold_keeps_its_own_confidence():
     estimator = fitted("logreg", 2, spread=0.01)[1]
-    assert estimator.calibrated_classifiers_[0].calibrators[0].beta_ <= 1
+    assert estimator.temperature_ >= 1
 
 
 def test_the_same_seed_gives_the_same_dense_head():
@@ -212,12 +209,3 @@ def test_layers_that_tell_nothing_are_left_out_and_views_are_averaged_where_that
     chosen, cv = choose_layers(np.abs(both), y, make_folds(y, groups, 0), 0, taps)
     assert (chosen.layers, chosen.merge) == ((1,), "mean")
     assert cv.candidates == 2 * 2 * 3
-
-
-def test_without_calibration_the_head_keeps_its_own_scores():
-    estimator, X = fitted("logreg", spread=1.6)[1:3]
-    plain = uncalibrated(estimator)
-    pipeline = estimator.calibrated_classifiers_[0].estimator
-    np.testing.assert_allclose(predict_proba(plain, X), pipeline.predict_proba(X), atol=1e-6)
-    assert temperature(plain) == 1
-    assert temperature(estimator) != 1
