@@ -20,7 +20,7 @@ from .fit import FittedHead, Table, fit_head, load_table
 from .heads import PROBE, Head, find_heads
 from .model import linear_layer, trained_parameters
 from .resources import Cost, measured
-from .select import fit_calibrated, make_folds
+from .select import fit_calibrated
 
 RESULTS_VERSION = 1
 Stage = Callable[[str], Progress]  # what runs now → where to tell its progress
@@ -238,8 +238,7 @@ def _refit(probe: FittedHead, table: Table, rows: NDArray[np.intp], seed: int) -
     A head that had seen them would look perfect on them at epoch 0, and no
     epoch of fine-tuning could look better.
     """
-    folds = make_folds(table.y[rows], table.groups[rows], seed)
-    return fit_calibrated(probe.choice, table.X[rows], table.y[rows], folds).estimator
+    return fit_calibrated(probe.choice, table.training(rows, seed)).estimator
 
 
 def _right(probabilities: NDArray[np.float64], table: Table) -> NDArray[np.bool_]:

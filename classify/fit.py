@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from ..cache.rows import take
 from ..errors import OptionError, unknown
 from ..extract.dataset import Dataset
 from ..extract.features import Features, FeatureSource, load_features
@@ -29,6 +30,7 @@ from .select import (
 )
 from .split import Split, split_images
 from .taps import TapSelector
+from .training import Training
 
 RULES = ("best", "one-se")
 
@@ -71,6 +73,17 @@ class Table:
     layers: list[str]
     taps: TapSelector | None
     warnings: list[str]
+    _trainings: dict[tuple[bytes, int], Training] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def training(self, rows: NDArray[np.intp], seed: int) -> Training:
+        """Return these rows with folds that part no group; the same object for the same rows."""
+        key = (rows.tobytes(), seed)
+        if key not in self._trainings:
+            folds = make_folds(self.y[rows], self.groups[rows], seed)
+            self._trainings[key] = Training(take(self.X, rows), self.y[rows], folds)
+        return self._trainings[key]
 
 
 @dataclass(frozen=True)
@@ -184,11 +197,11 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
     """
     begin = time.perf_counter()
     train, fitting = table.split.train, table.split.fitting
-    folds = make_folds(table.y[train], table.groups[train], seed)
-    choice = choose(head, table.X[train], table.y[train], folds, seed, table.taps, class_weight)
+    training = table.training(train, seed)
+    choice = choose(head, training, seed, table.taps, class_weight)
     if len(fitting) > len(train):
-        folds = make_folds(table.y[fitting], table.groups[fitting], seed)
-    calibrated = fit_calibrated(choice, table.X[fitting], table.y[fitting], folds)
+        training = table.training(fitting, seed)
+    calibrated = fit_calibrated(choice, training)
     estimator = calibrated.estimator
     seconds = time.perf_counter() - begin
     rows = table.split.evaluation
@@ -323,8 +336,7 @@ def _with_chosen_layers(table: Table, source: FeatureSource, seed: int) -> Table
     if table.taps is None:
         return table
     train = table.split.train
-    folds = make_folds(table.y[train], table.groups[train], seed)
-    taps, cv = choose_layers(table.X[train], table.y[train], folds, seed, table.taps)
+    taps, cv = choose_layers(table.training(train, seed), seed, table.taps)
     told = _describe_taps(Pipeline([("taps", taps)]), list(source.spec.layers))
     line = (
         f"chosen on training data: layers {', '.join(told['layers'])}, {told['views']}; "

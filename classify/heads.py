@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC
 
 from ..errors import OptionError, unknown
 from .dense import DenseHead
+from .linear import CentroidHead, DiscriminantHead, HingeHead, LogisticHead, RidgeHead
 from .scale import PowerScaler
 from .taps import TapSelector
 
@@ -103,7 +102,7 @@ HEADS = {
     for row in (
         Head(
             "centroid",
-            lambda _: NearestCentroid(),
+            lambda _: CentroidHead(),
             PowerScaler,
             {"head__shrink_threshold": [10.0, 3.0, 1.0, 0.3, 0.1], **_POWERS},
         ),
@@ -123,32 +122,49 @@ HEADS = {
         ),
         Head(
             "ridge",
-            lambda seed: RidgeClassifier(random_state=seed),
+            lambda _: RidgeHead(),
             PowerScaler,
             _POWERS,
             {"head__alpha": _log_spaced(6, -2, 33)},
         ),
         Head(
             "lda",
-            lambda _: LinearDiscriminantAnalysis(solver="lsqr"),
+            lambda _: DiscriminantHead(),
             PowerScaler,
-            {"head__shrinkage": [0.95, 0.8, 0.4, 0.1], "scale__power": [0.5]},
+            _POWERS,
+            {
+                "head__shrinkage": [
+                    0.99,
+                    0.95,
+                    0.9,
+                    0.8,
+                    0.7,
+                    0.6,
+                    0.5,
+                    0.4,
+                    0.3,
+                    0.2,
+                    0.1,
+                    0.05,
+                    0.02,
+                ]
+            },
         ),
         Head(
             "logreg",
             # C multiplies the loss: small is strong. The range and number of values are those of
             # Kornblith et al. 2019, arXiv:1805.08974, A.5.
-            lambda seed: LogisticRegression(max_iter=1000, random_state=seed),
+            lambda _: LogisticHead(),
             PowerScaler,
             _POWERS,
             {"head__C": _log_spaced(-6, 5, 45)},
         ),
         Head(
             "linear-svm",
-            # The dual is solved: twice as fast as the primal here (1,097 x 1,024).
-            lambda seed: LinearSVC(dual=True, tol=1e-3, max_iter=5000, random_state=seed),
+            lambda _: HingeHead(),
             PowerScaler,
-            {"head__C": [1e-5, 1e-4, 1e-3, 1e-2], **_POWERS},
+            _POWERS,
+            {"head__C": _log_spaced(-7, 1, 33)},
         ),
         Head(
             "svm",

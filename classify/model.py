@@ -25,6 +25,11 @@ HEAD = "head.skops"
 TRUSTED = [
     "headstart.classify.calibrate.TemperatureScaled",
     "headstart.classify.dense.DenseHead",
+    "headstart.classify.linear.CentroidHead",
+    "headstart.classify.linear.DiscriminantHead",
+    "headstart.classify.linear.HingeHead",
+    "headstart.classify.linear.LogisticHead",
+    "headstart.classify.linear.RidgeHead",
     "headstart.classify.scale.PowerScaler",
     "headstart.classify.taps.TapSelector",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
@@ -239,7 +244,7 @@ def trained_parameters(estimator: Any) -> int:
     Nearest neighbours and trees have none that could be counted alike: 0.
     """
     head = estimator.estimator_["head"]
-    single = ("coef_", "intercept_", "dual_coef_", "centroids_", "theta_", "var_")
+    single = ("coef_", "intercept_", "dual_coef_", "theta_", "var_")
     arrays = [getattr(head, name, None) for name in single]
     for several in ("weights_", "coefs_", "intercepts_"):
         arrays += getattr(head, several, [])

@@ -42,20 +42,34 @@ class PowerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def fit(self, X: ArrayLike, y: object = None) -> PowerScaler:
         """Learn mean and scale from features (n, d)."""
         del y  # scikit-learn's contract
-        X = self._raised(validate_data(self, X, dtype=[np.float64, np.float32]))
+        X = raised(validate_data(self, X, dtype=[np.float64, np.float32]), self.power)
         self.mean_ = X.mean(axis=0)
         self.scale_ = float(np.sqrt(np.mean((X - self.mean_) ** 2))) or 1.0
+        return self
+
+    def place(self, mean: NDArray[np.float64], scale: float) -> PowerScaler:
+        """Take mean (d,) and scale that were computed elsewhere."""
+        self.mean_, self.scale_, self.n_features_in_ = mean, scale, len(mean)
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Return scaled features (n, d)."""
         check_is_fitted(self)
-        X = self._raised(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        X = raised(validate_data(self, X, dtype=[np.float64, np.float32], reset=False), self.power)
         scaled: NDArray[np.floating] = (X - self.mean_) / self.scale_
         return scaled
 
-    def _raised(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        if self.power == 1:
-            return X
-        raised: NDArray[np.floating] = np.copysign(np.abs(X) ** self.power, X)
-        return raised
+
+def raised(X: NDArray[np.floating], power: float) -> NDArray[np.floating]:
+    """Return the power of the absolute values, with the signs of the values.
+
+    Examples
+    --------
+    >>> raised(np.array([-4.0, 9.0]), 0.5)
+    array([-2.,  3.])
+    """
+    if power == 1:
+        return X
+    roots = np.sqrt(np.abs(X)) if power == 0.5 else np.abs(X) ** power
+    signed: NDArray[np.floating] = np.copysign(roots, X)
+    return signed

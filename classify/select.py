@@ -21,16 +21,16 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from .calibrate import TemperatureScaled, out_of_fold_scores, softmax
+from .calibrate import Folds, Scores, TemperatureScaled, out_of_fold_scores, softmax
 from .heads import Head
+from .linear import LinearHead
 from .taps import TapSelector
+from .training import Training
 
 FOLDS = 5
 METRIC = "accuracy"
 COARSE = 8  # values of a path between two looks at first; halved until it is 1
 PATIENCE = 2  # looks without a better score after which the rest of a coarse path is left out
-
-Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,10 @@ class Choice:
         Wall time of choosing.
     warnings : list of str
         A choice at the edge of its range, fits that did not converge.
+    training : Training
+        What it was chosen on.
+    scores : ndarray, shape (n, k), or None
+        Of the rows held out, where choosing came by them.
     """
 
     pipeline: Any
@@ -76,6 +80,8 @@ class Choice:
     cv: CrossValidation
     seconds: float
     warnings: list[str]
+    training: Training
+    scores: Scores | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,7 @@ class _Score:
     mean: float
     std: float
     order: tuple[int, int]
+    scores: Scores | None = None  # out of fold, (n, k), where they were kept
 
     @property
     def rank(self) -> tuple[float, tuple[int, int]]:
@@ -140,9 +147,7 @@ class _Score:
 
 def choose(
     head: Head,
-    X: NDArray[np.float32],
-    y: NDArray[np.intp],
-    folds: Folds,
+    training: Training,
     seed: int,
     taps: TapSelector | None = None,
     class_weight: str | None = None,
@@ -157,12 +162,8 @@ def choose(
     ----------
     head : Head
         Row of the table.
-    X : ndarray, shape (n, d), float32
-        Features of the training split.
-    y : ndarray of int, shape (n,)
-        Class indices.
-    folds : list
-        From :func:`make_folds`.
+    training : Training
+        Features, classes and folds; features on the disk are for linear heads alone.
     seed : int
         Seeds the estimator.
     taps : TapSelector, optional
@@ -172,31 +173,35 @@ def choose(
     """
     begin = time.perf_counter()
     unfitted = head.pipeline(seed, taps, class_weight)
-    grid = head.candidates(min(len(train) for train, _ in folds))
-
-    score = functools.partial(_score, unfitted, X, y, folds)
+    grid = head.candidates(min(len(train) for train, _ in training.folds))
+    score = functools.partial(_score, unfitted, training)
     with warnings.catch_warnings(record=True) as caught, _threads():
         warnings.simplefilter("always", ConvergenceWarning)
         scores = _walk(head.path, grid, score) if head.path else score(_ordered(grid))
     best = min(scores, key=lambda one: one.rank)
-    cv = best.summary(folds, scores)
+    cv = best.summary(training.folds, scores)
     remarks = _remarks(head.name, {**grid, **head.path}, best.params, caught, cv)
     params = {name.split("__")[1]: value for name, value in best.params.items()}
     pipeline = unfitted.set_params(**best.params)
-    return Choice(pipeline, params, cv, time.perf_counter() - begin, remarks)
+    return Choice(pipeline, params, cv, time.perf_counter() - begin, remarks, training, best.scores)
 
 
 def _score(
     pipeline: Pipeline,
-    X: NDArray[np.float32],
-    y: NDArray[np.intp],
-    folds: Folds,
+    training: Training,
     candidates: list[dict[str, list[Any]]],
     position: int = 0,
 ) -> list[_Score]:
     """Cross-validate candidates; ``position`` is where they stand on a path."""
-    search = GridSearchCV(pipeline, candidates, scoring=METRIC, cv=folds, refit=False, n_jobs=-1)
-    results = search.fit(X, y).cv_results_
+    if isinstance(pipeline["head"], LinearHead):
+        return [
+            _exact_score(pipeline, training, candidate, (position, number))
+            for number, candidate in enumerate(candidates)
+        ]
+    search = GridSearchCV(
+        pipeline, candidates, scoring=METRIC, cv=training.folds, refit=False, n_jobs=-1
+    )
+    results = search.fit(training.X, training.y).cv_results_
     rows = zip(
         results["params"], results["mean_test_score"], results["std_test_score"], strict=True
     )
@@ -204,6 +209,21 @@ def _score(
         _Score(params, float(mean), float(std), (position, number))
         for number, (params, mean, std) in enumerate(rows)
     ]
+
+
+def _exact_score(
+    pipeline: Pipeline,
+    training: Training,
+    candidate: dict[str, list[Any]],
+    order: tuple[int, int],
+) -> _Score:
+    params = {name: value for name, (value,) in candidate.items()}
+    scores, unfinished = training.out_of_fold(clone(pipeline).set_params(**params))
+    if unfinished:
+        warnings.warn(f"{unfinished} fits did not converge", ConvergenceWarning, stacklevel=2)
+    right = scores.argmax(axis=1) == training.y
+    each = [right[held].mean() for _, held in training.folds]
+    return _Score(params, float(np.mean(each)), float(np.std(each)), order, scores)
 
 
 def _ordered(grid: dict[str, list[Any]]) -> list[dict[str, list[Any]]]:
@@ -253,11 +273,7 @@ def _walk(
 
 
 def choose_layers(
-    X: NDArray[np.float32],
-    y: NDArray[np.intp],
-    folds: Folds,
-    seed: int,
-    taps: TapSelector,
+    training: Training, seed: int, taps: TapSelector
 ) -> tuple[TapSelector, CrossValidation]:
     """Choose how many of the last layers to see, and whether to average the views.
 
@@ -266,12 +282,8 @@ def choose_layers(
 
     Parameters
     ----------
-    X : ndarray, shape (n, d), float32
-        Features of all layers and views.
-    y : ndarray of int, shape (n,)
-        Class indices.
-    folds : list
-        From :func:`make_folds`.
+    training : Training
+        Features of all layers and views, classes, folds.
     seed : int
         Seeds the estimator.
     taps : TapSelector
@@ -290,15 +302,15 @@ def choose_layers(
     }
     with warnings.catch_warnings(), _threads():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        scores = _score(pipeline, X, y, folds, _ordered(grid))
+        scores = _score(pipeline, training, _ordered(grid))
     best = min(scores, key=lambda one: one.rank)
     chosen = clone(taps).set_params(
         layers=best.params["taps__layers"], merge=best.params["taps__merge"]
     )
-    return chosen, best.summary(folds, scores)
+    return chosen, best.summary(training.folds, scores)
 
 
-def fit_calibrated(choice: Choice, X: Any, y: NDArray[np.intp], folds: Folds) -> Calibrated:
+def fit_calibrated(choice: Choice, training: Training) -> Calibrated:
     """Fit the choice on all rows, its probabilities scaled by one temperature.
 
     The temperature is fitted on out-of-fold scores, so no image calibrates a
@@ -308,18 +320,21 @@ def fit_calibrated(choice: Choice, X: Any, y: NDArray[np.intp], folds: Folds) ->
     ----------
     choice : Choice
         What to fit.
-    X : ndarray, shape (n, d), float32
-        Features.
-    y : ndarray of int, shape (n,)
-        Class indices.
-    folds : list
-        Over these rows.
+    training : Training
+        Features, classes and folds; perhaps more rows than it was chosen on.
     """
+    pipeline = choice.pipeline
+    scores = choice.scores if choice.training is training else None
     with warnings.catch_warnings(), _threads():
         warnings.simplefilter("ignore", ConvergenceWarning)  # told by choose()
-        scores = out_of_fold_scores(choice.pipeline, X, y, folds)
-        fitted = clone(choice.pipeline).fit(X, y)
-    estimator = TemperatureScaled.around(fitted, scores, y)
+        if isinstance(pipeline["head"], LinearHead):
+            scores = training.out_of_fold(pipeline)[0] if scores is None else scores
+            fitted = training.fit(pipeline)
+        else:
+            X, y = training.X, training.y
+            scores = out_of_fold_scores(pipeline, X, y, training.folds)
+            fitted = clone(pipeline).fit(X, y)
+    estimator = TemperatureScaled.around(fitted, scores, training.y)
     return Calibrated(estimator, softmax(scores / estimator.temperature_))
 
 

@@ -19,6 +19,7 @@ from headstart.classify.select import (
     make_folds,
 )
 from headstart.classify.taps import TapSelector
+from headstart.classify.training import Training
 from headstart.errors import ModelError, OptionError
 
 SPEC = FeatureSpec("mobilenet", "0" * 64, ("top",), "avg", (8, 8), "crop", "n", "float32", 1)
@@ -34,9 +35,9 @@ def clouds(classes=3, each=24, spread=0.8, seed=0):
 
 def fitted(name, classes=3, **kind):
     X, y, groups = clouds(classes, **kind)
-    folds = make_folds(y, groups, 0)
-    choice = choose(find_head(name), X, y, folds, 0)
-    return choice, fit_calibrated(choice, X, y, folds).estimator, X, y
+    training = Training(X, y, make_folds(y, groups, 0))
+    choice = choose(find_head(name), training, 0)
+    return choice, fit_calibrated(choice, training).estimator, X, y
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,7 @@ def test_a_head_that_is_not_linear_is_refused_by_name():
 def test_trained_parameters_are_the_numbers_that_training_sets():
     assert trained_parameters(fitted("logreg")[1]) == 3 * (6 + 1)
     assert trained_parameters(fitted("knn")[1]) == 0
-    assert trained_parameters(fitted("centroid")[1]) == 3 * 6
+    assert trained_parameters(fitted("centroid")[1]) == 3 * (6 + 1)
     assert trained_parameters(fitted("gaussian-nb")[1]) == 2 * 3 * 6
     assert trained_parameters(fitted("dense")[1]) == 16 * (6 + 1) + 3 * (16 + 1)
 
@@ -112,7 +113,7 @@ def test_small_classes_get_fewer_folds():
 
 
 def test_ties_go_to_the_most_regularised_and_the_edge_is_told():
-    choice, *_ = fitted("logreg", 2, spread=0.01)
+    choice, *_ = fitted("logreg", 2, spread=0.01, each=25)  # folds of equal classes
     assert choice.cv.mean == 1.0
     assert choice.params == {"C": 1e-6, "power": 1.0}
     assert "logreg: the chosen C = 1e-06 lies at the edge of the range 1e-06 to 100000" in (
@@ -163,12 +164,12 @@ def test_the_dense_head_keeps_scikit_learns_contract(estimator, check):
 
 def test_the_walk_from_coarse_to_fine_finds_the_best_of_all_values():
     X, y, groups = clouds(spread=1.6, each=60)
-    folds = make_folds(y, groups, 0)
+    training = Training(X, y, make_folds(y, groups, 0))
     head = find_head("logreg")
-    walked = choose(head, X, y, folds, 0)
+    walked = choose(head, training, 0)
     values = head.path["head__C"]
     whole = replace(head, path={}, search={"head__C": values, **head.search})
-    exhaustive = choose(whole, X, y, folds, 0)
+    exhaustive = choose(whole, training, 0)
     assert len(values) == 45
     assert exhaustive.cv.candidates == 90
     assert walked.cv.candidates < 30
@@ -206,6 +207,6 @@ def test_layers_that_tell_nothing_are_left_out_and_views_are_averaged_where_that
     other, *_ = clouds(each=40, spread=2.2, seed=1)  # the same classes seen again
     both = np.concatenate([noise, X, noise, other], axis=1)
     taps = TapSelector(widths=(6, 6), views=2)
-    chosen, cv = choose_layers(np.abs(both), y, make_folds(y, groups, 0), 0, taps)
+    chosen, cv = choose_layers(Training(np.abs(both), y, make_folds(y, groups, 0)), 0, taps)
     assert (chosen.layers, chosen.merge) == ((1,), "mean")
     assert cv.candidates == 2 * 2 * 3

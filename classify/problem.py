@@ -1,0 +1,246 @@
+"""What the linear heads of one set of features share over folds and candidates."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache.rows import blocks
+from .calibrate import Folds, Scores
+from .descent import Weights
+from .span import Array, Lift, span
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Weighted sums over rows, from which closed-form heads are solved.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (k,)
+        Rows of each class.
+    sums : ndarray, shape (k, r)
+        Of the rows of each class.
+    squares : ndarray, shape (r,)
+        Of each column, over all rows.
+    gram : ndarray, shape (r, r)
+        ``Z.T @ Z``; (0, 0) where it is not wanted.
+    """
+
+    counts: Array
+    sums: Array
+    squares: Array
+    gram: Array
+
+    @classmethod
+    def zero(cls, classes: int, columns: int, *, gram: bool) -> Sums:
+        """Return the sums over no rows."""
+        return cls(
+            np.zeros(classes),
+            np.zeros((classes, columns)),
+            np.zeros(columns),
+            np.zeros((columns, columns) if gram else (0, 0)),
+        )
+
+    def add(self, Z: NDArray[np.float32], y: NDArray[np.intp], weights: Array) -> None:
+        """Take in rows."""
+        rows = Z.astype(np.float64)
+        heavy = rows * weights[:, None]
+        member = (y == np.arange(len(self.counts))[:, None]).astype(np.float64)
+        np.add(self.counts, member @ weights, out=self.counts)
+        np.add(self.sums, member @ heavy, out=self.sums)
+        np.add(self.squares, np.einsum("ij,ij->j", rows, heavy), out=self.squares)
+        if self.gram.size:
+            np.add(self.gram, rows.T @ heavy, out=self.gram)
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.counts + other.counts,
+            self.sums + other.sums,
+            self.squares + other.squares,
+            self.gram + other.gram,
+        )
+
+
+class Problem:
+    """Features, classes and folds, prepared once for all linear heads.
+
+    Parameters
+    ----------
+    X : ndarray or StoredRows, shape (n, d)
+        Features.
+    y : ndarray of int, shape (n,)
+        Class indices, 0 to k - 1.
+    folds : sequence of (train rows, held-out rows)
+        Each row is held out once; may be empty.
+    lift : callable
+        See :func:`headstart.classify.span.span`.
+    rotate : bool
+        Whether more features than images may be turned into their span.
+    weights : ndarray, shape (n,), optional
+        Of the rows; 1 each when None.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: NDArray[np.intp],
+        folds: Folds,
+        lift: Lift = lambda block: block,
+        *,
+        rotate: bool = True,
+        weights: Array | None = None,
+    ) -> None:
+        self.spanned = span(X, lift, narrow=rotate)
+        self.y = y
+        self.classes = int(y.max()) + 1
+        self.weights = np.ones(len(y)) if weights is None else weights
+        self.held_in = np.full(len(y), -1)  # the fold that holds a row out
+        for number, (_, held) in enumerate(folds):
+            self.held_in[held] = number
+        self.folds = [Fold(self, number) for number in range(len(folds))]
+        self.whole = Fold(self, None)
+
+    def out_of_fold(self, head: Any) -> tuple[Scores, int]:
+        """Return each row's scores (n, k) by a head fitted to the other folds.
+
+        Also returns how many of the fits stopped before they had converged.
+
+        Parameters
+        ----------
+        head : LinearHead
+            With the parameters to try.
+        """
+        jobs = (joblib.delayed(head.solve)(fold, 1 / fold.spread) for fold in self.folds)
+        solved = joblib.Parallel(-1, require="sharedmem")(jobs)
+        scores = np.empty((len(self.y), self.classes))
+        for rows in blocks(self.spanned.Z):
+            Z, held_in = self.spanned.Z[rows], self.held_in[rows]
+            for number, (fold, weights) in enumerate(zip(self.folds, solved, strict=True)):
+                held = held_in == number
+                part = scores[rows]  # a view
+                part[held] = fold.known_classes(weights.scores(Z[held]))
+        return scores, sum(not weights.converged for weights in solved)
+
+    @functools.cached_property
+    def class_sums(self) -> list[Sums]:
+        """Sums of each fold's held-out rows, then of the rows in no fold."""
+        return self.__dict__.get("moments") or self._sum(gram=False)
+
+    @functools.cached_property
+    def moments(self) -> list[Sums]:
+        """The same with the products of all columns."""
+        return self._sum(gram=True)
+
+    def _sum(self, *, gram: bool) -> list[Sums]:
+        columns = self.spanned.Z.shape[1]
+        found = [Sums.zero(self.classes, columns, gram=gram) for _ in (*self.folds, None)]
+        for rows in blocks(self.spanned.Z):
+            Z, y, weights = self.spanned.Z[rows], self.y[rows], self.weights[rows]
+            for number, sums in zip((*range(len(self.folds)), -1), found, strict=True):
+                part = self.held_in[rows] == number
+                if part.any():
+                    sums.add(Z[part], y[part], weights[part])
+        return found
+
+
+class Fold:
+    """The training rows of one fold.
+
+    Parameters
+    ----------
+    problem : Problem
+        That it is part of.
+    number : int or None
+        The fold held out; None trains on all rows.
+    """
+
+    def __init__(self, problem: Problem, number: int | None) -> None:
+        self._problem = problem
+        self._number = number
+        self._solutions: dict[str, list[tuple[float, Weights]]] = {}
+
+    @property
+    def dimension(self) -> int:
+        """Columns before any change of basis."""
+        return self._problem.spanned.dimension
+
+    @property
+    def columns(self) -> int:
+        """Scores a head gives: one for two classes."""
+        return 1 if self._problem.classes == 2 else self._problem.classes
+
+    @functools.cached_property
+    def moments(self) -> Sums:
+        """Sums and products of the training rows."""
+        return self._outside(self._problem.moments)
+
+    @functools.cached_property
+    def class_sums(self) -> Sums:
+        """Sums of the training rows."""
+        return self._outside(self._problem.class_sums)
+
+    def _outside(self, parts: list[Sums]) -> Sums:
+        kept = [part for number, part in enumerate(parts) if number != self._number]
+        return functools.reduce(Sums.__add__, kept)
+
+    @functools.cached_property
+    def spread(self) -> float:
+        """Root mean square of the centred training rows: what the scaler would divide by."""
+        sums = self.class_sums
+        total = sums.counts.sum()
+        mean = sums.sums.sum(axis=0) / total
+        variance = sums.squares.sum() / total - float(mean @ mean)
+        return float(np.sqrt(max(variance, 0.0) / self.dimension)) or 1.0
+
+    @functools.cached_property
+    def mean(self) -> Array:
+        """Mean of the training rows, (r,); 0 for all rows, as they are centred."""
+        sums = self.class_sums
+        if self._number is None:
+            return np.zeros(sums.sums.shape[1])
+        return np.asarray(sums.sums.sum(axis=0) / sums.counts.sum())
+
+    def known_classes(self, scores: Scores) -> Scores:
+        """Make classes without training rows the least likely of all."""
+        known = self.class_sums.counts > 0
+        return np.where(known, scores, scores[:, known].min(axis=1, keepdims=True))
+
+    def rows(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.intp], Array]]:
+        """Yield the training rows in blocks: centred features, classes, weights."""
+        problem = self._problem
+        if isinstance(problem.spanned.Z, np.ndarray):
+            yield self._in_memory
+            return
+        for block in blocks(problem.spanned.Z):
+            yield self._rows(block)
+
+    @functools.cached_property
+    def _in_memory(self) -> tuple[NDArray[np.float32], NDArray[np.intp], Array]:
+        return self._rows(slice(None))
+
+    def _rows(self, block: slice) -> tuple[NDArray[np.float32], NDArray[np.intp], Array]:
+        problem = self._problem
+        Z, y, weights = problem.spanned.Z[block], problem.y[block], problem.weights[block]
+        if self._number is None:
+            return Z, y, weights  # no copy
+        kept = problem.held_in[block] != self._number
+        return Z[kept] - self.mean.astype(np.float32), y[kept], weights[kept]
+
+    def nearest(self, head: str, strength: float) -> Weights:
+        """Return this head's solution at the nearest strength so far; zero at first."""
+        known = self._solutions.get(head)
+        if known:
+            return min(known, key=lambda one: abs(np.log(one[0] / strength)))[1]
+        size = self._problem.spanned.Z.shape[1]
+        return Weights(np.zeros((size, self.columns)), np.zeros(self.columns))
+
+    def remember(self, head: str, strength: float, found: Weights) -> None:
+        """Keep a solution to start others from."""
+        self._solutions.setdefault(head, []).append((strength, found))

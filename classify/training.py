@@ -1,0 +1,81 @@
+"""The training data of heads: features, classes, folds, and what linear heads share of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from .calibrate import Folds, Scores
+from .linear import LinearHead
+from .problem import Problem
+from .scale import raised
+
+KEPT = 4  # problems at a time; each holds the features once more
+
+
+class Training:
+    """Rows that everything is chosen on, and their folds.
+
+    Pipelines that end in a linear head are scored and fitted from sums that they share:
+    two that see the same columns to the same power share a problem.
+
+    Parameters
+    ----------
+    X : ndarray or StoredRows, shape (n, d)
+        Features.
+    y : ndarray of int, shape (n,)
+        Class indices, 0 to k - 1; each has rows.
+    folds : sequence of (train rows, held-out rows)
+        Of the cross-validation; each row is held out once.
+    """
+
+    def __init__(self, X: Any, y: NDArray[np.intp], folds: Folds) -> None:
+        self.X = X
+        self.y = y
+        self.folds = folds
+        self._made: dict[Any, Problem] = {}
+
+    def out_of_fold(self, pipeline: Pipeline) -> tuple[Scores, int]:
+        """Return scores (n, k) of rows held out, and how many fits did not converge."""
+        return self._problem(pipeline).out_of_fold(pipeline["head"])
+
+    def fit(self, pipeline: Pipeline) -> Pipeline:
+        """Return the pipeline fitted to all rows, as its own ``fit`` would."""
+        problem = self._problem(pipeline)
+        spanned = problem.spanned
+        solved = pipeline["head"].solve(problem.whole, 1 / problem.whole.spread)
+        fitted = clone(pipeline)
+        if "taps" in fitted.named_steps:
+            fitted["taps"].fit(self.X[:1])
+        fitted["scale"].place(spanned.mean, spanned.scale)
+        fitted["head"].place(np.arange(problem.classes), spanned.back(solved.kernel), solved.bias)
+        return fitted
+
+    def _problem(self, pipeline: Pipeline) -> Problem:
+        head: LinearHead = pipeline["head"]
+        taps, power = pipeline.named_steps.get("taps"), pipeline["scale"].power
+        weight = getattr(head, "class_weight", None)
+        columns = None if taps is None else (taps.layers, taps.merge)
+        key = (columns, power, weight, head.rotates or self.X.shape[1] <= len(self.X))
+        if key not in self._made:
+            if taps is not None:
+                taps = clone(taps).fit(self.X[:1])
+
+            def lift(block: NDArray[np.float32]) -> NDArray[Any]:
+                return raised(block if taps is None else taps.transform(block), power)
+
+            while len(self._made) >= KEPT:
+                del self._made[next(iter(self._made))]
+            self._made[key] = Problem(
+                self.X,
+                self.y,
+                self.folds,
+                lift,
+                rotate=head.rotates,
+                weights=head.row_weights(self.y),
+            )
+        return self._made[key]
