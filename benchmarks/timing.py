@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 Ways = dict[str, tuple[Callable[[], object], int]]  # what is timed, and how much it does
 
 
-def in_turns(ways: Ways, rounds: int = 5) -> dict[str, dict[str, float]]:
+def in_turns(ways: Ways, rounds: int = 5, *, warm_up: bool = True) -> dict[str, dict[str, float]]:
     """Run each way once a round after a warm-up round, and compare each with the first.
 
     Parameters
@@ -26,7 +26,9 @@ def in_turns(ways: Ways, rounds: int = 5) -> dict[str, dict[str, float]]:
     ways : dict
         Name to what is timed and how many things it does; the first is ours.
     rounds : int
-        At least five.
+        At least five, or one of something that takes minutes.
+    warm_up : bool
+        Whether a round before the others is not counted.
 
     Returns
     -------
@@ -35,18 +37,18 @@ def in_turns(ways: Ways, rounds: int = 5) -> dict[str, dict[str, float]]:
         the median over the rounds of our rate divided by its own.
     """
     each: dict[str, list[float]] = {name: [] for name in ways}  # seconds a thing
-    for turn in range(rounds + 1):
+    for turn in range(rounds + warm_up):
         for name, (way, amount) in ways.items():
             begin = time.perf_counter()
             way()
-            if turn:  # the first is the warm-up
+            if turn or not warm_up:
                 each[name].append((time.perf_counter() - begin) / amount)
     ours = each[next(iter(ways))]
     return {
         name: {
-            "rate": round(1 / statistics.median(times), 2),
-            "slowest": round(1 / max(times), 2),
-            "fastest": round(1 / min(times), 2),
+            "rate": round(1 / statistics.median(times), 4),
+            "slowest": round(1 / max(times), 4),
+            "fastest": round(1 / min(times), 4),
             "ratio": round(statistics.median(t / o for t, o in zip(times, ours, strict=True)), 3),
         }
         for name, times in each.items()

@@ -1,6 +1,7 @@
 """The cache: content-addressed features in immutable HDF5 segments."""
 
 from .place import default_cache, stat_index_path
+from .rows import StoredRows
 from .spec import FeatureSpec
 from .statindex import Sighting, StatIndex
 from .store import DamagedSegmentError, FeatureStore
@@ -11,6 +12,7 @@ __all__ = [
     "FeatureStore",
     "Sighting",
     "StatIndex",
+    "StoredRows",
     "default_cache",
     "stat_index_path",
 ]

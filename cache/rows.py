@@ -113,9 +113,8 @@ def take(X: Any, rows: Index) -> Any:
 
 
 def blocks(X: Any) -> Iterator[slice]:
-    """Cut the rows of a matrix into blocks of some 32 MB; one in memory is one block."""
+    """Cut the rows of a matrix into blocks of some 32 MB."""
     n, d = X.shape
-    step = n if isinstance(X, np.ndarray) else BLOCK_BYTES // max(1, d * 4)
-    step = max(1, step)
+    step = max(1, BLOCK_BYTES // max(1, d * 4))
     for start in range(0, n, step):
         yield slice(start, min(n, start + step))

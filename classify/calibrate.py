@@ -13,6 +13,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..cache.rows import StoredRows, blocks
+
 Scores = NDArray[np.float64]  # (n, k): the softmax of a row is that row's probabilities
 Folds = Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]  # (train rows, held-out rows)
 
@@ -112,12 +114,14 @@ class TemperatureScaled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return hasattr(self, "temperature_")
 
 
-def class_scores(estimator: Any, X: ArrayLike) -> Scores:
+def class_scores(estimator: Any, X: Any) -> Scores:
     """Return a fitted classifier's scores, (n, k), whose softmax are its probabilities.
 
     The decision function where there is one, else the logarithm of the probabilities.
-    For two classes the first column is 0.
+    For two classes the first column is 0. Features on the disk are read in blocks.
     """
+    if isinstance(X, StoredRows):
+        return np.concatenate([class_scores(estimator, X[rows]) for rows in blocks(X)])
     if hasattr(estimator, "decision_function"):
         scores = np.asarray(estimator.decision_function(X), dtype=np.float64)
         return np.stack([np.zeros_like(scores), scores], axis=1) if scores.ndim == 1 else scores

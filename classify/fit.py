@@ -27,11 +27,13 @@ from .select import (
     choose_layers,
     fit_calibrated,
     make_folds,
+    sample,
 )
 from .split import Split, split_images
 from .taps import TapSelector
 from .training import Training
 
+IN_MEMORY = 256 << 20  # bytes of features; more are read in blocks, by heads that can
 RULES = ("best", "one-se")
 
 
@@ -41,7 +43,7 @@ class Table:
 
     Parameters
     ----------
-    X : ndarray, shape (n, d), float32
+    X : ndarray or StoredRows, shape (n, d), float32
         Features.
     y : ndarray of int, shape (n,)
         Indices into ``classes``.
@@ -63,7 +65,7 @@ class Table:
         Everything worth telling so far.
     """
 
-    X: NDArray[np.float32]
+    X: Any
     y: NDArray[np.intp]
     groups: NDArray[np.intp]
     classes: list[str]
@@ -156,7 +158,8 @@ def load_table(
     DataError
         If too many images failed or the splits cannot be used.
     """
-    features = load_features([image.path for image in dataset.images], source, progress)
+    paths = [image.path for image in dataset.images]
+    features = load_features(paths, source, progress, in_memory=IN_MEMORY)
     check_failures(features.extraction, max_failures)
     images = [dataset.images[i] for i in features.positions]
     split = split_images(images, features.digests)
@@ -197,15 +200,13 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
     """
     begin = time.perf_counter()
     train, fitting = table.split.train, table.split.fitting
-    training = table.training(train, seed)
-    choice = choose(head, training, seed, table.taps, class_weight)
-    if len(fitting) > len(train):
-        training = table.training(fitting, seed)
-    calibrated = fit_calibrated(choice, training)
+    chosen_on = train[sample(table.y[train], table.groups[train], seed)]
+    choice = choose(head, table.training(chosen_on, seed), seed, table.taps, class_weight)
+    calibrated = fit_calibrated(choice, table.training(fitting, seed))
     estimator = calibrated.estimator
     seconds = time.perf_counter() - begin
     rows = table.split.evaluation
-    scores = class_scores(estimator.estimator_, table.X[rows])
+    scores = class_scores(estimator.estimator_, take(table.X, rows))
     probabilities = softmax(scores / estimator.temperature_)
     evaluation = evaluate(table.y[rows], probabilities, table.split.name)
     before = evaluate(table.y[rows], softmax(scores), table.split.name)
@@ -296,7 +297,7 @@ def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) 
     return {
         "model": fitted.head.name,
         "params": fitted.choice.params,
-        "cv": fitted.choice.cv.to_dict(),
+        "cv": {**fitted.choice.cv.to_dict(), "images": len(fitted.choice.training.y)},
         "evaluation": fitted.evaluation.to_dict(),
         "seconds": {
             "features": round(table.features.extraction.seconds, 3),

@@ -214,11 +214,12 @@ class Fold:
 
     def rows(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.intp], Array]]:
         """Yield the training rows in blocks: centred features, classes, weights."""
-        problem = self._problem
-        if isinstance(problem.spanned.Z, np.ndarray):
-            yield self._in_memory
+        if isinstance(self._problem.spanned.Z, np.ndarray):
+            Z, y, weights = self._in_memory
+            for block in blocks(Z):
+                yield Z[block], y[block], weights[block]
             return
-        for block in blocks(problem.spanned.Z):
+        for block in blocks(self._problem.spanned.Z):
             yield self._rows(block)
 
     @functools.cached_property

@@ -83,13 +83,15 @@ def span(X: Any, lift: Lift = lambda block: block, *, narrow: bool = True) -> Sp
         return moved
 
     if isinstance(X, StoredRows):
-        spool = Spool((n, dimension), X.folder)
+        Z: Any = Spool((n, dimension), X.folder)
         for rows in blocks(X):
-            spool.append(standard(rows))
-        return Spanned(spool, mean, scale, dimension, lambda weights: weights)
-    Z = standard(slice(None))
-    if narrow and dimension > n:
-        return _narrowed(Z, mean, scale)
+            Z.append(standard(rows))
+    else:
+        Z = np.empty((n, dimension), dtype=np.float32)
+        for rows in blocks(X):
+            Z[rows] = standard(rows)
+        if narrow and dimension > n:
+            return _narrowed(Z, mean, scale)
     return Spanned(Z, mean, scale, dimension, lambda weights: weights)
 
 

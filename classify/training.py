@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from ..errors import OptionError
+from ..extract.choose import free_memory
 from .calibrate import Folds, Scores
 from .linear import LinearHead
 from .problem import Problem
 from .scale import raised
 
+COPIES = 4  # of the features, while folds are fitted
 KEPT = 4  # problems at a time; each holds the features once more
 
 
@@ -38,6 +42,27 @@ class Training:
         self.y = y
         self.folds = folds
         self._made: dict[Any, Problem] = {}
+
+    @functools.cached_property
+    def in_memory(self) -> NDArray[np.float32]:
+        """The features as an array, for heads that need them whole.
+
+        Raises
+        ------
+        OptionError
+            If they would take more than half of the memory that is free.
+        """
+        if isinstance(self.X, np.ndarray):
+            return self.X
+        wanted, free = COPIES * len(self.X) * self.X.shape[1] * 4, free_memory()
+        if wanted > free / 2:
+            raise OptionError(
+                f"{len(self.X):,} images x {self.X.shape[1]:,} features take {wanted / 2**30:.1f} GB "
+                f"in this head, {free / 2**30:.1f} GB are free: use a head that reads them in "
+                "blocks (--model centroid, ridge, lda, logreg or linear-svm)"
+            )
+        rows: NDArray[np.float32] = self.X[:]
+        return rows
 
     def out_of_fold(self, pipeline: Pipeline) -> tuple[Scores, int]:
         """Return scores (n, k) of rows held out, and how many fits did not converge."""

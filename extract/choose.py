@@ -155,7 +155,7 @@ def this_machine() -> Machine:
     gpu = any(Path(device).exists() for device in _GPU_DEVICES)
     return Machine(
         cores=joblib.cpu_count(),  # heeds affinity and container limits
-        free_memory=_gpu_memory() if gpu else _memory(),
+        free_memory=_gpu_memory() if gpu else free_memory(),
         gpu=gpu,
         bfloat16=not _BFLOAT16_FLAGS.isdisjoint(_cpu_flags()),
         onnxruntime=all(importlib.util.find_spec(name) for name in ("onnxruntime", "tf2onnx")),
@@ -170,7 +170,8 @@ def _cpu_flags() -> list[str]:
     return next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
 
 
-def _memory() -> int:
+def free_memory() -> int:
+    """Return the bytes of memory that this process can have: the machine's or its container's."""
     import psutil
 
     free = int(psutil.virtual_memory().available)

@@ -6,9 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from ..cache import FeatureSpec, FeatureStore, StatIndex, default_cache, stat_index_path
 from ..errors import OptionError, unknown
@@ -143,7 +141,7 @@ class Features:
 
     Parameters
     ----------
-    X : ndarray, shape (n, d), float32
+    X : ndarray or StoredRows, shape (n, d), float32
         One row for each image that could be read.
     positions : list of int, length n
         Which image of those given each row belongs to.
@@ -157,7 +155,7 @@ class Features:
         What went wrong without stopping the run.
     """
 
-    X: NDArray[np.float32]
+    X: Any
     positions: list[int]
     digests: list[bytes]
     widths: tuple[int, ...]
@@ -263,6 +261,7 @@ def load_features(
     paths: Sequence[Path],
     source: FeatureSource,
     progress: Progress = lambda done, total: None,
+    in_memory: int | None = None,
 ) -> Features:
     """Extract what the cache lacks, then read all.
 
@@ -274,6 +273,8 @@ def load_features(
         What to extract.
     progress : callable
         Told ``(done, total)`` images.
+    in_memory : int, optional
+        Features of more bytes stay on the disk: ``X`` reads them where it is indexed.
 
     Returns
     -------
@@ -287,6 +288,6 @@ def load_features(
         warnings.extend(problems)
         return extraction
 
-    extraction, X, positions = read_features(store, run)
+    extraction, X, positions = read_features(store, run, in_memory)
     digests = [digest for digest in extraction.digests if digest is not None]
     return Features(X, positions, digests, store.widths, extraction, list(dict.fromkeys(warnings)))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import DamagedSegmentError, FeatureStore, Sighting, StatIndex
+from ..cache import DamagedSegmentError, FeatureStore, Sighting, StatIndex, StoredRows
 from ..errors import DataError, DecodeError, OptionError
 from .dataset import shown
 from .decode import decode_views
@@ -136,8 +136,8 @@ def extract(
 
 
 def read_features(
-    store: FeatureStore, extract_again: Callable[[], Extraction]
-) -> tuple[Extraction, NDArray[np.float32], list[int]]:
+    store: FeatureStore, extract_again: Callable[[], Extraction], in_memory: int | None = None
+) -> tuple[Extraction, NDArray[np.float32] | StoredRows, list[int]]:
     """Extract what is missing, then read all features; mend damage on the way.
 
     Parameters
@@ -146,11 +146,13 @@ def read_features(
         Where the features lie.
     extract_again : callable
         Runs :func:`extract` on the images wanted.
+    in_memory : int, optional
+        Features of more bytes are left on the disk.
 
     Returns
     -------
     extraction : Extraction
-    features : ndarray, shape (n, d), float32
+    features : ndarray or StoredRows, shape (n, d), float32
         One row for each image that has features.
     positions : list of int, length n
         Which of the images each row belongs to.
@@ -158,8 +160,11 @@ def read_features(
     while True:
         extraction = extract_again()
         positions = [i for i, digest in enumerate(extraction.digests) if digest is not None]
+        digests = [digest for digest in extraction.digests if digest is not None]
+        if in_memory is not None and len(digests) * (store.dimension or 0) * 4 > in_memory:
+            return extraction, StoredRows(store, digests), positions
         try:
-            rows = store.read([digest for digest in extraction.digests if digest is not None])
+            rows = store.read(digests)
         except DamagedSegmentError:
             continue  # the segment is set aside: its rows are missing now, and extracted anew
         return extraction, rows, positions
