@@ -27,7 +27,7 @@ def log_me(X: NDArray[Any], y: NDArray[np.intp]) -> float:
     β; the evidence, the probability of the labels with the weights integrated
     out, is maximised over both. Higher is better; only differences between
     features of the same images mean something. The fixed point is their
-    algorithm 1, in the singular vectors of X.
+    algorithm 1, along the eigenvectors of X Xᵀ.
 
     Parameters
     ----------
@@ -43,19 +43,33 @@ def log_me(X: NDArray[Any], y: NDArray[np.intp]) -> float:
     >>> log_me(noise + 3 * y[:, None], y) > log_me(noise, y)
     True
     """
-    from scipy.linalg import svd
-
-    left, singular, _ = svd(np.asarray(X, dtype=np.float64), full_matrices=False)
-    left, singular = left[:, singular > 0], singular[singular > 0]
-    classes = np.unique(y)
-    targets = (y[:, None] == classes).astype(np.float64)  # (n, k)
-    projected = left.T @ targets  # (min(n, d), k)
-    beyond = np.maximum((targets**2).sum(axis=0) - (projected**2).sum(axis=0), 0)
+    features = np.asarray(X, dtype=np.float64)
+    targets = (y[:, None] == np.unique(y)).astype(np.float64)  # (n, k)
+    eigenvalues, projected = _decompose(features, targets)
+    beyond = np.maximum((targets**2).sum(axis=0) - projected.sum(axis=0), 0)
     scores = [
-        maximum_evidence(singular**2, projected[:, k] ** 2, float(beyond[k]), len(y))
-        for k in range(len(classes))
+        maximum_evidence(eigenvalues, of_one, float(left), len(y))
+        for of_one, left in zip(projected.T, beyond, strict=True)
     ]
     return float(np.mean(scores)) / len(y)
+
+
+def _decompose(
+    X: NDArray[np.float64], targets: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the eigenvalues (r,) of X Xᵀ over 0, and the targets' squared parts (r, k).
+
+    The parts lie along its eigenvectors; by way of the smaller of X Xᵀ and Xᵀ X,
+    whose eigenvalues are the same.
+    """
+    from scipy.linalg import eigh
+
+    wide = X.shape[0] <= X.shape[1]
+    values, vectors = eigh(X @ X.T if wide else X.T @ X)
+    kept = values > values.max() * len(values) * np.finfo(np.float64).eps
+    values, vectors = values[kept], vectors[:, kept]
+    parts = vectors.T @ (targets if wide else X.T @ targets)
+    return values, parts**2 if wide else parts**2 / values[:, None]
 
 
 def maximum_evidence(
@@ -66,9 +80,9 @@ def maximum_evidence(
     Parameters
     ----------
     eigenvalues : ndarray, shape (r,)
-        Of X Xᵀ; r is the smaller of n and d.
+        Of X Xᵀ, those over 0.
     projected : ndarray, shape (r,)
-        Squares of the target's parts along the left singular vectors of X.
+        Squares of the target's parts along its eigenvectors.
     beyond : float
         Square of what is left of the target outside of them.
     n : int

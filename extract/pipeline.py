@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +16,7 @@ from ..cache import DamagedSegmentError, FeatureStore, Sighting, StatIndex
 from ..errors import DataError, DecodeError, OptionError
 from .dataset import shown
 from .decode import decode_views, resize_views
+from .digests import known_digest, read_file
 from .engines import Engine, Images
 from .pixels import PixelImage
 
@@ -237,12 +236,7 @@ def _look_up(
 
 
 def _known_digest(path: Path | PixelImage, stat_index: StatIndex) -> bytes | None:
-    if isinstance(path, PixelImage):
-        return path.digest
-    try:
-        return stat_index.look_up(path, path.stat())
-    except OSError:
-        return None  # reading it will say what is wrong
+    return path.digest if isinstance(path, PixelImage) else known_digest(path, stat_index)
 
 
 class _Run:
@@ -359,15 +353,11 @@ class _Run:
             return self._view(position, path)
         reading = _Reading(position)
         try:
-            now = time.time_ns()
-            with open(path, "rb") as file:
-                stat = os.fstat(file.fileno())
-                data = file.read()
+            reading.sighting, data = read_file(path)
         except OSError as error:
             reading.failure = f"cannot read: {error.strerror}"
             return reading
-        reading.digest = hashlib.sha256(data).digest()
-        reading.sighting = Sighting(path, stat, now, reading.digest)
+        reading.digest = reading.sighting.digest
         if not self._claim(reading.digest):
             return reading
         spec = self._store.spec
