@@ -28,7 +28,6 @@ from .split import split_images
 from .taps import TapSelector
 from .transferability import centroid_hits, log_me
 
-IMAGES = 500
 LEAST_SHARE = 0.5  # of the sample: with less, two rows would be about different images
 
 
@@ -154,7 +153,9 @@ def rank(
     progress = stage("scoring")
     ranked = []
     for number, candidate in enumerate(candidates):
-        ranked.append({**_scores(candidate, sample, seed), **price(candidate.spec)})
+        scores = _scores(candidate, sample, seed)
+        if scores is not None:
+            ranked.append({**scores, **price(candidate.spec)})
         progress(number + 1, len(candidates))
     return {
         "version": 1,
@@ -274,15 +275,14 @@ def _absent(seen: Sequence[FeatureSpec]) -> list[FeatureSpec]:
     return [feature_source(options).spec for options in wanted]
 
 
-def _scores(candidate: Candidate, sample: Sample, seed: int) -> dict[str, Any]:
-    """Score one candidate on the images that its store holds."""
-    while True:
-        held = sample.held(candidate.store)
-        try:
-            X = candidate.read([sample.digests[row] for row in held])
-        except DamagedSegmentError:
-            continue  # its rows are no longer held
-        break
+def _scores(candidate: Candidate, sample: Sample, seed: int) -> dict[str, Any] | None:
+    """Score one candidate on the images that its store holds; None when damage leaves too few."""
+    held = sample.held(candidate.store)
+    try:
+        X = candidate.read([sample.digests[row] for row in held])
+    except DamagedSegmentError:  # its rows are no longer held
+        left = sample.suffices(sample.held(candidate.store))
+        return _scores(candidate, sample, seed) if left else None
     y = sample.y[held]
     hits = centroid_hits(X, y, make_folds(y, sample.groups[held], seed))
     return {

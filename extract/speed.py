@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ..cache.spec import FeatureSpec
 from ..errors import EngineError
 from .backbones import Backbone, find_backbone
@@ -72,7 +70,7 @@ def time_engine(engine: Engine, size: tuple[int, int], plan: Plan) -> float:
     plan : Plan
         Workers and batch size.
     """
-    batch = np.tile(probe_images(size), (-(-plan.batch_size // 2), 1, 1, 1))[: plan.batch_size]
+    batch = probe_images(size, plan.batch_size)
     with ThreadPoolExecutor(plan.workers) as pool:
         list(pool.map(engine, [batch] * plan.workers))
         begin = time.perf_counter()
