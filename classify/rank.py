@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -347,11 +347,11 @@ def command_options(spec: FeatureSpec) -> list[str]:
         "precision": [spec.precision],
         "storage": [spec.storage],
     }
-    defaults = {field.name: [field.default] for field in fields(FeatureOptions)}
+    defaults = FeatureOptions()
     return [
         word
         for name, values in asked.items()
-        if values != defaults.get(name)
+        if values != [getattr(defaults, name, None)]
         for value in values
         for word in (f"--{name}", value)
     ]
