@@ -135,20 +135,15 @@ def rank(
     known = [spec for spec, _ in specs(cache) if _is_current(spec)]
     stores = [FeatureStore(cache, spec) for spec in known]
     candidates = _candidates(stores, sample)
-    partly = [
-        store.spec
-        for store in stores
-        if len(held := sample.held(store)) > 0 and not sample.suffices(held)
-    ]
+    partly = [store.spec for store in stores if _is_scarce(store, sample)]
     absent = _absent([*(one.spec for one in candidates), *partly])
     speeds = time_kept(known, cache)
     if measure:
-        progress = stage("timing")
-        names = sorted({spec.backbone for spec in absent} - {one.backbone for one in speeds})
-        for number, name in enumerate(names):
-            options = FeatureOptions(backbone=name, cache=cache, announce=announce)
-            speeds.append(time_backbone(options))
-            progress(number + 1, len(names))
+        stage("timing backbones")
+        for name in sorted({spec.backbone for spec in absent} - {one.backbone for one in speeds}):
+            speeds.append(
+                time_backbone(FeatureOptions(backbone=name, cache=cache, announce=announce))
+            )
     price = functools.partial(_price, cache, sample.dataset, speeds)
     progress = stage("scoring")
     ranked = []
@@ -259,6 +254,12 @@ def _candidates(stores: Iterable[FeatureStore], sample: Sample) -> list[Candidat
             alone = replace(store.spec, layers=(layer,))
             found.setdefault(alone, Candidate(alone, store, (position,)))
     return list(found.values())
+
+
+def _is_scarce(store: FeatureStore, sample: Sample) -> bool:
+    """Tell whether a store has some of the sample, but too little to be scored on."""
+    held = sample.held(store)
+    return len(held) > 0 and not sample.suffices(held)
 
 
 def _absent(seen: Sequence[FeatureSpec]) -> list[FeatureSpec]:
