@@ -103,6 +103,11 @@ def rank(
 ) -> dict[str, Any]:
     """Run ``fit rank``: score what is cached, price what is not.
 
+    The order is LogME's: on two sets of photographs and 9 to 14 candidates each it
+    agreed better than nearest centroids with the cross-validated accuracy of logreg
+    on all training images (Spearman 0.90 to 0.98 against 0.78 to 0.97). A screening
+    all the same: among candidates within a few points it can be wrong.
+
     Parameters
     ----------
     dataset : Dataset
@@ -158,9 +163,7 @@ def rank(
         "training_images": sample.training,
         "classes": int(sample.y.max()) + 1,
         "seed": seed,
-        "ranked": sorted(
-            ranked, key=lambda row: (-row["nearest_centroid"]["accuracy"], -row["log_me"])
-        ),
+        "ranked": sorted(ranked, key=lambda row: -row["log_me"]),
         "not_cached": sorted(
             ({**_describe(spec), **price(spec)} for spec in (*partly, *absent)),
             key=lambda row: (row["seconds"] is None, row["seconds"], row["multiply_adds"]),
@@ -292,7 +295,8 @@ def _scores(candidate: Candidate, sample: Sample, seed: int) -> dict[str, Any] |
         "dimension": X.shape[1],
         "images": len(y),
         "share": len(y) / len(sample.y),
-        "log_me": log_me(X, y),
+        # Centred, as the paper does not: heads have an intercept, LogME has none.
+        "log_me": log_me(X - X.mean(axis=0), y),
         "nearest_centroid": {"accuracy": hits / len(y), "ci95": list(wilson(hits, len(y)))},
     }
 

@@ -51,7 +51,7 @@ def rank_features(
     ranked, not_cached = results["ranked"], results["not_cached"]
     if ranked:
         print_table(
-            ["features", "images", "centroid", "95 % interval", "LogME", "to extract"],
+            ["features", "images", "LogME", "nearest centroid", "95 % interval", "to extract"],
             [_ranked_row(row) for row in ranked],
         )
         say(
@@ -82,9 +82,9 @@ def _ranked_row(row: dict[str, Any]) -> list[str]:
     return [
         _name(row),
         f"{row['images']:,}",
+        f"{row['log_me']:.3f}",
         f"{100 * centroid['accuracy']:.1f} %",
         interval(centroid["ci95"]),
-        f"{row['log_me']:.3f}",
         _seconds(row),
     ]
 

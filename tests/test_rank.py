@@ -106,6 +106,7 @@ def test_layers_are_ranked_alone_and_together_and_what_tells_nothing_comes_last(
     rows = results["ranked"]
     assert {tuple(row["layers"]) for row in rows} == {LAYERS, LAYERS[:1], LAYERS[1:]}
     best, worst = rows[0], rows[-1]
+    assert best["layers"] == [LAYERS[1]]
     assert best["nearest_centroid"]["accuracy"] == 1.0
     assert worst["layers"] == [LAYERS[0]]
     assert worst["nearest_centroid"]["accuracy"] < 0.8
