@@ -11,8 +11,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 
+from .calibrate import Folds
 from .scale import PowerScaler
-from .select import Folds
 
 STEPS = 100  # of the fixed point; it takes about ten
 TOLERANCE = 1e-3  # relative change of α / β that ends it, as in the authors' code
