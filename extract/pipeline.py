@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +15,10 @@ from numpy.typing import NDArray
 from ..cache import DamagedSegmentError, FeatureStore, Sighting, StatIndex, StoredRows
 from ..errors import DataError, DecodeError, OptionError
 from .dataset import shown
-from .decode import decode_views
+from .decode import decode_views, resize_views
+from .digests import known_digest, read_file
 from .engines import Engine, Images
+from .pixels import PixelImage
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work …
 SEGMENT_BYTES = 128 << 20  # … or this much of it …
@@ -73,13 +73,14 @@ class _Reading:
     """One image on its way: where it stands in the dataset and what was found."""
 
     position: int
-    sighting: Sighting | None = None
+    digest: bytes | None = None
+    sighting: Sighting | None = None  # of a file; an image given as pixels has none
     pixels: Images | None = None  # (views, height, width, 3)
     failure: str | None = None
 
 
 def extract(
-    paths: Sequence[Path],
+    paths: Sequence[Path | PixelImage],
     store: FeatureStore,
     make_engine: Callable[[], Engine],
     stat_index: StatIndex,
@@ -95,8 +96,8 @@ def extract(
 
     Parameters
     ----------
-    paths : sequence of Path
-        Image files.
+    paths : sequence of Path or PixelImage
+        Image files, or images in memory.
     store : FeatureStore
         Where features are looked up and appended, in segments.
     make_engine : callable
@@ -225,16 +226,13 @@ def parse_limit(limit: str, total: int) -> float:
 
 
 def _look_up(
-    paths: Sequence[Path], store: FeatureStore, stat_index: StatIndex
+    paths: Sequence[Path | PixelImage], store: FeatureStore, stat_index: StatIndex
 ) -> tuple[list[bytes | None], list[int]]:
     """Find what needs no reading: (digest or None for each path, positions to read)."""
     digests: list[bytes | None] = []
     unread = []
     for position, path in enumerate(paths):
-        try:
-            digest = stat_index.look_up(path, path.stat())
-        except OSError:
-            digest = None  # reading it will say what is wrong
+        digest = _known_digest(path, stat_index)
         known = digest if digest in store else None
         digests.append(known)
         if known is None:
@@ -242,12 +240,16 @@ def _look_up(
     return digests, unread
 
 
+def _known_digest(path: Path | PixelImage, stat_index: StatIndex) -> bytes | None:
+    return path.digest if isinstance(path, PixelImage) else known_digest(path, stat_index)
+
+
 class _Run:
     """One extraction under way. Workers call ``process``; the caller's thread does the rest."""
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[Path | PixelImage],
         store: FeatureStore,
         make_engine: Callable[[], Engine],
         stat_index: StatIndex,
@@ -261,7 +263,7 @@ class _Run:
         self._engine_lock = threading.Lock()
         self._claim_lock = threading.Lock()
         self._claimed: set[bytes] = set()  # digests that some worker of this run decodes
-        self._pending: list[tuple[Sighting, NDArray[np.float32]]] = []
+        self._pending: list[tuple[bytes, Sighting | None, NDArray[np.float32]]] = []
         self._since = time.monotonic()
         self._digests = digests
         self._reused = {digest for digest in digests if digest is not None}
@@ -285,20 +287,20 @@ class _Run:
         known = []
         for reading in readings:
             self.done += 1
-            if reading.sighting is None:
+            if reading.digest is None:
                 self._failures[reading.position] = reading.failure or "unknown"
                 continue
-            self._digests[reading.position] = reading.sighting.digest
+            self._digests[reading.position] = reading.digest
             if reading.failure is not None:
                 self._failures[reading.position] = reading.failure
             elif reading.pixels is not None:
-                self._pending.append((reading.sighting, next(rows)))
+                self._pending.append((reading.digest, reading.sighting, next(rows)))
             else:
                 known.append(reading.sighting)
-                if reading.sighting.digest in self._store:
-                    self._reused.add(reading.sighting.digest)
-        self._stat_index.record(known)
-        gathered = sum(row.nbytes for _, row in self._pending[:1]) * len(self._pending)
+                if reading.digest in self._store:
+                    self._reused.add(reading.digest)
+        self._stat_index.record(filter(None, known))
+        gathered = sum(row.nbytes for *_, row in self._pending[:1]) * len(self._pending)
         if (
             len(self._pending) >= SEGMENT_ROWS
             or gathered >= SEGMENT_BYTES
@@ -311,12 +313,12 @@ class _Run:
         self._since = time.monotonic()
         if not self._pending:
             return
-        sightings = [sighting for sighting, _ in self._pending]
-        rows = np.stack([row for _, row in self._pending])
+        digests = [digest for digest, _, _ in self._pending]
+        rows = np.stack([row for *_, row in self._pending])
         widths = self._get_engine().widths
-        self._store.append([sighting.digest for sighting in sightings], rows, widths)
-        self._extracted.update(sighting.digest for sighting in sightings)
-        self._stat_index.record(sightings)
+        self._store.append(digests, rows, widths)
+        self._extracted.update(digests)
+        self._stat_index.record(sighting for _, sighting, _ in self._pending if sighting)
         self._pending.clear()
 
     def summary(self, seconds: float) -> Extraction:
@@ -332,7 +334,10 @@ class _Run:
             extracted=len(self._extracted),
             reused=len(reused),
             duplicates=len(held) - len(set(held)),
-            failures=[Failure(self._paths[i], self._failures[i]) for i in sorted(self._failures)],
+            failures=[
+                Failure(Path(str(self._paths[i])), self._failures[i])
+                for i in sorted(self._failures)
+            ],
             seconds=seconds,
             engine=self._engine.name if self._engine else None,
             device=self._engine.device if self._engine else None,
@@ -349,25 +354,33 @@ class _Run:
 
     def _read(self, position: int) -> _Reading:
         path = self._paths[position]
+        if isinstance(path, PixelImage):
+            return self._view(position, path)
         reading = _Reading(position)
         try:
-            now = time.time_ns()
-            with open(path, "rb") as file:
-                stat = os.fstat(file.fileno())
-                data = file.read()
+            reading.sighting, data = read_file(path)
         except OSError as error:
             reading.failure = f"cannot read: {error.strerror}"
             return reading
-        reading.sighting = Sighting(path, stat, now, hashlib.sha256(data).digest())
-        if not self._claim(reading.sighting.digest):
+        reading.digest = reading.sighting.digest
+        if not self._claim(reading.digest):
             return reading
         spec = self._store.spec
         try:
             reading.pixels = decode_views(
-                data, spec.input_size, spec.resize, spec.views, reading.sighting.digest
+                data, spec.input_size, spec.resize, spec.views, reading.digest
             )
         except DecodeError as error:
             reading.failure = str(error)
+        return reading
+
+    def _view(self, position: int, image: PixelImage) -> _Reading:
+        reading = _Reading(position, image.digest)
+        if self._claim(image.digest):
+            spec = self._store.spec
+            reading.pixels = resize_views(
+                image.pixels, spec.input_size, spec.resize, spec.views, image.digest
+            )
         return reading
 
     def _claim(self, digest: bytes) -> bool:
