@@ -136,7 +136,8 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         source = feature_source(self._options())
         features = _load(_images(X), source)
         self.feature_names_ = _names(source, features)
-        return features.X
+        X: NDArray[np.float32] = features.X
+        return X
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return features (n, d), float32, of images (n).
@@ -149,7 +150,8 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If X holds something else than images, or nothing.
         """
-        return _load(_images(X), feature_source(self._options())).X
+        rows: NDArray[np.float32] = _load(_images(X), feature_source(self._options())).X
+        return rows
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
         """Return a name for each column, such as ``conv_pw_13_relu_0``."""
