@@ -148,7 +148,7 @@ def test_wrong_usage_is_status_2(headstart, photographs):
             lambda parts: (
                 parts | {"manifest.json": parts["manifest.json"].replace(b'n": 2', b'n": 9')}
             ),
-            "model format 9, newer than this headstart's 1",
+            "model format 9, newer than this headstart's 2",
         ),
         (lambda parts: {"x": b""}, "is not a headstart model, or damaged"),
     ],
