@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..extract.backbones import find_backbone
 from ..extract.dataset import Dataset
-from ..extract.features import FeatureSource, load_features
-from ..extract.pipeline import Progress
-from .evaluate import Evaluation, PairedTest, evaluate, paired_test
-from .finetune import FineTuneSettings, fine_tune, freeze_boundary, hold_out, last_block
-from .fit import FittedHead, Table, fit_head, load_table
-from .heads import PROBE, Head, find_heads
-from .model import linear_layer, trained_parameters
+from ..extract.features import FeatureSource
+from .evaluate import Evaluation, PairedTest, paired_test
+from .finetune import FineTuneSettings, Stage, fine_tune_dataset
+from .fit import Table, fit_head, load_table
+from .heads import Head, find_heads
+from .model import trained_parameters
 from .resources import Cost, measured
-from .select import fit_calibrated
+from .unfreeze import find_depths
 
 RESULTS_VERSION = 1
-Stage = Callable[[str], Progress]  # what runs now → where to tell its progress
 
 
 @dataclass(frozen=True)
@@ -102,13 +99,13 @@ def compare(
         See :func:`headstart.extract.pipeline.check_failures`.
     """
     rows = find_heads(heads)
-    boundary = freeze_boundary(source)  # an error now, not after an extraction
+    find_depths(source, settings.unfreeze)  # an error now, not after an extraction
     table = load_table(dataset, source, max_failures, stage("features"))
     approaches = []
     for row in rows:
         stage(f"head {row.name}")
         approaches.append(_transfer(row, table, settings.seed))
-    approaches.append(_fine_tuned(table, source, boundary, settings, stage))
+    approaches.append(_fine_tuned(table, source, settings, stage))
     best = max((a for a in approaches if a.kind == "transfer"), key=lambda a: a.chosen_by)
     tuned = approaches[-1]
     test = paired_test(best.right, tuned.right, settings.seed)
@@ -184,61 +181,31 @@ def _transfer(head: Head, table: Table, seed: int) -> Approach:
 
 
 def _fine_tuned(
-    table: Table,
-    source: FeatureSource,
-    boundary: FeatureSource,
-    settings: FineTuneSettings,
-    stage: Stage,
+    table: Table, source: FeatureSource, settings: FineTuneSettings, stage: Stage
 ) -> Approach:
     with measured() as cost:
-        stage(f"head {PROBE.name}, to start fine-tuning from")
-        probe = fit_head(PROBE, table, settings.seed)
-        maps = load_features(
-            table.paths, boundary, stage(f"activations of {boundary.spec.layers[0]}")
-        ).X
-        fitting = table.split.fitting
-        kept, held = hold_out(table.y[fitting], table.groups[fitting], settings.seed)
-        kept, held = fitting[kept], fitting[held]
-        tuned = fine_tune(
-            source,
-            boundary,
-            maps[kept],
-            table.y[kept],
-            (maps[held], table.y[held]),
-            linear_layer(_refit(probe, table, kept, settings.seed)),
-            settings,
-            stage("fine-tuning, epochs"),
-        )
-        probabilities = tuned.predict_proba(maps[table.split.evaluation])
-    block = last_block(find_backbone(source.spec.backbone))
+        tuned = fine_tune_dataset(table, source, settings, stage)
+    if tuned.diverged is not None:
+        table.warnings.append(f"{tuned.name} diverged, its best weights count: {tuned.diverged}")
     return Approach(
-        name=f"fine-tuned from {block}",
+        name=tuned.name,
         kind="finetune",
-        chosen_by=tuned.history[tuned.epochs]["val_accuracy"],
-        evaluation=evaluate(table.y[table.split.evaluation], probabilities, table.split.name),
-        right=_right(probabilities, table),
+        chosen_by=tuned.chosen_by,
+        evaluation=tuned.evaluation,
+        right=_right(tuned.probabilities, table),
         cost=cost,
         trainable_parameters=tuned.trainable_parameters,
         budget={
-            "candidates": probe.choice.cv.candidates,
-            "epochs_allowed": settings.epochs,
-            "epochs_run": len(tuned.history) - 1,
+            "candidates": tuned.head.choice.cv.candidates,
+            "epochs_allowed": settings.epochs * len(tuned.unfreeze),
+            "epochs_run": sum(entry["epoch"] > 0 for entry in tuned.history),
             "epochs_kept": tuned.epochs,
-            "training_images": len(kept),
-            "held_out_images": len(held),
+            "training_images": tuned.training_images,
+            "held_out_images": tuned.held_out_images,
             "training_seconds": round(tuned.seconds, 3),
             "history": tuned.history,
         },
     )
-
-
-def _refit(probe: FittedHead, table: Table, rows: NDArray[np.intp], seed: int) -> Any:
-    """Fit the chosen head without the images held out to count epochs.
-
-    A head that had seen them would look perfect on them at epoch 0, and no
-    epoch of fine-tuning could look better.
-    """
-    return fit_calibrated(probe.choice, table.training(rows, seed)).estimator
 
 
 def _right(probabilities: NDArray[np.float64], table: Table) -> NDArray[np.bool_]:
