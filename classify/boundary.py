@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import DamagedSegmentError, FeatureStore, StatIndex, stat_index_path
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from ..extract.backbones import PIXELS
 from ..extract.dataset import shown
 from ..extract.engines import Engine
@@ -302,6 +303,26 @@ def in_bytes(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+def parse_bytes(text: str) -> int:
+    """Read a number of bytes, such as ``"500MB"``.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+
+    Examples
+    --------
+    >>> parse_bytes("1.5 GB")
+    1500000000
+    """
+    units = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?b|)", text.strip().casefold())
+    if found is None:
+        raise OptionError(f"a size is written like 500MB or 8GB, got {text!r}")
+    return int(float(found[1]) * units["" if found[2] == "b" else found[2]])
 
 
 class Stream:

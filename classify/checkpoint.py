@@ -127,7 +127,7 @@ class Checkpoint:
             If the file is damaged.
         """
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with open(self.path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 log = json.loads(file[_LOG].tobytes())
                 names = sorted(file.files)  # each array is checked against its CRC-32
                 arrays: dict[str, Any] = {
