@@ -24,11 +24,11 @@ from .checkpoint import Checkpoint, Position
 from .evaluate import Evaluation, evaluate
 from .fit import FittedHead, Table, fit_head
 from .heads import PROBE
+from .loop import Examples, Pace, Tell, predict_logits, prepare, train
 from .maps import Augmentation, Budget, EpochMaps, Parts
 from .model import linear_layer
 from .network import Arrays, Network, weight_change
 from .select import fit_calibrated
-from .loop import Examples, Pace, Tell, predict_logits, prepare, train
 from .tuned import TunedModel
 from .unfreeze import Depth, find_depths
 

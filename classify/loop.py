@@ -162,7 +162,7 @@ def train(
     ):
         epoch = position.epoch + 1
         begin = time.perf_counter()
-        figures, diverged = _epoch(model, examples, pace, epoch, stage, tell)
+        figures, diverged = run_epoch(model, examples, pace, epoch, stage, tell)
         if diverged is None:
             figures |= _held_out(upper, examples, pace)
             diverged = _divergence(figures["val_loss"], model, f"held out, after epoch {epoch}")
@@ -188,7 +188,7 @@ def predict_logits(upper: Upper, stream: Stream, batch_size: int) -> NDArray[np.
     return logits
 
 
-def _epoch(
+def run_epoch(
     model: Any, examples: Examples, pace: Pace, epoch: int, stage: int, tell: Tell
 ) -> tuple[dict[str, float], str | None]:
     """Run one epoch; return its figures, and what went wrong where it diverged."""

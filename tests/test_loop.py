@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from headstart.classify.checkpoint import Position
+from headstart.classify.loop import Examples, Pace, _divergence, predict_logits, prepare, train
 from headstart.classify.network import HEAD, Upper
-from headstart.classify.training import Examples, Pace, _divergence, predict_logits, prepare, train
 from headstart.extract.blocks import Block
 from headstart.extract.loading import load_keras
 
@@ -183,7 +183,7 @@ def test_two_devices_learn_what_one_does():
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
         import numpy as np
-        import test_training as t
+        import test_loop as t
         one = t.network()
         alone, _, _ = t.run(one)
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
