@@ -32,7 +32,7 @@ def job(tmp_path_factory):
             for number in range(10):
                 part = "train" if number < 7 else "validation"
                 paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
-        source = feature_source(FeatureOptions(cache=root / "cache"))
+        source = feature_source(FeatureOptions(cache=root / "cache", engine="tensorflow"))
         dataset = read_dataset(root / "data")
         yield dataset, source, load_table(dataset, source)
 
