@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ..errors import OptionError
 from ..extract.backbones import find_backbone
-from ..extract.choose import main_memory
+from ..extract.choose import free_memory
 from ..extract.engines import computing_in
 from ..extract.features import FeatureSource
 from ..extract.loading import load_keras, load_tensorflow
@@ -115,7 +115,7 @@ class FineTuneSettings:
 
     def budget(self) -> Budget:
         """Return what boundary maps may take."""
-        memory = self.memory_budget or int(MEMORY_SHARE * main_memory())
+        memory = self.memory_budget or int(MEMORY_SHARE * free_memory())
         return Budget(self.cache_budget, memory)
 
     def pace(self) -> Pace:

@@ -121,7 +121,7 @@ def _through_network(
         run = functools.partial(extract_passing, block, source, store, make_engine)
         extraction, maps, found = read_features(store, run)
         if found:
-            parts.append(model.predict_proba(maps))
+            parts.append(model.predict_proba(maps[:]))
         positions += [low + at for at in found]
         failures += extraction.failures
         store.forget()
