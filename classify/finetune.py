@@ -18,7 +18,7 @@ from ..extract.choose import free_memory
 from ..extract.engines import computing_in
 from ..extract.features import FeatureSource
 from ..extract.loading import load_keras, load_tensorflow
-from .boundary import boundary_source
+from .boundary import Stream, boundary_source
 from .calibrate import fit_temperature, softmax
 from .checkpoint import Checkpoint, Position
 from .evaluate import Evaluation, evaluate
@@ -27,7 +27,7 @@ from .heads import PROBE
 from .loop import Examples, Pace, Tell, predict_logits, prepare, train
 from .maps import Augmentation, Budget, EpochMaps, Parts
 from .model import linear_layer
-from .network import Arrays, Network, weight_change
+from .network import Arrays, Network, Upper, weight_change
 from .select import fit_calibrated
 from .tuned import TunedModel
 from .unfreeze import Depth, find_depths
@@ -226,72 +226,115 @@ def fine_tune_dataset(
     probe = fit_head(PROBE, table, settings.seed)
     begin = time.perf_counter()
     parts = _parts(table, settings.seed)
-    checkpoint = Checkpoint.of(source.cache, _identity(table, parts, source, settings))
-    position = _position(checkpoint, settings, source)
-    strategy = _strategy()
-    with strategy.scope():
-        network = _network(table, source)
-        network.set_head(*linear_layer(_refit(probe, table, parts.training, settings.seed)))
-    before: dict[str, Arrays] = {}
-    pace, diverged = settings.pace(), None
-    for number, depth in enumerate(depths):
-        with strategy.scope():
-            upper = network.above(depth.below)
-            prepare(upper, pace, len(parts.training))
-        before = upper.values() | before  # as it was before any stage
-        if position.stage > number:
-            continue  # what this one learnt, the later one's checkpoint holds
-        if position.stage < number:
-            position.begin(number)
-        maps = _maps(depth, network, table, parts, source, settings, stage)
-        examples = Examples(
-            maps.training, table.y[parts.training], maps.held_out(), table.y[parts.held_out]
-        )
-        tell = stage(f"fine-tuning from {depth.name}")
-        announce = source.options.announce
-        diverged = train(upper, examples, pace, position, checkpoint.save, tell, announce)
-        if diverged is not None:
-            break
-    kept = [position.best(number) for number in range(position.stage + 1)]
-    epochs = sum(entry["epoch"] for entry in kept)
-    temperature = 1.0
-    if epochs:  # else the head's own calibration stands: it has seen more images
-        logits = predict_logits(upper, examples.held, pace.batch_size)
-        temperature = fit_temperature(logits, table.y[parts.held_out])
-    logits = predict_logits(upper, maps.evaluation(), pace.batch_size)
+    layer = linear_layer(_refit(probe, table, parts.training, settings.seed))
+    trained = _train_stages(depths, layer, table, parts, source, settings, stage)
+    temperature = _temperature(trained, table.y[parts.held_out], settings)
+    logits = predict_logits(trained.upper, trained.maps.evaluation(), settings.batch_size)
     probabilities = softmax(logits / temperature)
-    truth = table.y[parts.evaluation]
-    checkpoint.remove()
-    name = f"fine-tuned from {depth.name}"
-    model = TunedModel(
-        name=name,
-        classes=table.classes,
-        spec=maps.source.spec,
-        features=source.spec,
-        weights=source.options.named_weights,
-        arrays=[weight.numpy() for weight in upper.model.weights],
-        temperature=temperature,
-        record={},
-    )
+    upper, history = trained.upper, trained.position.history
+    name = f"fine-tuned from {trained.depth.name}"
     return FineTunedResult(
         name=name,
         unfreeze=[depth.name for depth in depths],
         head=probe,
         probabilities=probabilities,
-        evaluation=evaluate(truth, probabilities, table.split.name),
-        chosen_by=kept[-1]["val_accuracy"],
-        history=position.history,
-        epochs=epochs,
-        moved=weight_change(upper.by_block(before), upper.by_block(upper.values())),
+        evaluation=evaluate(table.y[parts.evaluation], probabilities, table.split.name),
+        chosen_by=trained.position.best(trained.position.stage)["val_accuracy"],
+        history=history,
+        epochs=trained.epochs,
+        moved=weight_change(upper.by_block(trained.before), upper.by_block(upper.values())),
         temperature=temperature,
         seconds=time.perf_counter() - begin,
-        boundary=maps.describe(),
+        boundary=trained.maps.describe(),
         trainable_parameters=sum(int(np.prod(w.shape)) for w in upper.model.trainable_weights),
         training_images=len(parts.training),
         held_out_images=len(parts.held_out),
-        model=model,
-        diverged=diverged,
+        model=TunedModel(
+            name=name,
+            classes=table.classes,
+            spec=trained.maps.source.spec,
+            features=source.spec,
+            weights=source.options.named_weights,
+            arrays=[weight.numpy() for weight in upper.model.weights],
+            temperature=temperature,
+            record={},
+        ),
+        diverged=trained.diverged,
     )
+
+
+@dataclass
+class _Trained:
+    """What is there after the last stage that ran."""
+
+    depth: Depth
+    upper: Upper
+    maps: EpochMaps
+    held: Stream
+    position: Position
+    before: dict[str, Arrays]  # layer to its weights as they were before any stage
+    diverged: str | None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs whose weights were kept, over all stages."""
+        stages = range(self.position.stage + 1)
+        return sum(self.position.best(number)["epoch"] for number in stages)
+
+
+def _train_stages(
+    depths: list[Depth],
+    layer: tuple[NDArray[np.float32], NDArray[np.float32]],
+    table: Table,
+    parts: Parts,
+    source: FeatureSource,
+    settings: FineTuneSettings,
+    stage: Stage,
+) -> _Trained:
+    """Train stage by stage, each from what the one before has learnt."""
+    pace, announce = settings.pace(), source.options.announce
+    checkpoint = Checkpoint.of(source.cache, _identity(table, parts, source, settings))
+    position = _position(checkpoint, settings, announce)
+    strategy = _strategy()
+    with strategy.scope():
+        network = _network(table, source)
+        network.set_head(*layer)
+    before: dict[str, Arrays] = {}
+    for number, depth in enumerate(depths):
+        with strategy.scope():
+            upper = network.above(depth.below)
+            prepare(upper, pace, len(parts.training))
+        before = upper.values() | before
+        if position.stage > number:
+            continue  # what this one learnt, the later one's checkpoint holds
+        if position.stage < number:
+            position.begin(number)
+        maps = EpochMaps(
+            boundary_source(source, depth.below),
+            network.width(depth.below),
+            table.paths,
+            table.features.digests,
+            parts,
+            settings.augmentation(),
+            settings.epochs,
+            settings.budget(),
+            stage,
+        )
+        held = maps.held_out()
+        examples = Examples(maps.training, table.y[parts.training], held, table.y[parts.held_out])
+        tell = stage(f"fine-tuning from {depth.name}")
+        diverged = train(upper, examples, pace, position, checkpoint.save, tell, announce)
+        if diverged is not None:
+            break
+    checkpoint.remove()
+    return _Trained(depth, upper, maps, held, position, before, diverged)
+
+
+def _temperature(trained: _Trained, y_held: NDArray[np.intp], settings: FineTuneSettings) -> float:
+    """Calibrate on the images held out; the head's own calibration has seen more of them."""
+    if not trained.epochs:
+        return 1.0
+    return fit_temperature(predict_logits(trained.upper, trained.held, settings.batch_size), y_held)
 
 
 def _parts(table: Table, seed: int) -> Parts:
@@ -304,25 +347,32 @@ def _identity(
     table: Table, parts: Parts, source: FeatureSource, settings: FineTuneSettings
 ) -> dict[str, Any]:
     """Return everything that decides how a run goes."""
-    digests = table.features.digests
     data = hashlib.sha256()
     for rows in (parts.training, parts.held_out):
         for row in rows:
-            data.update(digests[row] + table.classes[table.y[row]].encode("utf-8", "replace"))
-    return {"data": data.hexdigest(), "spec": source.spec.to_json(), **settings.to_dict()}
+            label = table.classes[table.y[row]].encode("utf-8", "surrogateescape")
+            data.update(table.features.digests[row] + len(label).to_bytes(4, "big") + label)
+    return {
+        "data": data.hexdigest(),
+        "spec": source.spec.to_json(),
+        "keras": load_keras().__version__,  # which decides the order of a network's variables
+        **settings.to_dict(),
+    }
 
 
 def _position(
-    checkpoint: Checkpoint, settings: FineTuneSettings, source: FeatureSource
+    checkpoint: Checkpoint, settings: FineTuneSettings, announce: Callable[[str], None]
 ) -> Position:
     """Return where the run stands: at its start unless it is to be resumed."""
     if not settings.resume:
+        if checkpoint.path.exists():
+            announce("this run was begun before: --resume would go on after its last epoch")
         return Position()
     position = checkpoint.load()
     if position is None:
-        source.options.announce("nothing to resume: this run has no checkpoint, it begins anew")
+        announce("nothing to resume: this run has no checkpoint, it begins anew")
         return Position()
-    source.options.announce(f"resuming after epoch {position.epoch} of stage {position.stage + 1}")
+    announce(f"resuming after epoch {position.epoch} of stage {position.stage + 1}")
     return position
 
 
@@ -339,28 +389,6 @@ def _network(table: Table, source: FeatureSource) -> Network:
     with computing_in(source.spec.precision):
         backbone = find_backbone(source.spec.backbone).load(source.weights)
     return Network(source.spec, backbone, len(table.classes))
-
-
-def _maps(
-    depth: Depth,
-    network: Network,
-    table: Table,
-    parts: Parts,
-    source: FeatureSource,
-    settings: FineTuneSettings,
-    stage: Stage,
-) -> EpochMaps:
-    return EpochMaps(
-        boundary_source(source, depth.below),
-        network.width(depth.below),
-        table.paths,
-        table.features.digests,
-        parts,
-        settings.augmentation(),
-        settings.epochs,
-        settings.budget(),
-        stage,
-    )
 
 
 def _refit(probe: FittedHead, table: Table, rows: NDArray[np.intp], seed: int) -> Any:
