@@ -252,7 +252,7 @@ def fine_tune_dataset(
         model=TunedModel(
             name=name,
             classes=table.classes,
-            spec=trained.maps.source.spec,
+            spec=trained.maps.spec,
             features=source.spec,
             weights=source.options.named_weights,
             arrays=[weight.numpy() for weight in upper.model.weights],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache.spec import FeatureSpec
 from ..errors import unknown
 from ..extract.features import FeatureSource
 from ..extract.pipeline import Progress
@@ -170,6 +171,12 @@ class EpochMaps:
         """Return the maps of the evaluation split; training is over."""
         self._last = None
         return self._open(self._parts.evaluation, ORIGINAL, TRAINING_SHARE)
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """What a saved network reads: the maps as they were kept."""
+        spec = self.source.spec
+        return replace(spec, storage=self.keeping.storage or spec.storage)
 
     def describe(self) -> dict[str, Any]:
         """Return how the maps were kept, for the record."""

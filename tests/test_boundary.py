@@ -108,6 +108,17 @@ def test_the_size_is_stated_and_the_budget_decides(images, budget, storage, says
     assert says in line
 
 
+def test_a_network_remembers_how_its_maps_were_kept(images):
+    source, paths, digests, truth = images
+    parts = Parts(np.arange(6), np.arange(6, 9), np.arange(9, 12))
+    budget = Budget(12 * 12 * 2, MB)
+    maps = EpochMaps(source, 12, paths, digests, parts, Augmentation(), 4, budget, silent)
+    assert maps.spec == replace(source.spec, storage="float16")
+    assert maps.describe()["bytes_written"] == 288
+    every = np.arange(6)
+    np.testing.assert_allclose(maps.training(1).read(every), truth[:6], rtol=1e-3)
+
+
 def test_maps_that_are_cached_already_need_no_budget(images):
     source, paths, digests, _ = images
     load_features(paths, source)
@@ -141,6 +152,8 @@ def test_each_epoch_sees_its_own_view_and_the_others_the_original(images, fake_e
     np.testing.assert_array_equal(maps.held_out().read(np.arange(3)), truth[6:9])
     np.testing.assert_array_equal(maps.evaluation().read(np.arange(3)), truth[9:])
     assert fake_engine.images == 6 + 2 * 6
+
+    assert maps.spec == source.spec
 
     passing = opened("on-the-fly")
     np.testing.assert_array_equal(passing.training(2).read(every), second)
