@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--vgg16-images", type=int, default=96)
+    parser.add_argument("--only", choices=["mobilenet", "vgg16"])
     options = parser.parse_args()
     tables, losses = {}, {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -47,6 +48,8 @@ def main() -> None:
         if VGG16.exists():
             jobs.append(("vgg16", str(VGG16), "block5", options.vgg16_images))
         for backbone, weights, unfreeze, count in jobs:
+            if options.only not in (None, backbone):
+                continue
             job = Job(folder, Path(scratch), backbone, weights, unfreeze, count)
             losses[backbone] = job.disagreement()
             title = f"{backbone}, --unfreeze {unfreeze}, {count} of {folder.name}"
