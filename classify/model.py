@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
+from .abstain import Abstainer
 
 FORMAT_VERSION = 2  # 1 held scikit-learn's calibration, before the first release
 MANIFEST = "manifest.json"
 HEAD = "head.skops"
+ABSTENTION = "abstention.npz"
 
 # What skops does not trust by itself; data all of it, none of it runs code from the file.
 TRUSTED = [
@@ -54,6 +56,8 @@ class Model:
         ``"imagenet"`` or the weights file given at training.
     record : dict
         What ``fit head`` reported.
+    abstainer : Abstainer, optional
+        What ``predict --abstain`` needs.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Model:
     spec: FeatureSpec
     weights: str
     record: dict[str, Any]
+    abstainer: Abstainer | None = None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
@@ -69,7 +74,7 @@ class Model:
         return probabilities
 
     def save(self, path: Path) -> None:
-        """Write one file: a zip of JSON and a skops head, each part checksummed.
+        """Write one file: a zip of JSON, a skops head and arrays, each part checksummed.
 
         Raises
         ------
@@ -78,7 +83,9 @@ class Model:
         """
         import skops.io
 
-        head = skops.io.dumps(self.estimator)
+        parts = {HEAD: skops.io.dumps(self.estimator)}
+        if self.abstainer is not None:
+            parts[ABSTENTION] = self.abstainer.to_bytes()
         manifest = {
             "format_version": FORMAT_VERSION,
             "created_by": f"headstart {__version__}",
@@ -87,14 +94,15 @@ class Model:
             "spec": json.loads(self.spec.to_json()),
             "weights": self.weights,
             "record": self.record,
-            "sha256": {HEAD: hashlib.sha256(head).hexdigest()},
+            "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
         }
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
                 file.writestr(MANIFEST, json.dumps(manifest, indent=1))
-                file.writestr(HEAD, head)
+                for name, data in parts.items():
+                    file.writestr(name, data)
             os.replace(temporary, path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
@@ -119,9 +127,9 @@ def load(path: str | os.PathLike[str]) -> Model:
     try:
         with zipfile.ZipFile(path) as file:
             manifest = json.loads(file.read(MANIFEST))
-            head = file.read(HEAD)
+            checksums = dict(manifest["sha256"])
+            parts = {name: file.read(name) for name in {HEAD, *checksums}}
         version = int(manifest["format_version"])
-        checksum = manifest["sha256"][HEAD]
     except FileNotFoundError:
         raise ModelError(f"no model file {path}; 'fit head --out FILE' writes one") from None
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
@@ -136,16 +144,18 @@ def load(path: str | os.PathLike[str]) -> Model:
             f"{path} has model format {version}, {age} than this headstart's {FORMAT_VERSION}: "
             f"{remedy}"
         )
-    if hashlib.sha256(head).hexdigest() != checksum:
-        raise ModelError(f"{path} is damaged: {HEAD} does not match its checksum")
+    for name, data in parts.items():
+        if hashlib.sha256(data).hexdigest() != checksums.get(name):
+            raise ModelError(f"{path} is damaged: {name} does not match its checksum")
     spec = FeatureSpec.from_json(json.dumps(manifest["spec"]))
     return Model(
         name=manifest["head"],
-        estimator=_load_head(head, path),
+        estimator=_load_head(parts[HEAD], path),
         classes=list(manifest["classes"]),
         spec=spec,
         weights=manifest["weights"],
         record=manifest["record"],
+        abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
     )
 
 
