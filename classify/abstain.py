@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache.rows import blocks, take
 from ..errors import ModelError, OptionError
 from .evaluate import wilson
+from .training import Training
 
 # Of the curve in the record; any other coverage is looked up from the same out-of-fold scores.
 COVERAGES = (*(percent / 100 for percent in range(10, 95, 10)), 0.95, 0.96, 0.97, 0.98, 0.99, 1.0)
@@ -101,7 +102,11 @@ class Abstainer:
         OptionError
             If it is not over 0 and up to 1.
         """
-        check_coverage(coverage)
+        if not 0 < coverage <= 1:
+            raise OptionError(
+                f"--abstain takes the share of images to label, over 0 and up to 1 such as 0.95, "
+                f"not {coverage:g}"
+            )
         n = len(self.right)
         left_out = n + 1 - math.ceil(coverage * (n + 1) - 1e-9)
         return float(np.sort(self.out_of_fold_scores)[left_out - 1]) if left_out else 0.0
@@ -141,22 +146,13 @@ class Abstainer:
         return read
 
 
-def make_abstainer(
-    X: NDArray[np.float32],
-    y: NDArray[np.intp],
-    folds: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
-    out_of_fold: NDArray[np.float64],
-) -> Abstainer:
+def make_abstainer(training: Training, out_of_fold: NDArray[np.float64]) -> Abstainer:
     """Gather what abstention needs from training images.
 
     Parameters
     ----------
-    X : ndarray, shape (n, d), float32
-        Features.
-    y : ndarray of int, shape (n,)
-        Class indices, 0 to k - 1.
-    folds : sequence of (train rows, held-out rows)
-        Each row is held out once.
+    training : Training
+        Features, classes and folds.
     out_of_fold : ndarray, shape (n, k)
         Calibrated probabilities of each row, from a fit without it.
 
@@ -165,15 +161,16 @@ def make_abstainer(
     >>> X = np.array([[1, 0], [2, 1], [0, 1], [1, 2]], dtype=np.float32)
     >>> rows, sure = np.arange(4), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]])
     >>> folds = [(rows[::2], rows[1::2]), (rows[1::2], rows[::2])]
-    >>> abstainer = make_abstainer(X, np.array([0, 0, 1, 1]), folds, sure)
+    >>> abstainer = make_abstainer(Training(X, np.array([0, 0, 1, 1]), folds), sure)
     >>> strange, undecided = np.array([[1, -1]], dtype=np.float32), np.array([[0.5, 0.5]])
     >>> bool(abstainer.judge(strange, undecided)[0] < abstainer.threshold(0.8))
     True
     """
-    k = out_of_fold.shape[1]
+    X, y, k = training.X, training.y, out_of_fold.shape[1]
     similarity = np.empty(len(y), dtype=np.float32)
-    for train, held_out in folds:
-        similarity[held_out] = class_similarity(X[held_out], class_means(X[train], y[train], k))
+    for rows, held_out in training.folds:
+        means = class_means(take(X, rows), y[rows], k)
+        similarity[held_out] = class_similarity(take(X, held_out), means)
     return Abstainer(
         means=class_means(X, y, k),
         confidence=out_of_fold.max(axis=1),
@@ -182,33 +179,17 @@ def make_abstainer(
     )
 
 
-def class_means(X: NDArray[np.float32], y: NDArray[np.intp], k: int) -> NDArray[np.float32]:
+def class_means(X: Any, y: NDArray[np.intp], k: int) -> NDArray[np.float32]:
     """Return each class's mean direction, (k, d), of length 1; 0 for a class without images."""
     sums = np.zeros((k, X.shape[1]), dtype=np.float32)
-    for c in np.unique(y):
-        sums[c] = _unit(X[y == c]).sum(axis=0)
+    for block in blocks(X):
+        sums += np.eye(k, dtype=np.float32)[y[block]].T @ _unit(X[block])
     return _unit(sums)
 
 
-def class_similarity(X: NDArray[np.float32], means: NDArray[np.float32]) -> NDArray[np.float32]:
+def class_similarity(X: Any, means: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the highest cosine of features (n, d) with class means (k, d), (n,)."""
-    similarity: NDArray[np.float32] = (_unit(X) @ means.T).max(axis=1)
-    return similarity
-
-
-def check_coverage(coverage: float) -> None:
-    """Refuse a coverage that no threshold can have.
-
-    Raises
-    ------
-    OptionError
-        If it is not over 0 and up to 1.
-    """
-    if not 0 < coverage <= 1:
-        raise OptionError(
-            f"--abstain takes the share of images to label, over 0 and up to 1 such as 0.95, "
-            f"not {coverage:g}"
-        )
+    return np.concatenate([(_unit(X[block]) @ means.T).max(axis=1) for block in blocks(X)])
 
 
 def coverage_and_risk(

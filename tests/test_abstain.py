@@ -17,6 +17,7 @@ from headstart.classify.abstain import (
     make_abstainer,
 )
 from headstart.classify.evaluate import wilson
+from headstart.classify.training import Training
 from headstart.errors import ModelError, OptionError
 
 COVERAGE = st.floats(0.001, 1.0)
@@ -105,7 +106,7 @@ def test_similarity_finds_strangers_of_whom_the_head_is_sure():
     folds = [(rows[rows % 4 != at], rows[rows % 4 == at]) for at in range(4)]
     sure = random.uniform(0.9, 0.99, 80)
     out_of_fold = np.where(y[:, None] == [0, 1], sure[:, None], 1 - sure[:, None])
-    abstainer = make_abstainer(X, y, folds, out_of_fold)
+    abstainer = make_abstainer(Training(X, y, folds), out_of_fold)
     strangers = np.array([[0, 0, 5, 1], [0, 0, 1, 5]], dtype=np.float32)
     scores = abstainer.judge(strangers, np.array([[0.999, 0.001], [0.001, 0.999]]))
     assert (scores < abstainer.threshold(0.95)).all()
@@ -116,7 +117,7 @@ def test_an_images_similarity_comes_from_means_without_it():
     X = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 1]], dtype=np.float32)
     y = np.array([0, 0, 1, 1, 1])
     folds = [(np.array([0, 2, 4]), np.array([1, 3])), (np.array([1, 3]), np.array([0, 2, 4]))]
-    abstainer = make_abstainer(X, y, folds, np.eye(2)[y])
+    abstainer = make_abstainer(Training(X, y, folds), np.eye(2)[y])
     assert abstainer.similarity[4] == pytest.approx(np.sqrt(0.5))
     assert class_similarity(X, abstainer.means)[4] > 0.8  # the full means have seen it
 
