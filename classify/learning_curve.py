@@ -205,7 +205,7 @@ def subset_targets(counts: NDArray[np.intp], least: int = 2) -> list[NDArray[np.
     Examples
     --------
     >>> [targets.tolist() for targets in subset_targets(np.array([8, 16]))]
-    [[2, 3], [3, 6], [5, 9], [8, 16]]
+    [[2, 4], [4, 8], [8, 16]]
     """
     halvings = max(0, int(math.log2(counts.mean() / least)))
     targets = []

@@ -223,3 +223,21 @@ def test_a_model_saved_without_out_of_fold_scores_says_that_it_cannot_abstain(
     assert status == 1
     assert "saved without the out-of-fold scores that --abstain needs" in err.splitlines()[-1]
     assert headstart("predict", path, photographs)[0] == 0
+
+
+def test_a_learning_curve_prints_its_contract_and_a_sentence(headstart, photographs):
+    status, out, _ = headstart("fit", "learning-curve", photographs, "--seeds", "2", "--json")
+    told = json.loads(out)
+    assert status == 0
+    assert set(told) >= {"version", "model", "points", "evaluation", "extrapolation", "conclusion"}
+    assert set(told["points"][0]) >= {"images_a_class", "images", "accuracy", "ci95", "seeds"}
+
+    status, out, err = headstart("fit", "learning-curve", photographs, "--seeds", "1")
+    assert status == 0
+    assert out.splitlines()[0].startswith("images a class")
+    assert out.splitlines()[-1] == told["conclusion"]
+    assert "warning: 3 of 3 classes have fewer than 20 training images" in err
+    status, _, err = headstart("fit", "learning-curve", photographs, "--model", "all")
+    assert status == 1
+    assert err.splitlines()[-1].startswith("error: unknown head 'all'")
+    assert headstart("fit", "learning-curve", photographs, "--seeds", "0")[0] == 2
