@@ -72,9 +72,7 @@ class Abstainer:
         second = _count_up_to(self.similarity, similarity) + 1
         return _harmonic_mean(first, second) / (n + 1)
 
-    def judge(
-        self, X: NDArray[np.float32], probabilities: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def judge(self, X: Any, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the scores of features (m, d) with predicted probabilities (m, k)."""
         return self.scores(probabilities.max(axis=1), class_similarity(X, self.means))
 

@@ -216,7 +216,7 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
     calibrated = fit_calibrated(choice, table.training(fitting, seed))
     estimator = calibrated.estimator
     seconds = time.perf_counter() - begin
-    abstainer = make_abstainer(training, calibrated.out_of_fold)
+    abstainer = make_abstainer(table.training(fitting, seed), calibrated.out_of_fold)
     rows = table.split.evaluation
     scores = class_scores(estimator.estimator_, take(table.X, rows))
     probabilities = softmax(scores / estimator.temperature_)
@@ -312,7 +312,7 @@ def fit_heads(
 def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) -> dict[str, Any]:
     """Return the ``fit head`` contract for one head."""
     rows = table.split.evaluation
-    usual = fitted.abstainer.judge(table.X[rows], fitted.probabilities)
+    usual = fitted.abstainer.judge(take(table.X, rows), fitted.probabilities)
     right = fitted.probabilities.argmax(axis=1) == table.y[rows]
     return {
         "model": fitted.head.name,

@@ -17,7 +17,7 @@ from ..extract.pipeline import Progress
 from .fit import Table, load_table
 from .heads import Head, find_head
 from .power_law import LEAST_SIZES, extrapolate
-from .select import choose, choose_layers, fit_calibrated, make_folds
+from .select import choose, choose_layers, fit_calibrated, make_folds, sample
 from .training import Training
 
 Rows = NDArray[np.intp]
@@ -176,14 +176,21 @@ def curve_points(
 
 def _hits(head: Head, table: Table, rows: Rows, seed: int, *, automatic: bool) -> NDArray[np.bool_]:
     """Choose and fit on some rows, label the evaluation split: (n evaluation,)."""
-    folds = make_folds(table.y[rows], table.groups[rows], seed)
-    training = Training(take(table.X, rows), table.y[rows], folds)
+
+    def training(rows: Rows) -> Training:
+        folds = make_folds(table.y[rows], table.groups[rows], seed)
+        return Training(take(table.X, rows), table.y[rows], folds)
+
+    whole = training(rows)
+    drawn = sample(whole.y, table.groups[rows], seed)
+    chosen_on = whole if len(drawn) == len(rows) else training(rows[drawn])
     taps = table.taps
     if taps is not None and automatic:
-        taps, _ = choose_layers(training, seed, taps)
-    estimator = fit_calibrated(choose(head, training, seed, taps), training).estimator
+        taps, _ = choose_layers(chosen_on, seed, taps)
+    estimator = fit_calibrated(choose(head, chosen_on, seed, taps), whole).estimator
     evaluation = table.split.evaluation
-    right: NDArray[np.bool_] = estimator.predict(table.X[evaluation]) == table.y[evaluation]
+    predicted = estimator.predict(take(table.X, evaluation))
+    right: NDArray[np.bool_] = predicted == table.y[evaluation]
     return right
 
 
