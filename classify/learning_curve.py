@@ -170,7 +170,8 @@ def curve_points(
             hits.append(_hits(head, table, pool[rows], seed + number, automatic=automatic))
             done += 1
             progress(done, total)
-        points.append(Point(means[at] / len(table.classes), round(means[at]), np.stack(hits)))
+        size = round(means[at] / len(table.classes), 2)
+        points.append(Point(size, round(means[at]), np.stack(hits)))
     return points
 
 
