@@ -97,8 +97,7 @@ def learning_curve(
     head = find_head(name)  # a typing error must not cost an extraction
     table = load_table(dataset, source, max_failures, stage("extracting"))
     tell = stage(f"fitting {head.name} on subsets")
-    automatic = source.options.layers == ("auto",)
-    points = curve_points(head, table, seeds, seed, automatic=automatic, progress=tell)
+    points = curve_points(head, table, seeds, seed, tell)
     told = [point.to_dict() for point in points]
     evaluation = len(table.split.evaluation)
     extrapolation = None
@@ -127,8 +126,6 @@ def curve_points(
     table: Table,
     seeds: int,
     seed: int,
-    *,
-    automatic: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> list[Point]:
     """Fit and evaluate a head on nested subsets of every size.
@@ -143,8 +140,6 @@ def curve_points(
         Subsets of each size but the largest, which is one: all images.
     seed : int
         The first of the seeds.
-    automatic : bool
-        Each subset chooses layers and views, too.
     progress : callable
         Told ``(done, total)`` fits.
 
@@ -167,7 +162,7 @@ def curve_points(
     for at in kept:
         hits = []
         for number, rows in enumerate(levels[at]):
-            hits.append(_hits(head, table, pool[rows], seed + number, automatic=automatic))
+            hits.append(_hits(head, table, pool[rows], seed + number))
             done += 1
             progress(done, total)
         size = round(means[at] / len(table.classes), 2)
@@ -175,7 +170,7 @@ def curve_points(
     return points
 
 
-def _hits(head: Head, table: Table, rows: Rows, seed: int, *, automatic: bool) -> NDArray[np.bool_]:
+def _hits(head: Head, table: Table, rows: Rows, seed: int) -> NDArray[np.bool_]:
     """Choose and fit on some rows, label the evaluation split: (n evaluation,)."""
 
     def training(rows: Rows) -> Training:
@@ -186,8 +181,8 @@ def _hits(head: Head, table: Table, rows: Rows, seed: int, *, automatic: bool) -
     drawn = sample(whole.y, table.groups[rows], seed)
     chosen_on = whole if len(drawn) == len(rows) else training(rows[drawn])
     taps = table.taps
-    if taps is not None and automatic:
-        taps, _ = choose_layers(chosen_on, seed, taps)
+    if table.layers_open and taps is not None:
+        taps = choose_layers(head, chosen_on, seed, taps)
     estimator = fit_calibrated(choose(head, chosen_on, seed, taps), whole).estimator
     evaluation = table.split.evaluation
     predicted = estimator.predict(take(table.X, evaluation))

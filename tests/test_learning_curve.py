@@ -170,3 +170,12 @@ def test_an_unknown_head_is_refused_before_anything_is_extracted(run, photograph
 def test_a_gain_under_one_image_is_called_none(gain, interval, line):
     extrapolation = {"images_a_class": 40, "accuracy": 0.9, "gain": gain, "gain_ci95": interval}
     assert conclude(6, extrapolation, 200).startswith(line)
+
+
+def test_each_subset_chooses_layers_and_views_too(photographs, fake_engine, tmp_path):
+    options = FeatureOptions(
+        make_engine=fake_engine, cache=tmp_path, views="original,flip", layers=("auto",)
+    )
+    source = feature_source(options)
+    told = learning_curve(read_dataset(photographs), source, "logreg", 1, 0, silent)
+    assert told["points"][-1]["accuracy"] == 1
