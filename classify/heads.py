@@ -46,6 +46,9 @@ class Head:
     saves : bool
         Whether a file of it can be read back safely. Trees cannot: their arrays
         are walked without bounds, so a crafted file could corrupt memory.
+    least : int
+        Images a class from which it can be chosen: what learns how a class varies needs
+        two in each fold's training part.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Head:
     path: dict[str, list[float]] = field(default_factory=dict)
     fast: bool = True
     saves: bool = True
+    least: int = 2
 
     def pipeline(
         self, seed: int, taps: TapSelector | None = None, class_weight: str | None = None
@@ -105,6 +109,7 @@ HEADS = {
             lambda _: CentroidHead(),
             PowerScaler,
             {"head__shrink_threshold": [10.0, 3.0, 1.0, 0.3, 0.1], **_POWERS},
+            least=3,
         ),
         Head(
             "gaussian-nb",
@@ -149,6 +154,7 @@ HEADS = {
                     0.02,
                 ]
             },
+            least=3,
         ),
         Head(
             "logreg",
@@ -164,7 +170,7 @@ HEADS = {
             lambda _: HingeHead(),
             PowerScaler,
             _POWERS,
-            {"head__C": _log_spaced(-7, 1, 33)},
+            {"head__C": _log_spaced(-6, -1, 21)},
         ),
         Head(
             "svm",

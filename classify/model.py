@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
+from .abstain import Abstainer
 from .parts import read_parts, write_parts
 from .tuned import TunedModel, assemble_tuned, tuned_from
 
 HEAD = "head.skops"
+ABSTENTION = "abstention.npz"
 
 # What skops does not trust by itself; data all of it, none of it runs code from the file.
 TRUSTED = [
@@ -52,6 +54,8 @@ class Model:
         ``"imagenet"`` or the weights file given at training.
     record : dict
         What ``fit head`` reported.
+    abstainer : Abstainer, optional
+        What ``predict --abstain`` needs.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Model:
     spec: FeatureSpec
     weights: str
     record: dict[str, Any]
+    abstainer: Abstainer | None = None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
@@ -67,7 +72,7 @@ class Model:
         return probabilities
 
     def save(self, path: Path) -> None:
-        """Write one file: a zip of JSON and a skops head, each part checksummed.
+        """Write one file: a zip of JSON, a skops head and arrays, each part checksummed.
 
         Raises
         ------
@@ -76,6 +81,9 @@ class Model:
         """
         import skops.io
 
+        parts = {HEAD: skops.io.dumps(self.estimator)}
+        if self.abstainer is not None:
+            parts[ABSTENTION] = self.abstainer.to_bytes()
         manifest = {
             "created_by": f"headstart {__version__}",
             "head": self.name,
@@ -84,7 +92,7 @@ class Model:
             "weights": self.weights,
             "record": self.record,
         }
-        write_parts(path, manifest, {HEAD: skops.io.dumps(self.estimator)})
+        write_parts(path, manifest, parts)
 
 
 def load(path: str | os.PathLike[str]) -> Model | TunedModel:
@@ -113,6 +121,7 @@ def load(path: str | os.PathLike[str]) -> Model | TunedModel:
             spec=FeatureSpec.from_json(json.dumps(manifest["spec"])),
             weights=manifest["weights"],
             record=manifest["record"],
+            abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error

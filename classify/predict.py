@@ -15,6 +15,7 @@ from ..errors import DataError, ModelError
 from ..extract.dataset import plain_files
 from ..extract.features import FeatureOptions, FeatureSource, feature_source, load_features
 from ..extract.pipeline import Failure, Progress, read_features
+from .abstain import Abstainer
 from .boundary import PassingStore, extract_passing
 from .model import Model
 from .tuned import TunedModel
@@ -32,10 +33,18 @@ class Prediction:
         The image.
     top : list of (label, probability)
         The most probable classes first.
+    abstained : bool
+        Whether the image had better be left to a person.
     """
 
     path: Path
     top: list[tuple[str, float]]
+    abstained: bool = False
+
+    @property
+    def label(self) -> str | None:
+        """The most probable class; None where the classifier abstains."""
+        return None if self.abstained else self.top[0][0]
 
 
 def predict(
@@ -44,12 +53,13 @@ def predict(
     options: FeatureOptions,
     top: int = 3,
     progress: Progress = lambda done, total: None,
+    abstain: float | None = None,
 ) -> tuple[list[Prediction], list[Failure]]:
     """Label files and all files in folders, through the same cache as training.
 
     Parameters
     ----------
-    model : Model
+    model : Model or TunedModel
         From :func:`headstart.classify.model.load`.
     paths : iterable of paths
         Files and folders.
@@ -59,6 +69,9 @@ def predict(
         Classes to name for each image.
     progress : callable
         Told ``(done, total)`` images.
+    abstain : float, optional
+        Share of images like the training images to label, over 0 and up to 1; the most
+        unusual others are left to a person. None labels all.
 
     Returns
     -------
@@ -71,8 +84,11 @@ def predict(
     DataError
         If a path does not exist or there is nothing to label.
     ModelError
-        If the backbone's weights here are not those of training.
+        If the backbone's weights here are not those of training, or the model cannot abstain.
+    OptionError
+        If the share to label is out of range.
     """
+    threshold = None if abstain is None else abstainer_of(model).threshold(abstain)
     files = _expand(paths)
     spec = model.spec
     weights = model.weights if options.weights == "imagenet" else options.weights
@@ -93,14 +109,20 @@ def predict(
         raise ModelError(_mismatch(spec.weights_sha256, source.spec.weights_sha256, source.weights))
     if isinstance(model, TunedModel):
         probabilities, positions, failures = _through_network(model, files, source, progress)
+        abstained = np.zeros(len(positions), dtype=bool)
     else:
         features = load_features(files, source, progress)
         positions, failures = features.positions, features.extraction.failures
-        probabilities = model.predict_proba(features.X) if positions else np.empty((0, 0))
+        if not positions:
+            return [], failures
+        probabilities = model.predict_proba(features.X)
+        abstained = np.zeros(len(positions), dtype=bool)
+        if threshold is not None:
+            abstained = abstainer_of(model).judge(features.X, probabilities) < threshold
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     predictions = [
-        Prediction(files[at], [(model.classes[c], float(row[c])) for c in best])
-        for at, row, best in zip(positions, probabilities, order, strict=True)
+        Prediction(files[at], [(model.classes[c], float(row[c])) for c in best], bool(unsure))
+        for at, row, best, unsure in zip(positions, probabilities, order, abstained, strict=True)
     ]
     return predictions, failures
 
@@ -127,6 +149,27 @@ def _through_network(
         store.forget()
         progress(low + len(block), len(files))
     return np.concatenate(parts), positions, failures
+
+
+def abstainer_of(model: Model | TunedModel) -> Abstainer:
+    """Return what a model abstains by.
+
+    Raises
+    ------
+    ModelError
+        If it was saved without, or is a network.
+    """
+    if isinstance(model, TunedModel):
+        raise ModelError(
+            "a fine-tuned network has no out-of-fold scores, so it cannot abstain: use a head, "
+            "'fit head --out' saves one"
+        )
+    if model.abstainer is None:
+        raise ModelError(
+            f"this {model.name} was saved without the out-of-fold scores that --abstain needs: "
+            "fit it again with 'fit head --out', the features are still cached"
+        )
+    return model.abstainer
 
 
 def _mismatch(trained: str, here: str, weights: Path) -> str:

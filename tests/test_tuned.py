@@ -85,6 +85,13 @@ def test_a_file_that_cannot_be_read_is_listed_beside_the_others(job, tmp_path):
     assert [f.path for f in failures] == [torn]
 
 
+def test_it_cannot_abstain_and_says_so(job):
+    table, source, _, path = job
+    options = FeatureOptions(cache=source.cache)
+    with pytest.raises(ModelError, match="a fine-tuned network has no out-of-fold scores"):
+        predict(load(path), table.paths[:1], options, abstain=0.9)
+
+
 def test_the_file_holds_json_and_plain_arrays_alone(job):
     with zipfile.ZipFile(job[3]) as file:
         assert file.namelist() == ["manifest.json", "network.npz"]
