@@ -1,5 +1,6 @@
 """The data doctor finds what was planted, and says what it cannot do."""
 
+import csv
 import json
 import re
 import sys
@@ -236,3 +237,51 @@ def test_a_page_that_cannot_be_written_is_told(examine, ward, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"cannot write the page to .*file"):
         write_page(examine(ward), tmp_path / "file", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="real photographs: ../shared is absent")
+@pytest.mark.parametrize("first_cleaned", [False, True])
+def test_wrong_labels_and_copies_planted_in_monkeys_come_back(tmp_path, first_cleaned):
+    dataset = read_dataset(SHARED / "data" / "monkeys10")
+    source = feature_source(FeatureOptions(cache=tmp_path / "cache"))
+    own = inspect(dataset, source, 0, silent)
+    assert sum(one.across_splits for one in own.duplicates) == 0  # of 67 groups …
+    assert len(own.duplicates) == 67
+    assert sum(one.across_splits for one in own.near_duplicates) >= 50  # … and of these, many
+    images = dataset.images
+    if first_cleaned:  # as after a first visit: one image of each group is left
+        again = (*own.duplicates, *own.near_duplicates)
+        copies = {image.path for one in again for image in one.images[1:]}
+        images = [image for image in images if image.path not in copies]
+
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(images)).tolist()
+    wrong = {images[at].path for at in order[:20]}
+    sources = [images[at] for at in order[20:] if images[at].split == "train"][:10]
+    rows = []
+    for image in images:
+        others = [name for name in dataset.classes if name != image.label]
+        label = rng.choice(others) if image.path in wrong else image.label
+        rows.append((image.path, label, image.split))
+    for number, image in enumerate(sources):
+        copy = tmp_path / f"{number}.jpg"
+        if number < 5:
+            copy.write_bytes(image.path.read_bytes())
+        else:
+            save_again(image.path, copy, quality=40 + 10 * (number - 4))
+        rows.append((copy, image.label, "validation"))
+    manifest = tmp_path / "planted.csv"
+    with open(manifest, "w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "split"), *rows])
+
+    found = inspect(read_dataset(manifest), source, 0, silent)
+    assert sum(one.image.path in wrong for one in found.label_errors[:40]) >= 16
+    exact = [{"0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg"} & names(g) for g in found.duplicates]
+    assert all(exact[:5])
+    straddling = [one for one in found.near_duplicates if one.across_splits]
+    named = [{f"{n}.jpg" for n in range(5, 10)} & names(one) for one in straddling]
+    assert sum(map(len, named)) == 5
+    if first_cleaned:  # nothing else straddles: ten findings, the ten that were planted
+        assert all(named)
+        assert len(straddling) == 5
