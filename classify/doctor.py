@@ -18,6 +18,7 @@ from ..extract.dataset import Dataset, shown
 from ..extract.features import FeatureSource, load_features
 from ..extract.pipeline import Failure, Progress, check_failures
 from .duplicates import (
+    Directions,
     NearPairs,
     Neighbours,
     connect,
@@ -29,7 +30,6 @@ from .duplicates import (
 from .fit import find_taps, known_groups
 from .label_errors import Doubts, doubt_labels
 from .split import name_parts
-from .taps import last_layer
 
 INSPECTION_VERSION = 1
 SMALL = 20  # training images below which a class's figures are rough
@@ -309,8 +309,9 @@ def inspect(
 
     stage("comparing images")
     taps = find_taps(features.widths, len(source.spec.views))
-    neighbours = find_neighbours(last_layer(features.X, taps), features.digests)
-    near = near_pairs(neighbours, y)
+    directions = Directions(features.X, taps)
+    neighbours = find_neighbours(directions, features.digests)
+    near = near_pairs(directions, neighbours, y)
     known = known_groups(images, features.digests)
 
     stage("doubting labels")

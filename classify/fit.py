@@ -18,7 +18,14 @@ from ..extract.dataset import Dataset, Image, shown
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
 from .calibrate import TemperatureScaled, class_scores, softmax
-from .duplicates import Directions, NearPairs, find_near, group_images, same
+from .duplicates import (
+    Directions,
+    NearPairs,
+    find_neighbours,
+    group_images,
+    near_pairs,
+    same,
+)
 from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
 from .heads import Head, find_heads
 from .model import Model
@@ -175,7 +182,8 @@ def load_table(
     y = np.array([index[image.label] for image in images], dtype=np.intp)
     small = _small_classes(y[split.fitting], classes)
     taps = find_taps(features.widths, len(source.spec.views))
-    near = find_near(Directions(features.X, taps), features.digests, y)
+    directions = Directions(features.X, taps)
+    near = near_pairs(directions, find_neighbours(directions, features.digests), y)
     groups, alike = group_images(known_groups(images, features.digests), near, y, split.train)
     return Table(
         X=features.X,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache.rows import take
 from ..extract.dataset import shown
 from .heads import HEADS
 from .select import FOLDS, choose, fit_calibrated, make_folds
 from .split import Rows
 from .taps import TapSelector
+from .training import Training
 
 HOW_TO_DECIDE = (
     "label errors are ranked by the head's doubt alone: pip install 'headstart[doctor]' adds "
@@ -46,7 +49,7 @@ class Doubts:
 
 
 def doubt_labels(
-    X: NDArray[np.float32],
+    X: Any,
     y: NDArray[np.intp],
     groups: Rows,
     classes: list[str],
@@ -63,7 +66,7 @@ def doubt_labels(
 
     Parameters
     ----------
-    X : ndarray, shape (n, d), float32
+    X : ndarray or StoredRows, shape (n, d)
         Features of all images, of every split: this is inspection, no figure comes from it.
     y : ndarray of int, shape (n,)
         Class indices as given.
@@ -101,8 +104,9 @@ def doubt_labels(
     rows = np.flatnonzero(np.isin(y, enough))
     given = np.searchsorted(enough, y[rows])
     folds = make_folds(given, groups[rows], seed)
-    choice = choose(HEADS["logreg"], X[rows], given, folds, seed, taps)
-    probabilities = fit_calibrated(choice, X[rows], given, folds).out_of_fold
+    training = Training(take(X, rows), given, folds)
+    choice = choose(HEADS["logreg"], training, seed, taps)
+    probabilities = fit_calibrated(choice, training).out_of_fold
     likely = _confident_learning(given, probabilities)
     if likely is None:
         remarks.append(HOW_TO_DECIDE)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from conftest import COLOURS, paint
 from headstart.classify.duplicates import (
+    Directions,
     NearPairs,
     connect,
     find_neighbours,
@@ -19,6 +20,7 @@ from headstart.classify.duplicates import (
 )
 from headstart.classify.fit import load_table
 from headstart.classify.select import make_folds
+from headstart.classify.taps import TapSelector
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
 
@@ -39,7 +41,9 @@ def nearly(row, seed=0):
 
 
 def found(X, y, keys=None):
-    pairs = near_pairs(find_neighbours(X, keys or digests(len(X))), np.asarray(y))
+    directions = Directions(X)
+    neighbours = find_neighbours(directions, keys or digests(len(X)))
+    pairs = near_pairs(directions, neighbours, np.asarray(y))
     return set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
 
 
@@ -76,10 +80,29 @@ def test_a_burst_longer_than_the_neighbours_looked_at_is_one_group():
     X = features(60)
     for row in range(20):
         X[row] = nearly(X[0], seed=row)
-    pairs = near_pairs(find_neighbours(X, digests(60)), np.zeros(60, int))
-    groups = connect(60, [(pairs.first, pairs.second)])
+    one, other = np.array(sorted(found(X, np.zeros(60, int)))).T
+    groups = connect(60, [(one, other)])
     assert len(set(groups[:20].tolist())) == 1
     assert len(set(groups.tolist())) == 41
+
+
+def test_many_images_are_compared_within_buckets_that_look_alike(monkeypatch):
+    monkeypatch.setattr("headstart.classify.duplicates.ALL_COMPARED", 100)
+    monkeypatch.setattr("headstart.classify.duplicates.BUCKET", 40)
+    X = features(200)
+    for row in range(8):
+        X[100 + row] = nearly(X[row], seed=row)
+    everything = {(row, 100 + row) for row in range(8)}
+    assert found(X, np.arange(200) % 2) <= everything
+    assert len(found(X, np.arange(200) % 2)) >= 7
+
+
+def test_of_several_layers_and_views_the_last_and_the_first_count():
+    X = features(30)
+    both = np.concatenate([features(30, 1), X, features(30, 2), features(30, 3)], axis=1)
+    taps = TapSelector(widths=(64, 64), views=2)
+    rows = np.arange(30)
+    assert np.array_equal(Directions(both, taps)[rows], Directions(X)[rows])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
