@@ -256,7 +256,20 @@ class Inspection:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the contract of ``headstart inspect --json``."""
+        """Return the contract of ``headstart inspect --json``.
+
+        Returns
+        -------
+        dict
+            ``version``, ``dataset``, ``images`` and ``remarks``;
+            ``classes``: ``name``, ``images``, ``splits`` (split to count), ``small``;
+            ``duplicates`` and ``near_duplicates``: ``paths``, ``labels``, ``splits`` (one of
+            each an image), ``score``, ``across_splits``, ``conflicting_labels``;
+            ``label_errors``: ``path``, ``label``, ``split``, ``suggested``, ``score``,
+            ``suggested_probability``, ``likely``;
+            ``outliers``: ``path``, ``label``, ``split``, ``score``, ``nearest``;
+            ``failed``: ``path``, ``reason``.
+        """
         return {
             "version": INSPECTION_VERSION,
             "dataset": shown(self.root),

@@ -81,11 +81,11 @@ def doubt_labels(
 
     Examples
     --------
-    >>> X = np.repeat(np.eye(2, 3, dtype=np.float32), 10, axis=0)
+    >>> X = np.repeat(np.eye(2, 3, dtype=np.float32), 40, axis=0)
     >>> X += np.random.default_rng(0).normal(0, 0.1, X.shape).astype(np.float32)
-    >>> y = np.repeat([0, 1], 10)
+    >>> y = np.repeat([0, 1], 40)
     >>> y[3] = 1
-    >>> doubt_labels(X, y, np.arange(20), ["cat", "dog"], seed=0).rows.tolist()
+    >>> doubt_labels(X, y, np.arange(80), ["cat", "dog"], seed=0).rows.tolist()
     [3]
     """
     enough = np.flatnonzero(np.bincount(y, minlength=len(classes)) >= FOLDS)

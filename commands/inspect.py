@@ -36,11 +36,8 @@ def inspect_data(
 ) -> None:
     """Find duplicates, leaks between splits, likely label errors and outliers.
 
-    Everything comes from cached features. Tables and page show the first --top of each
-    kind, --json has all: 'classes' (name, images, splits, small), 'duplicates' and
-    'near_duplicates' (paths, labels, splits, score, across_splits, conflicting_labels),
-    'label_errors' (path, label, split, suggested, score, suggested_probability, likely),
-    'outliers' (path, label, split, score, nearest), 'failed' (path, reason), 'remarks'.
+    Everything comes from cached features. Tables and page show the first of each kind
+    (--top), --json has all of them.
 
     Example: headstart inspect photographs/ --out report
     """
@@ -90,7 +87,7 @@ def _print(found: "Inspection", top: int) -> None:
     if found.label_errors:
         say("\nlabel errors")
         print_table(
-            ["what", "image", "split", "label", "suggested", "probability", "of the label"],
+            ["what", "image", "split", "label", "suggested", "P(suggested)", "P(label)"],
             [
                 [
                     one.what,

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import COLOURS, paint
+from headstart.cache import FeatureSpec, FeatureStore
+from headstart.cache.rows import StoredRows
 from headstart.classify.duplicates import (
     Directions,
     NearPairs,
@@ -103,6 +105,17 @@ def test_of_several_layers_and_views_the_last_and_the_first_count():
     taps = TapSelector(widths=(64, 64), views=2)
     rows = np.arange(30)
     assert np.array_equal(Directions(both, taps)[rows], Directions(X)[rows])
+
+
+def test_features_on_the_disk_give_the_same_pairs(tmp_path):
+    spec = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
+    store = FeatureStore(tmp_path, spec)
+    X = features(40)
+    X[30] = nearly(X[5])
+    keys = digests(40)
+    store.append(keys[::-1], X[::-1])
+    y = np.arange(40) % 2
+    assert found(StoredRows(store, keys), y, keys) == found(X, y, keys) == {(5, 30)}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
