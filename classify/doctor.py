@@ -27,7 +27,7 @@ from .duplicates import (
     near_pairs,
     same,
 )
-from .fit import find_taps, known_groups
+from .fit import IN_MEMORY, find_taps, known_groups
 from .label_errors import Doubts, doubt_labels
 from .split import name_parts
 
@@ -312,7 +312,7 @@ def inspect(
         If too many images failed.
     """
     paths = [image.path for image in dataset.images]
-    features = load_features(paths, source, stage("extracting"))
+    features = load_features(paths, source, stage("extracting"), in_memory=IN_MEMORY)
     check_failures(features.extraction, max_failures)
     images = [dataset.images[at] for at in features.positions]
     parts = name_parts(images, features.digests)[1]
