@@ -68,13 +68,7 @@ def split_images(images: Sequence[Image], digests: Sequence[bytes]) -> Split:
     DataError
         If a part would be empty, or a class has fewer than two training images.
     """
-    given = {image.split for image in images} - {None}
-    if given - {"train"}:
-        name = "test" if "test" in given else "validation"
-        parts = [image.split or "train" for image in images]
-    else:
-        name = "held-out fifth"
-        parts = _hashed(images, digests, name)
+    name, parts = name_parts(images, digests)
     evaluation = [i for i, part in enumerate(parts) if part == name]
     joining = [i for i, part in enumerate(parts) if part == "validation" and name == "test"]
     train = [i for i, part in enumerate(parts) if part == "train"]
@@ -90,6 +84,23 @@ def split_images(images: Sequence[Image], digests: Sequence[bytes]) -> Split:
         joining = [i for i in joining if digests[i] not in evaluated]
     _check(images, train, evaluation, name)
     return Split(_rows(train), _rows(joining), _rows(evaluation), name, warnings)
+
+
+def name_parts(images: Sequence[Image], digests: Sequence[bytes]) -> tuple[str, list[str]]:
+    """Name the part that evaluates and the part of each image, before copies are left out.
+
+    Returns
+    -------
+    name : str
+        ``"test"``, ``"validation"`` or ``"held-out fifth"``.
+    parts : list of str
+        ``"train"``, ``"validation"``, ``"test"`` or ``"held-out fifth"`` for each image.
+    """
+    given = {image.split for image in images} - {None}
+    if given - {"train"}:
+        name = "test" if "test" in given else "validation"
+        return name, [image.split or "train" for image in images]
+    return "held-out fifth", _hashed(images, digests, "held-out fifth")
 
 
 def _rows(indices: list[int]) -> Rows:
@@ -124,7 +135,7 @@ def _check(images: Sequence[Image], train: list[int], evaluation: list[int], nam
     counts: dict[str, int] = defaultdict(int)
     for i in train:
         counts[images[i].label] += 1
-    classes = {images[i].label for i in (*train, *evaluation)}
+    classes = {image.label for image in images}  # of those left out, too
     if len(classes) < 2:
         raise DataError(
             f"all images are of the one class {next(iter(classes))!r}: a classifier needs two"
