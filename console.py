@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -156,6 +157,11 @@ def warn(line: str) -> None:
 def interval(bounds: list[float]) -> str:
     """Return two shares as one range in per cent."""
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+
+
+def command_line() -> str:
+    """Return what was typed, as a shell takes it."""
+    return shlex.join(["headstart", *sys.argv[1:]])
 
 
 def fail(line: str) -> None:

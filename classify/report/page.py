@@ -1,0 +1,294 @@
+"""Results and evidence to one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...extract.dataset import shown
+from ..compare import Comparison, Evidence
+from ..verdict import duration, two_figures
+from . import plots
+from .maps import lay_out
+from .photographs import thumbnails
+
+TEMPLATE = "page.html.j2"
+GALLERY = 12  # photographs of mistakes an approach
+DISAGREEMENTS = 24
+MOST_CLASSES = 40  # in a confusion matrix
+MOST_POINTS = 1_000  # on the map
+HEADLINES = {
+    "transfer": "The head wins: use {use}.",
+    "finetune": "Fine-tuning wins: use {use}.",
+    "tied": "They cannot be told apart: use {use}, the cheaper.",
+}
+
+Lines = list[str]
+Photographs = list[tuple[int, Lines]]  # position in the evaluation split, what is said of it
+
+
+def render(comparison: Comparison) -> str:
+    """Return the page.
+
+    It loads nothing: style, script and pictures are in it, and its content
+    security policy forbids everything else. Names from the dataset are text.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        From :func:`headstart.classify.compare.compare`.
+    """
+    import jinja2
+    import markupsafe
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("headstart", "classify/report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "shown": shown,
+        "duration": lambda seconds: "–" if seconds is None else duration(seconds),
+        "two_figures": two_figures,
+        "compact": lambda value: json.dumps(value, sort_keys=True),
+        "budget": _budget,
+    }
+    values = _values(comparison)
+    for name in ("css", "js"):
+        values[f"{name}_hash"] = _hash(values[name])
+        values[name] = markupsafe.Markup(values[name])  # noqa: S704 (our own files)
+    values["plots"] = {name: _safe(found) for name, found in values["plots"].items()}
+    # A name that is not UTF-8 holds lone surrogates, which no page can.
+    text = environment.get_template(TEMPLATE).render(**values)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _safe(found: Any) -> Any:
+    """Mark SVG, which an XML library wrote, as markup."""
+    import markupsafe
+
+    if isinstance(found, list):
+        return [(name, markupsafe.Markup(svg), note) for name, svg, note in found]  # noqa: S704
+    return markupsafe.Markup(found)  # noqa: S704
+
+
+def _values(comparison: Comparison) -> dict[str, Any]:
+    results, evidence = comparison.results, comparison.evidence
+    classes = [shown(name) for name in results["dataset"]["classes"]]
+    first, second = results["tests"]["first"], results["tests"]["second"]
+    approaches = results["approaches"]
+    kinds = {one["name"]: one["kind"] for one in approaches}
+    contenders = [
+        plots.Contender(name, kinds[name], evidence.probabilities[name]) for name in (first, second)
+    ]
+    mistakes = [
+        {"name": name, "photographs": _confident_mistakes(evidence, name, classes)}
+        for name in (first, second)
+    ]
+    disagreements = _disagreements(evidence, first, second, classes)
+    hard = _wrong_by_all(evidence, classes)
+    galleries = [m["photographs"] for m in mistakes] + [disagreements, hard]
+    pictures = thumbnails(evidence.paths, _wanted(evidence, galleries))
+    on_map = np.arange(len(evidence.truth))[:MOST_POINTS]
+    places, method = lay_out(evidence.features[on_map])
+    right = evidence.probabilities[first].argmax(axis=1) == evidence.truth
+    names = _names(evidence, results["dataset"]["path"])
+    order = [one["name"] for one in approaches]
+    return {
+        "r": results,
+        "classes": classes,
+        "headline": HEADLINES[results["outcome"]].format(use=shown(results["use"])),
+        "energy": any("energy_joules" in one for one in approaches),
+        "images": [{"name": n, "truth": t} for n, t in zip(names, evidence.truth, strict=True)],
+        "thumbnails": pictures,
+        "mistakes": mistakes,
+        "disagreements": disagreements,
+        "hard": hard,
+        "confusions": [
+            _confusion(order.index(name), name, evidence, classes)
+            for name in dict.fromkeys([first, second, *order])
+        ],
+        "map_method": method,
+        "map_left_out": len(evidence.truth) - len(on_map),
+        "recall_left_out": max(0, len(np.unique(evidence.truth)) - plots.MOST_CLASSES),
+        "plots": {
+            "cost": plots.accuracy_against_cost(approaches),
+            "histories": _histories(approaches),
+            "reliability": plots.reliability_diagram(contenders, evidence.truth),
+            "recall": plots.recall_by_class(contenders, evidence.truth, classes),
+            "map": plots.feature_map(
+                places, method, evidence.truth[on_map], right[on_map], classes
+            ),
+        },
+        "data": _data(evidence, order, names, classes, pictures, (first, second)),
+        "css": _own("page.css") + _picture_rules(pictures),
+        "js": _own("page.js"),
+    }
+
+
+def _own(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _picture_rules(pictures: dict[int, str]) -> str:
+    """Put each photograph into the page once, as a class that any element may have."""
+    return "".join(f".t{at}{{background-image:url({uri})}}\n" for at, uri in pictures.items())
+
+
+def _names(evidence: Evidence, dataset: str) -> list[str]:
+    """Return the images' paths from the dataset on."""
+    root = Path(dataset) if Path(dataset).is_dir() else Path(dataset).parent
+    return [shown(os.path.relpath(path, root)) for path in evidence.paths]
+
+
+def _labelled(evidence: Evidence, name: str, at: int, classes: Sequence[str]) -> str:
+    row = evidence.probabilities[name][at]
+    return f"{classes[int(row.argmax())]}, {row.max():.0%} sure"
+
+
+def _confident_mistakes(evidence: Evidence, name: str, classes: Sequence[str]) -> Photographs:
+    probabilities = evidence.probabilities[name]
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != evidence.truth)
+    surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:GALLERY]
+    return [(int(at), [_labelled(evidence, name, at, classes)]) for at in surest]
+
+
+def _disagreements(
+    evidence: Evidence, first: str, second: str, classes: Sequence[str]
+) -> Photographs:
+    right = [
+        evidence.probabilities[name].argmax(axis=1) == evidence.truth for name in (first, second)
+    ]
+    differing = np.flatnonzero(right[0] != right[1])[:DISAGREEMENTS]
+    return [
+        (
+            int(at),
+            [
+                f"{shown(name)}: {_labelled(evidence, name, at, classes)}"
+                for name in (first, second)
+            ],
+        )
+        for at in differing
+    ]
+
+
+def _wrong_by_all(evidence: Evidence, classes: Sequence[str]) -> Photographs:
+    labels = np.array([p.argmax(axis=1) for p in evidence.probabilities.values()])
+    hard = np.flatnonzero((labels != evidence.truth).all(axis=0))[:GALLERY]
+    told = []
+    for at in hard:
+        votes = np.bincount(labels[:, at], minlength=len(classes))
+        told.append(
+            (int(at), [f"{classes[int(votes.argmax())]}, say {votes.max()} of {len(labels)}"])
+        )
+    return told
+
+
+def _wanted(evidence: Evidence, galleries: Sequence[Photographs]) -> Iterable[int]:
+    """Order images by how likely a reader is to look at them: galleries, mistakes, the rest."""
+    for gallery in galleries:
+        yield from (at for at, _ in gallery)
+    labels = np.array([p.argmax(axis=1) for p in evidence.probabilities.values()])
+    errors = (labels != evidence.truth).sum(axis=0)
+    yield from np.argsort(-errors, kind="stable").tolist()
+
+
+def _confusion(
+    approach: int, name: str, evidence: Evidence, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return the matrix of the classes that are confused most; all where there are few."""
+    predicted = evidence.probabilities[name].argmax(axis=1)
+    counts = np.zeros((len(classes), len(classes)), dtype=np.intp)
+    np.add.at(counts, (evidence.truth, predicted), 1)
+    mistakes = counts - np.diag(np.diag(counts))
+    confused = mistakes.sum(axis=0) + mistakes.sum(axis=1)
+    kept = np.sort(np.argsort(-confused, kind="stable")[:MOST_CLASSES]).tolist()
+    return {
+        "name": name,
+        "mistakes": int(mistakes.sum()),
+        "left_out": len(classes) - len(kept),
+        "names": [classes[c] for c in kept],
+        "rows": [
+            {
+                "name": classes[true],
+                "cells": [
+                    {
+                        "count": int(counts[true, label]),
+                        "right": true == label,
+                        "name": classes[label],
+                        "key": f"{approach} {true} {label}",
+                    }
+                    for label in kept
+                ],
+            }
+            for true in kept
+        ],
+    }
+
+
+def _histories(approaches: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    found = []
+    for number, one in enumerate(approaches):
+        if len(one["history"]) > 1:
+            svg = plots.training_history(f"history-{number}", one["name"], one["history"])
+            found.append((one["name"], svg, _budget(one["budget"])))
+    return found
+
+
+def _budget(budget: dict[str, Any]) -> str:
+    """Say in words what an approach was allowed to try."""
+    told = []
+    if "candidates" in budget:
+        folds = f" x {budget['folds']} folds" if "folds" in budget else ""
+        told.append(f"{budget['candidates']} candidates{folds}")
+    if "epochs_run" in budget:
+        told.append(
+            f"epoch {budget['epochs_kept']} kept of {budget['epochs_run']} run, "
+            f"{budget['epochs_allowed']} allowed"
+        )
+    return "; ".join(told)
+
+
+def _data(
+    evidence: Evidence,
+    order: Sequence[str],
+    names: Sequence[str],
+    classes: Sequence[str],
+    pictures: dict[int, str],
+    contenders: tuple[str, str],
+) -> dict[str, Any]:
+    """Return what the page's script needs: who labelled what, and how surely."""
+    return {
+        "classes": list(classes),
+        "images": [
+            {"name": name, "truth": int(true), "shown": at in pictures}
+            for at, (name, true) in enumerate(zip(names, evidence.truth, strict=True))
+        ],
+        "approaches": [
+            {
+                "name": shown(name),
+                "predicted": _integers(evidence.probabilities[name].argmax(axis=1)),
+                "confidence": np.round(evidence.probabilities[name].max(axis=1), 3).tolist(),
+            }
+            for name in order
+        ],
+        "contenders": [list(order).index(name) for name in contenders],
+    }
+
+
+def _integers(numbers: NDArray[np.intp]) -> list[int]:
+    return [int(number) for number in numbers]
