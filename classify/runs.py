@@ -217,5 +217,13 @@ def _on_split(bench: Bench, number: int, seed: int) -> Table:
     """Return the table on the dataset's own split (0) or on a resplit."""
     if number == 0:
         return bench.table
-    split = resplit(bench.images, bench.table.features.digests, seed + number)
-    return replace(bench.table, split=split)
+    digests = bench.table.features.digests
+    # What the table keeps together stays together: a group goes by its first digest.
+    first: dict[int, bytes] = {}
+    for group, digest in zip(bench.table.groups.tolist(), digests, strict=True):
+        first[group] = min(first.get(group, digest), digest)
+    images = [
+        replace(image, group=first[group].hex())
+        for image, group in zip(bench.images, bench.table.groups.tolist(), strict=True)
+    ]
+    return replace(bench.table, split=resplit(images, digests, seed + number))

@@ -13,6 +13,7 @@ from headstart.classify import compare as module
 from headstart.classify import runs
 from headstart.classify.compare import compare
 from headstart.classify.finetune import FineTuneSettings
+from headstart.classify.fit import load_table
 from headstart.classify.paired import paired_test
 from headstart.errors import DataError, OptionError
 from headstart.extract.dataset import read_dataset
@@ -171,6 +172,21 @@ def test_resplits_are_other_splits_of_the_same_images(run):
     assert len(ran) == 3, "the three splits before are reused"
 
 
+def test_resplits_part_nothing_that_the_table_keeps_together(photographs, tmp_path):
+    source = feature_source(FeatureOptions(cache=tmp_path, make_engine=FakeEngine))
+    dataset = read_dataset(photographs)
+    table = load_table(dataset, source)
+    table = replace(table, groups=np.arange(len(table.y)) // 3)
+    bench = runs.Bench(source, table, dataset.images, [])
+    parts = []
+    for number in (1, 2, 3):
+        split = runs._on_split(bench, number, 0).split
+        assert not set(table.groups[split.fitting]) & set(table.groups[split.evaluation])
+        assert len(split.fitting) + len(split.evaluation) == len(table.y)
+        parts.append(tuple(split.evaluation))
+    assert len(set(parts)) == 3
+
+
 def test_energy_is_left_out_where_the_machine_does_not_tell(run, monkeypatch):
     monkeypatch.setattr("headstart.classify.resources.find_meters", list)
     results, _ = run()
@@ -208,8 +224,6 @@ def test_two_backbones_stand_in_one_document(photographs, tmp_path, monkeypatch)
 
 
 def test_backbones_that_read_other_images_are_not_compared(comparison, photographs, tmp_path):
-    from headstart.classify.fit import load_table
-
     source = feature_source(FeatureOptions(cache=tmp_path, make_engine=FakeEngine))
     dataset = read_dataset(photographs)
     table = load_table(dataset, source)
