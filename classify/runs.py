@@ -19,7 +19,6 @@ from .estimate import TimeLeft
 from .fit import Table, load_table
 from .results import FOLDER, Outcome, ResultsCache, fingerprint, result_key
 from .split import resplit
-from .verdict import duration
 
 
 @dataclass(frozen=True)
@@ -201,12 +200,16 @@ def _plan(benches: list[Bench], seed: int, repeats: int) -> list[_Job]:
 
 
 def _run_one(job: _Job, stage: Stage, counted: str, left: TimeLeft) -> Outcome:
-    stage(f"{counted} {job.approach.name}, about {duration(left.seconds())} left")
+    stage(f"{counted} {job.approach.name}, about {_roughly(left.seconds())} left")
     begin = time.perf_counter()
     tell = functools.partial(_counted, stage, counted)
     outcome = job.approach.run(job.table, job.bench.source, tell)
     left.done(job.pace, time.perf_counter() - begin)
     return outcome
+
+
+def _roughly(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _counted(stage: Stage, counted: str, name: str) -> Progress:

@@ -79,6 +79,9 @@ def transfer_vs_finetune(
     print_table(HEADER, rows(results))
     say("")
     say(results["verdict"])
+    reused = sum(one["reused"] for one in results["approaches"])
+    if reused:
+        say(f"{reused} of {len(results['approaches'])} were computed before (--recompute: again)")
     say(f"report: {written[0]}")
     if not quiet:
         for line in results["warnings"]:
