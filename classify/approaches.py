@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache.rows import take
 from ..extract.backbones import find_backbone
 from ..extract.features import FeatureSource, load_features
 from ..extract.pipeline import Progress
@@ -55,7 +56,7 @@ def head_approach(head: Head, seed: int) -> Approach:
         with measured() as cost:
             fitted = fit_head(head, table, seed)
         begin = time.perf_counter()
-        probabilities = fitted.estimator.predict_proba(table.X[table.split.evaluation])
+        probabilities = fitted.estimator.predict_proba(take(table.X, table.split.evaluation))
         prediction = time.perf_counter() - begin
         choice = fitted.choice
         return Outcome(

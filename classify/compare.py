@@ -19,6 +19,8 @@ from .machine import describe_machine, versions
 from .runs import Run, check_same_images, find_rate, prepare, run_all
 from .summary import summarise
 
+MAPPED = 1_000  # evaluation images that a map can show
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -48,8 +50,8 @@ class Evidence:
         Their classes.
     probabilities : dict of str to ndarray, shape (n, k)
         By approach.
-    features : ndarray, shape (n, d)
-        Of the backbone of the best head.
+    features : ndarray, shape (m, d)
+        Of the first thousand images at most, of the backbone of the best head.
     """
 
     paths: list[Path]
@@ -147,5 +149,5 @@ def _evidence(named: dict[str, Run], best_head: str) -> Evidence:
         paths=[table.paths[i] for i in rows],
         truth=table.y[rows],
         probabilities={name: run.own.probabilities for name, run in named.items()},
-        features=table.X[rows],
+        features=table.X[rows[:MAPPED]],
     )

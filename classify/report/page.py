@@ -25,7 +25,6 @@ TEMPLATE = "page.html.j2"
 GALLERY = 12  # photographs of mistakes an approach
 DISAGREEMENTS = 24
 MOST_CLASSES = 40  # in a confusion matrix
-MOST_POINTS = 1_000  # on the map
 HEADLINES = {
     "transfer": "The head wins: use {use}.",
     "finetune": "Fine-tuning wins: use {use}.",
@@ -98,8 +97,8 @@ def _values(comparison: Comparison) -> dict[str, Any]:
     hard = _wrong_by_all(evidence, classes)
     galleries = [m["photographs"] for m in mistakes] + [disagreements, hard]
     pictures = thumbnails(evidence.paths, _wanted(evidence, galleries))
-    on_map = np.arange(len(evidence.truth))[:MOST_POINTS]
-    places, method = lay_out(evidence.features[on_map])
+    on_map = slice(len(evidence.features))
+    places, method = lay_out(evidence.features)
     right = evidence.probabilities[first].argmax(axis=1) == evidence.truth
     names = _names(evidence, results["dataset"]["path"])
     order = [one["name"] for one in approaches]
@@ -118,7 +117,7 @@ def _values(comparison: Comparison) -> dict[str, Any]:
             for name in dict.fromkeys([first, second, *order])
         ],
         "map_method": method,
-        "map_left_out": len(evidence.truth) - len(on_map),
+        "map_left_out": len(evidence.truth) - len(evidence.features),
         "recall_left_out": max(0, len(np.unique(evidence.truth)) - plots.MOST_CLASSES),
         "plots": {
             "cost": plots.accuracy_against_cost(approaches),
