@@ -160,7 +160,7 @@ def upright_rgb(image: Image.Image) -> Pixels:
         If it has no pixels that can be used; the message is the reason.
     """
     try:
-        pixels: Pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+        pixels: Pixels = np.asarray(to_rgb(ImageOps.exif_transpose(image)))
     except DecodeError:
         raise
     except Exception as error:  # Pillow decodes late, and raises what damaged bytes lead it to
