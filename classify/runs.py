@@ -192,7 +192,8 @@ def _plan(benches: list[Bench], seed: int, repeats: int) -> list[_Job]:
         tables = [_on_split(bench, number, seed) for number in range(repeats)]
         prints = [fingerprint(table) for table in tables]
         for approach in bench.approaches:
-            settings = {"name": approach.name, **approach.settings}
+            layers = {"layers_open": bench.table.layers_open}
+            settings = {"name": approach.name, **layers, **approach.settings}
             for table, printed in zip(tables, prints, strict=True):
                 key = result_key(bench.source.spec, printed, settings)
                 jobs.append(_Job(bench, approach, table, key))
