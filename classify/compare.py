@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
 from .approaches import Stage, finetune_approach, head_approach
+from .background import find_curve
 from .finetune import FineTuneSettings
+from .fit import Table
 from .heads import find_heads
 from .machine import describe_machine, versions
 from .runs import Run, check_same_images, find_rate, prepare, run_all
@@ -132,6 +134,8 @@ def compare(
         for run in runs
     }
     results = summarise(dataset, benches, named, rates, seed)
+    best = named[results["tests"]["first"]]
+    results["curve"] = find_curve(dataset, best, seed, stage)
     results["settings"] = {
         "heads": list(heads),
         "finetune": [settings.to_dict() for settings in finetuning],
@@ -139,11 +143,10 @@ def compare(
         "repeats": repeats,
     }
     results["made"] = {"command": command, "versions": versions(), "machine": describe_machine()}
-    return Comparison(results, _evidence(named, results["tests"]["first"]))
+    return Comparison(results, _evidence(named, best.bench.table))
 
 
-def _evidence(named: dict[str, Run], best_head: str) -> Evidence:
-    table = named[best_head].bench.table
+def _evidence(named: dict[str, Run], table: Table) -> Evidence:
     rows = table.split.evaluation
     return Evidence(
         paths=[table.paths[i] for i in rows],

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -148,18 +149,26 @@ class ResultsCache:
                 )
             os.replace(temporary, self.folder / f"{key}.npz")
 
-    def note(self, name: str) -> dict[str, float]:
-        """Return the numbers kept under this name; empty when there are none."""
+    def note(self, name: str) -> dict[str, Any]:
+        """Return the document kept under this name; empty when there is none."""
         try:
-            kept = json.loads((self.folder / f"{name}.json").read_text())
-            return {str(key): float(value) for key, value in kept.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            kept: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
+            return dict(kept)
+        except (OSError, ValueError, TypeError):
             return {}
 
-    def write_note(self, name: str, numbers: dict[str, float]) -> None:
-        """Keep some numbers, if the folder can be written."""
+    def write_note(self, name: str, document: dict[str, Any]) -> None:
+        """Keep a small document, if the folder can be written."""
         temporary = self.folder / f".{name}.{os.getpid()}.tmp"
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(numbers))
+            temporary.write_text(json.dumps(document))
             os.replace(temporary, self.folder / f"{name}.json")
+
+    def remembered(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the document kept under this name; make and keep it when there is none."""
+        kept = self.note(name)
+        if not kept:
+            kept = make()
+            self.write_note(name, kept)
+        return kept

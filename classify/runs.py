@@ -100,7 +100,7 @@ def find_rate(bench: Bench, stage: Stage) -> float | None:
             return None
         rates[key] = rate
         cache.write_note("rates", rates)
-    return rates[key]
+    return float(rates[key])
 
 
 def check_same_images(benches: list[Bench]) -> None:

@@ -187,6 +187,20 @@ def test_resplits_part_nothing_that_the_table_keeps_together(photographs, tmp_pa
     assert len(set(parts)) == 3
 
 
+def test_a_slow_head_gets_no_learning_curve_unasked(run, monkeypatch):
+    monkeypatch.setattr("headstart.classify.background.LONGEST", 0.0)
+    results, _ = run()
+    assert results["curve"] is None
+    jsonschema.validate(json.loads(json.dumps(results)), schema())
+
+
+def test_the_curve_is_kept_with_the_results(run, monkeypatch):
+    first, _ = run()
+    monkeypatch.delattr("headstart.classify.background.learning_curve")  # would fail when asked
+    again, _ = run()
+    assert again["curve"] == first["curve"]
+
+
 def test_energy_is_left_out_where_the_machine_does_not_tell(run, monkeypatch):
     monkeypatch.setattr("headstart.classify.resources.find_meters", list)
     results, _ = run()

@@ -86,6 +86,17 @@ def test_each_photograph_is_in_the_page_once(comparison, page):
     assert len(found) == len(set(found)) == len(comparison.evidence.paths)
 
 
+def test_the_page_has_the_learning_curve(comparison, page):
+    results = comparison.results
+    assert 'class="plot curve"' in page
+    assert results["curve"]["points"][-1]["images"] == results["dataset"]["training"]
+
+
+def test_a_page_without_a_curve_does_not_name_one(comparison):
+    without = {**comparison.results, "curve": None}
+    assert 'id="curve"' not in render(replace(comparison, results=without))
+
+
 def test_the_same_results_give_the_same_page(comparison, page):
     assert render(comparison) == page
 

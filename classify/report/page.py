@@ -100,7 +100,7 @@ def _values(comparison: Comparison) -> dict[str, Any]:
     on_map = slice(len(evidence.features))
     places, method = lay_out(evidence.features)
     right = evidence.probabilities[first].argmax(axis=1) == evidence.truth
-    names = _names(evidence, results["dataset"]["path"])
+    names = _names(evidence.paths, results["dataset"]["path"])
     order = [one["name"] for one in approaches]
     return {
         "r": results,
@@ -122,6 +122,7 @@ def _values(comparison: Comparison) -> dict[str, Any]:
         "plots": {
             "cost": plots.accuracy_against_cost(approaches),
             "histories": _histories(approaches),
+            **_curve(results["curve"]),
             "reliability": plots.reliability_diagram(contenders, evidence.truth),
             "recall": plots.recall_by_class(contenders, evidence.truth, classes),
             "map": plots.feature_map(
@@ -148,10 +149,10 @@ def _picture_rules(pictures: dict[int, str]) -> str:
     return "".join(f".t{at}{{background-image:url({uri})}}\n" for at, uri in pictures.items())
 
 
-def _names(evidence: Evidence, dataset: str) -> list[str]:
+def _names(paths: Sequence[Path], dataset: str) -> list[str]:
     """Return the images' paths from the dataset on."""
     root = Path(dataset) if Path(dataset).is_dir() else Path(dataset).parent
-    return [shown(os.path.relpath(path, root)) for path in evidence.paths]
+    return [shown(os.path.relpath(path, root)) for path in paths]
 
 
 def _labelled(evidence: Evidence, name: str, at: int, classes: Sequence[str]) -> str:
@@ -237,6 +238,10 @@ def _confusion(
             for true in kept
         ],
     }
+
+
+def _curve(curve: dict[str, Any] | None) -> dict[str, str]:
+    return {} if curve is None else {"curve": plots.learning_curve(curve["model"], curve["points"])}
 
 
 def _histories(approaches: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:

@@ -79,6 +79,40 @@ def accuracy_against_cost(approaches: Sequence[dict[str, Any]]) -> str:
         return to_svg(figure, "cost", f"Accuracy against time. {shown(told)}.")
 
 
+def learning_curve(label: str, points: Sequence[dict[str, Any]]) -> str:
+    """Plot accuracy with its interval against training images a class."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator
+
+    with drawing("curve"):
+        figure = Figure(figsize=(4.8, 2.8))
+        axes = figure.subplots()
+        at = [point["images_a_class"] for point in points]
+        accuracy = np.array([100 * point["accuracy"] for point in points])
+        bounds = 100 * np.array([point["ci95"] for point in points])
+        axes.errorbar(
+            at,
+            accuracy,
+            yerr=np.abs(bounds.T - accuracy),
+            fmt="o-",
+            color=COLOURS["transfer"],
+            ecolor=(COLOURS["transfer"], 0.45),
+        )
+        axes.set_xscale("log")
+        axes.set_xticks(at, [f"{images:.0f}" for images in at])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("training images a class")
+        axes.set_ylabel("accuracy, %")
+        first, last = points[0], points[-1]
+        return to_svg(
+            figure,
+            "curve",
+            f"Learning curve of {shown(label)}: {first['accuracy']:.1%} with "
+            f"{first['images_a_class']:.0f} images a class, {last['accuracy']:.1%} with "
+            f"{last['images_a_class']:.0f}.",
+        )
+
+
 def training_history(name: str, label: str, history: Sequence[dict[str, float]]) -> str:
     """Plot losses an epoch; epoch 0 is the network before training."""
     from matplotlib.figure import Figure
