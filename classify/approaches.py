@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..cache.rows import take
-from ..extract.backbones import find_backbone
-from ..extract.features import FeatureSource, load_features
-from ..extract.pipeline import Progress
-from .finetune import FineTuneSettings, fine_tune, freeze_boundary, hold_out, last_block
-from .fit import FittedHead, Table, fit_head
-from .heads import PROBE, Head
-from .model import linear_layer, trained_parameters
+from ..errors import unknown
+from ..extract.features import FeatureSource
+from .finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
+from .fit import Table, fit_head
+from .heads import Head
+from .model import trained_parameters
 from .resources import measured
 from .results import Outcome
-from .select import fit_calibrated
+from .tuned import BATCH, TunedModel
+from .unfreeze import find_depths
 
-Stage = Callable[[str], Progress]  # what runs now → where to tell its progress
+# Of Adam, by what training starts from: chosen among on images held out of training. A fitted
+# head is near its end, random weights are far from it.
+LEARNING_RATES = {"head": [1e-5, 1e-4], "random": [1e-4, 1e-3], "scratch": [1e-3]}
 
 
 @dataclass(frozen=True)
@@ -87,74 +88,132 @@ def head_approach(head: Head, seed: int) -> Approach:
     return Approach(head.name, "transfer", {"head": head.name, "seed": seed, **told}, run)
 
 
-def finetune_approach(settings: FineTuneSettings, source: FeatureSource) -> Approach:
-    """Return end-to-end training from the fitted softmax layer (LP-FT).
+def finetune_candidates(
+    unfreeze: Sequence[str],
+    starts: Sequence[str],
+    learning_rates: Sequence[float],
+    **others: Any,
+) -> list[list[FineTuneSettings]]:
+    """Return the settings of each fine-tuned network: those it is chosen among.
+
+    Parameters
+    ----------
+    unfreeze : sequence of str
+        Depths, one a network; the last block when empty.
+    starts : sequence of str
+        What training starts from, see :class:`headstart.classify.finetune.FineTuneSettings`.
+        From scratch, all layers move, whatever the depth.
+    learning_rates : sequence of float
+        To choose among; by what training starts from when empty.
+    others : dict
+        Further settings, the same for all.
+
+    Examples
+    --------
+    >>> [[one.learning_rate for one in candidates] for candidates in
+    ...  finetune_candidates([], ["head", "random"], [])]
+    [[1e-05, 0.0001], [0.0001, 0.001]]
+    """
+    for start in starts:
+        if start not in LEARNING_RATES:
+            raise unknown("start", start, list(LEARNING_RATES))
+    depths: list[tuple[str, ...]] = [(depth,) for depth in unfreeze] or [()]
+    return [
+        [
+            FineTuneSettings(
+                unfreeze=("all",) if start == "scratch" else depth,
+                start=start,
+                learning_rate=rate,
+                **others,
+            )
+            for rate in learning_rates or LEARNING_RATES[start]
+        ]
+        for start in starts
+        for depth in (depths[:1] if start == "scratch" else depths)
+    ]
+
+
+def finetune_approach(candidates: Sequence[FineTuneSettings], source: FeatureSource) -> Approach:
+    """Return end-to-end training, its learning rate chosen on images held out of training.
+
+    Parameters
+    ----------
+    candidates : sequence of FineTuneSettings
+        That differ in the learning rate: the lowest held-out log loss wins.
+    source : FeatureSource
+        The network.
 
     Raises
     ------
     OptionError
-        If this network cannot be fine-tuned: now, not after an extraction.
+        If this network cannot be fine-tuned so: now, not after an extraction.
     """
-    boundary = freeze_boundary(source)
-    name = f"fine-tuned from {last_block(find_backbone(source.spec.backbone))}"
+    first = candidates[0]
+    if first.unfreeze or source.options.layers:
+        # Only then can it be wrong. It loads TensorFlow, whose memory would be the heads' too.
+        find_depths(source, first.unfreeze)
+    depth = first.unfreeze[-1] if first.unfreeze else "the last block"
+    name = f"fine-tuned from {depth}{STARTS[first.start]}"
 
     def run(table: Table, source: FeatureSource, stage: Stage) -> Outcome:
-        seconds = {}
         with measured() as cost:
-            begin = time.perf_counter()
-            probe = fit_head(PROBE, table, settings.seed)
-            seconds["selection"] = time.perf_counter() - begin
-            features = load_features(
-                table.paths, boundary, stage(f"activations of {boundary.spec.layers[0]}")
-            )
-            seconds["activations"] = features.extraction.seconds
-            fitting = table.split.fitting
-            kept, held = hold_out(table.y[fitting], table.groups[fitting], settings.seed)
-            kept, held = fitting[kept], fitting[held]
-            begin = time.perf_counter()
-            tuned = fine_tune(
-                source,
-                boundary,
-                features.X[kept],
-                table.y[kept],
-                (features.X[held], table.y[held]),
-                linear_layer(_refit(probe, table, kept, settings.seed)),
-                settings,
-                stage(f"{name}, epochs"),
-            )
-            seconds["training"] = time.perf_counter() - begin
-            begin = time.perf_counter()
-            probabilities = tuned.predict_proba(features.X[table.split.evaluation])
-            seconds["prediction"] = time.perf_counter() - begin
-        head = 4 * (table.X.shape[1] + 1) * len(table.classes)
+            tried = [fine_tune_dataset(table, source, one, stage) for one in candidates]
+        best = min(tried, key=_held_out_loss)
+        chosen = candidates[tried.index(best)]
+        prediction = _prediction_seconds(best.model, best.boundary["dimension"], table)
+        training = sum(_epoch_seconds(one) for one in tried)
+        rest = sum(one.seconds for one in tried) - training - prediction * len(tried)
+        diverged = [one.diverged for one in tried if one.diverged is not None]
         return Outcome(
             name=name,
             kind="finetune",
-            chosen_by=tuned.history[tuned.epochs]["val_accuracy"],
-            probabilities=probabilities,
-            seconds=seconds,
-            cost=cost,
-            trainable_parameters=tuned.trainable_parameters,
-            model_bytes=source.weights.stat().st_size + head,
-            budget={
-                "candidates": probe.choice.cv.candidates,
-                "epochs_allowed": settings.epochs,
-                "epochs_run": len(tuned.history) - 1,
-                "epochs_kept": tuned.epochs,
-                "training_images": len(kept),
-                "held_out_images": len(held),
+            chosen_by=best.chosen_by,
+            probabilities=best.probabilities,
+            seconds={
+                "selection": sum(one.head.seconds for one in tried),
+                "activations": max(0.0, rest),
+                "training": training,
+                "prediction": prediction,
             },
-            history=tuned.history,
-            warnings=[],
+            cost=cost,
+            trainable_parameters=best.trainable_parameters,
+            model_bytes=_model_bytes(source, table),
+            budget={
+                "unfrozen": best.unfreeze[-1],
+                "learning_rates": [one.learning_rate for one in candidates],
+                "learning_rate": chosen.learning_rate,
+                "epochs_allowed": chosen.epochs,
+                "epochs_run": sum(len(one.history) - 1 for one in tried),
+                "epochs_kept": best.epochs,
+                "training_images": best.training_images,
+                "held_out_images": best.held_out_images,
+            },
+            history=best.history,
+            warnings=[f"{name}: training diverged, {line}" for line in diverged],
         )
 
-    return Approach(name, "finetune", settings.to_dict(), run)
+    settings = {"candidates": [one.to_dict() for one in candidates], "epochs": first.epochs}
+    return Approach(name, "finetune", settings, run)
 
 
-def _refit(probe: FittedHead, table: Table, rows: NDArray[np.intp], seed: int) -> Any:
-    """Fit the chosen head without the images held out to count epochs.
+def _held_out_loss(result: FineTunedResult) -> float:
+    return min(float(epoch["val_loss"]) for epoch in result.history)
 
-    A head that had seen them would look perfect on them at epoch 0, and no
-    epoch of fine-tuning could look better.
-    """
-    return fit_calibrated(probe.choice, table.training(rows, seed)).estimator
+
+def _epoch_seconds(result: FineTunedResult) -> float:
+    return float(sum(epoch.get("seconds", 0.0) for epoch in result.history))
+
+
+def _prediction_seconds(model: TunedModel, dimension: int, table: Table) -> float:
+    """Time the network on as many maps as there are evaluation images, whatever is in them."""
+    batch = np.zeros((min(BATCH, len(table.split.evaluation)), dimension), dtype=np.float32)
+    model.predict_proba(batch)  # the first call builds the graph
+    begin = time.perf_counter()
+    model.predict_proba(batch)
+    return (time.perf_counter() - begin) / len(batch) * len(table.split.evaluation)
+
+
+def _model_bytes(source: FeatureSource, table: Table) -> int:
+    """Return the size of the network's weights and of the head's, float32."""
+    head = 4 * (table.X.shape[1] + 1) * len(table.classes)
+    return int(source.weights.stat().st_size + head)

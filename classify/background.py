@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..extract.dataset import Dataset
-from .approaches import Stage
+from .finetune import Stage
 from .learning_curve import learning_curve
 from .results import FOLDER, ResultsCache, fingerprint, result_key
 from .runs import Run

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
-from .approaches import Stage, finetune_approach, head_approach
+from .approaches import finetune_approach, head_approach
 from .background import find_curve
-from .finetune import FineTuneSettings
+from .finetune import FineTuneSettings, Stage
 from .fit import Table
 from .heads import find_heads
 from .machine import describe_machine, versions
@@ -66,7 +66,7 @@ def compare(
     dataset: Dataset,
     sources: Sequence[FeatureSource],
     heads: Sequence[str],
-    finetuning: Sequence[FineTuneSettings],
+    finetuning: Sequence[Sequence[FineTuneSettings]],
     stage: Stage,
     *,
     seed: int = 0,
@@ -90,8 +90,9 @@ def compare(
         One a backbone.
     heads : sequence of str
         Names in the table of heads.
-    finetuning : sequence of FineTuneSettings
-        One a fine-tuned network.
+    finetuning : sequence of sequence of FineTuneSettings
+        For each fine-tuned network the settings that it is chosen among, see
+        :func:`headstart.classify.approaches.finetune_candidates`.
     stage : callable
         Told what runs; returns where to tell its progress.
     seed : int
@@ -116,7 +117,7 @@ def compare(
     plans = [  # errors now, not after an extraction
         [
             *(head_approach(row, seed) for row in rows),
-            *(finetune_approach(settings, source) for settings in finetuning),
+            *(finetune_approach(candidates, source) for candidates in finetuning),
         ]
         for source in sources
     ]
@@ -138,7 +139,7 @@ def compare(
     results["curve"] = find_curve(dataset, best, seed, stage)
     results["settings"] = {
         "heads": list(heads),
-        "finetune": [settings.to_dict() for settings in finetuning],
+        "finetune": [one.to_dict() for candidates in finetuning for one in candidates],
         "seed": seed,
         "repeats": repeats,
     }

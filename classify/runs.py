@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..extract.dataset import Dataset, Image
 from ..extract.features import FeatureSource
-from ..extract.pipeline import Progress
 from ..extract.rate import measure_rate
-from .approaches import Approach, Stage
+from .approaches import Approach
 from .estimate import TimeLeft
+from .finetune import Stage
 from .fit import Table, load_table
+from .loop import Tell
 from .results import FOLDER, Outcome, ResultsCache, fingerprint, result_key
 from .split import resplit
 
@@ -213,7 +214,7 @@ def _roughly(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _counted(stage: Stage, counted: str, name: str) -> Progress:
+def _counted(stage: Stage, counted: str, name: str) -> Tell:
     return stage(f"{counted} {name}")
 
 

@@ -31,8 +31,28 @@ def transfer_vs_finetune(
     *,
     options: "list[FeatureOptions]",
     max_failures: MaxFailures = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of fine-tuning at most.")] = 6,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam, for fine-tuning.")] = 1e-5,
+    unfreeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Depth to fine-tune from: a block, a layer, a number of blocks or all; repeat to "
+            "compare several. Default: the last block."
+        ),
+    ] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What fine-tuning starts from: head (the fitted one), random (head), scratch "
+            "(nothing pretrained); repeat. Default: head and random."
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a training at most.")] = 6,
+    learning_rate: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Of Adam; repeat to let held-out images choose. Default: two by what it starts "
+            "from."
+        ),
+    ] = None,
     repeats: Annotated[
         int,
         typer.Option(min=1, help="Splits to run on: the dataset's own, then stable resplits."),
@@ -49,8 +69,8 @@ def transfer_vs_finetune(
 
     Example: headstart compare transfer-vs-finetune photographs/ --out report
     """
+    from ..classify.approaches import finetune_candidates
     from ..classify.compare import compare
-    from ..classify.finetune import FineTuneSettings
     from ..classify.report import write_report
     from ..classify.report.tables import HEADER, rows
     from ..console import command_line, print_json, print_table, say, stages, warn
@@ -62,7 +82,13 @@ def transfer_vs_finetune(
             read_dataset(data),
             [feature_source(one) for one in options],
             model or ["auto", "dense"],
-            [FineTuneSettings(learning_rate=learning_rate, epochs=epochs, seed=seed)],
+            finetune_candidates(
+                unfreeze or [],
+                start or ["head", "random"],
+                learning_rate or [],
+                epochs=epochs,
+                seed=seed,
+            ),
             stage,
             seed=seed,
             repeats=repeats,

@@ -104,13 +104,13 @@ def hostile_manifest(tmp_path_factory):
     return root / "manifest.csv"
 
 
-def pretend_to_finetune(settings, source):
+def pretend_to_finetune(candidates, source):
     """Stand in for fine-tuning: a nearest-neighbour head that calls itself a network."""
     from headstart.classify.approaches import Approach, head_approach
     from headstart.classify.heads import HEADS
 
     name = "fine-tuned from block"
-    head = head_approach(HEADS["knn"], settings.seed)
+    head = head_approach(HEADS["knn"], candidates[0].seed)
 
     def run(table, source, stage):
         from dataclasses import replace
@@ -122,7 +122,8 @@ def pretend_to_finetune(settings, source):
         outcome = head.run(table, source, stage)
         return replace(outcome, name=name, kind="finetune", history=losses)
 
-    return Approach(name, "finetune", settings.to_dict(), run)
+    settings = {"seed": candidates[0].seed, "epochs": 2}
+    return Approach(name, "finetune", settings, run)
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +143,7 @@ def comparison(hostile_manifest, tmp_path_factory):
             read_dataset(hostile_manifest),
             [source],
             ["ridge", "centroid"],
-            [FineTuneSettings()],
+            [[FineTuneSettings()]],
             lambda name: lambda done, total: None,
             command="headstart compare transfer-vs-finetune '<b>'",
         )

@@ -38,7 +38,7 @@ def run(photographs, tmp_path, monkeypatch):
             read_dataset(photographs),
             [source],
             heads or ("ridge", "knn"),
-            [FineTuneSettings()],
+            [[FineTuneSettings()]],
             lambda name: stages.append(name) or (lambda done, total: None),
             **options,
         )
@@ -224,7 +224,7 @@ def test_two_backbones_stand_in_one_document(photographs, tmp_path, monkeypatch)
         read_dataset(photographs),
         [one, other],
         ["ridge"],
-        [FineTuneSettings()],
+        [[FineTuneSettings()]],
         lambda name: lambda done, total: None,
     ).results
     assert [entry["name"] for entry in results["approaches"]] == [

@@ -259,10 +259,15 @@ def _budget(budget: dict[str, Any]) -> str:
     if "candidates" in budget:
         folds = f" x {budget['folds']} folds" if "folds" in budget else ""
         told.append(f"{budget['candidates']} candidates{folds}")
+    if "unfrozen" in budget:
+        told.append(f"from {shown(budget['unfrozen'])} on")
+    if "learning_rates" in budget:
+        rates = " or ".join(f"{rate:g}" for rate in budget["learning_rates"])
+        told.append(f"learning rate {rates}: {budget['learning_rate']:g}")
     if "epochs_run" in budget:
         told.append(
-            f"epoch {budget['epochs_kept']} kept of {budget['epochs_run']} run, "
-            f"{budget['epochs_allowed']} allowed"
+            f"{budget['epochs_run']} epochs run, at most {budget['epochs_allowed']} a training, "
+            f"epoch {budget['epochs_kept']} kept"
         )
     return "; ".join(told)
 
