@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .commands import compare, demo, extract, fit, predict
+from .commands import compare, demo, extract, fit, inspect, predict
 from .errors import HeadstartError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(extract.app, name="extract")
 app.add_typer(fit.app, name="fit")
 app.add_typer(compare.app, name="compare")
+app.command("inspect")(inspect.inspect_data)
 app.command("predict")(predict.predict_images)
 app.command("demo")(demo.demo)
 

@@ -145,12 +145,12 @@ def print_json(document: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def print_table(columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table on standard output; the first column is text, the others figures."""
+def print_table(columns: list[str], rows: list[list[str]], texts: int = 1) -> None:
+    """Print a table on standard output; the first ``texts`` columns are text, the others figures."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
         table.add_column(
-            column, justify="right" if position else "left", no_wrap=True, overflow="ignore"
+            column, justify="left" if position < texts else "right", no_wrap=True, overflow="ignore"
         )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
 from .approaches import finetune_approach, head_approach
-from .background import find_curve
+from .background import find_curve, find_findings
 from .finetune import FineTuneSettings, Stage
 from .fit import Table
 from .heads import find_heads
@@ -137,6 +137,7 @@ def compare(
     results = summarise(dataset, benches, named, rates, seed)
     best = named[results["tests"]["first"]]
     results["curve"] = find_curve(dataset, best, seed, stage)
+    results["doctor"] = find_findings(dataset, best, seed, stage)
     results["settings"] = {
         "heads": list(heads),
         "finetune": [one.to_dict() for candidates in finetuning for one in candidates],

@@ -70,13 +70,7 @@ def split_images(images: Sequence[Image], digests: Sequence[bytes], salt: str = 
     DataError
         If a part would be empty, or a class has fewer than two training images.
     """
-    given = {image.split for image in images} - {None}
-    if given - {"train"}:
-        name = "test" if "test" in given else "validation"
-        parts = [image.split or "train" for image in images]
-    else:
-        name = "held-out fifth"
-        parts = _hashed(images, digests, name, salt)
+    name, parts = name_parts(images, digests, salt)
     evaluation = [i for i, part in enumerate(parts) if part == name]
     joining = [i for i, part in enumerate(parts) if part == "validation" and name == "test"]
     train = [i for i, part in enumerate(parts) if part == "train"]
@@ -104,6 +98,25 @@ def resplit(images: Sequence[Image], digests: Sequence[bytes], number: int) -> S
     """
     pooled = [replace(image, split=None) for image in images]
     return split_images(pooled, digests, salt=f"resplit {number}:")
+
+
+def name_parts(
+    images: Sequence[Image], digests: Sequence[bytes], salt: str = ""
+) -> tuple[str, list[str]]:
+    """Name the part that evaluates and the part of each image, before copies are left out.
+
+    Returns
+    -------
+    name : str
+        ``"test"``, ``"validation"`` or ``"held-out fifth"``.
+    parts : list of str
+        ``"train"``, ``"validation"``, ``"test"`` or ``"held-out fifth"`` for each image.
+    """
+    given = {image.split for image in images} - {None}
+    if given - {"train"}:
+        name = "test" if "test" in given else "validation"
+        return name, [image.split or "train" for image in images]
+    return "held-out fifth", _hashed(images, digests, "held-out fifth", salt)
 
 
 def _rows(indices: list[int]) -> Rows:
@@ -138,7 +151,7 @@ def _check(images: Sequence[Image], train: list[int], evaluation: list[int], nam
     counts: dict[str, int] = defaultdict(int)
     for i in train:
         counts[images[i].label] += 1
-    classes = {images[i].label for i in (*train, *evaluation)}
+    classes = {image.label for image in images}  # of those left out, too
     if len(classes) < 2:
         raise DataError(
             f"all images are of the one class {next(iter(classes))!r}: a classifier needs two"

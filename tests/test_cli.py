@@ -174,6 +174,33 @@ def test_a_spoiled_model_is_refused_in_one_line(headstart, photographs, tmp_path
     assert message in err.splitlines()[-1]
 
 
+def test_inspect_prints_counts_then_a_table_for_each_finding(headstart, photographs, tmp_path):
+    copy = photographs / "green" / "copy.jpg"
+    copy.write_bytes((photographs / "red" / "1.jpg").read_bytes())
+    status, out, err = headstart("inspect", photographs, "--out", tmp_path / "page", "--top", "2")
+    lines = out.splitlines()
+    assert status == 0, err
+    assert lines[0].startswith("31 images of 3 classes: ")
+    assert "exact duplicates: 1 groups, 0 across splits, 1 with different labels" in lines
+    (row,) = (line for line in lines if line.startswith("labels differ"))
+    assert "green/copy.jpg" in row
+    assert "red/1.jpg" in row
+    assert "… and 1 more: --top 3 or --json shows all" in lines
+    assert lines[-1] == f"page: {tmp_path / 'page' / 'inspect.html'}"
+
+
+def test_inspect_prints_one_document_with_everything(headstart, photographs):
+    status, out, _ = headstart("inspect", photographs, "--json", "--quiet", "--top", "1")
+    document = json.loads(out)
+    assert status == 0
+    assert set(document) == {
+        *("version", "dataset", "images", "classes", "duplicates", "near_duplicates"),
+        *("label_errors", "outliers", "failed", "remarks"),
+    }
+    assert [one["name"] for one in document["classes"]] == ["blue", "green", "red"]
+    assert all(sum(one["splits"].values()) == 10 for one in document["classes"])
+
+
 def test_the_demos_data_are_1797_digits_in_ten_folders(tmp_path):
     write_digits(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == list("0123456789")

@@ -194,11 +194,12 @@ def test_a_slow_head_gets_no_learning_curve_unasked(run, monkeypatch):
     jsonschema.validate(json.loads(json.dumps(results)), schema())
 
 
-def test_the_curve_is_kept_with_the_results(run, monkeypatch):
+def test_curve_and_findings_are_kept_with_the_results(run, monkeypatch):
     first, _ = run()
-    monkeypatch.delattr("headstart.classify.background.learning_curve")  # would fail when asked
+    for name in ("inspect", "learning_curve"):
+        monkeypatch.delattr(f"headstart.classify.background.{name}")  # would fail if it was asked
     again, _ = run()
-    assert again["curve"] == first["curve"]
+    assert (again["curve"], again["doctor"]) == (first["curve"], first["doctor"])
 
 
 def test_energy_is_left_out_where_the_machine_does_not_tell(run, monkeypatch):

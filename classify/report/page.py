@@ -33,6 +33,7 @@ HEADLINES = {
 
 Lines = list[str]
 Photographs = list[tuple[int, Lines]]  # position in the evaluation split, what is said of it
+Findings = tuple[str, list[tuple[Path, Lines]]]  # title, images and what is said of them
 
 
 def render(comparison: Comparison) -> str:
@@ -96,19 +97,35 @@ def _values(comparison: Comparison) -> dict[str, Any]:
     disagreements = _disagreements(evidence, first, second, classes)
     hard = _wrong_by_all(evidence, classes)
     galleries = [m["photographs"] for m in mistakes] + [disagreements, hard]
-    pictures = thumbnails(evidence.paths, _wanted(evidence, galleries))
+    findings = _findings(results["doctor"])
+    paths = _all_paths(evidence, findings)
+    pictures = thumbnails(paths, _wanted(evidence, galleries, paths, findings))
     on_map = slice(len(evidence.features))
     places, method = lay_out(evidence.features)
     right = evidence.probabilities[first].argmax(axis=1) == evidence.truth
-    names = _names(evidence.paths, results["dataset"]["path"])
+    names = _names(paths, results["dataset"]["path"])
     order = [one["name"] for one in approaches]
     return {
         "r": results,
         "classes": classes,
         "headline": HEADLINES[results["outcome"]].format(use=shown(results["use"])),
         "energy": any("energy_joules" in one for one in approaches),
-        "images": [{"name": n, "truth": t} for n, t in zip(names, evidence.truth, strict=True)],
+        "images": [{"name": n, "truth": t} for n, t in zip(names, evidence.truth, strict=False)],
         "thumbnails": pictures,
+        "doctor": [
+            {
+                "title": title,
+                "images": [
+                    {
+                        "name": names[paths.index(path)],
+                        "picture": f"t{at}" if (at := paths.index(path)) in pictures else None,
+                        "lines": lines,
+                    }
+                    for path, lines in some
+                ],
+            }
+            for title, some in findings
+        ],
         "mistakes": mistakes,
         "disagreements": disagreements,
         "hard": hard,
@@ -198,10 +215,43 @@ def _wrong_by_all(evidence: Evidence, classes: Sequence[str]) -> Photographs:
     return told
 
 
-def _wanted(evidence: Evidence, galleries: Sequence[Photographs]) -> Iterable[int]:
+def _findings(doctor: dict[str, Any]) -> list[Findings]:
+    """Return what the doctor found that a picture helps to judge: (title, (path, lines) …)."""
+    doubts = [
+        (
+            Path(one["path"]),
+            [f"labelled {shown(one['label'])}", f"looks like {shown(one['suggested'])}"],
+        )
+        for one in doctor["label_errors"]
+    ]
+    copies = [
+        (Path(path), [f"{shown(label)}, {split}"])
+        for group in (*doctor["duplicates"], *doctor["near_duplicates"])
+        if group["across_splits"] or group["conflicting_labels"]
+        for path, label, split in zip(group["paths"], group["labels"], group["splits"], strict=True)
+    ]
+    found = [("Labels to look at", doubts), ("Copies across splits or labels", copies[:GALLERY])]
+    return [(title, some) for title, some in found if some]
+
+
+def _all_paths(evidence: Evidence, findings: Sequence[Findings]) -> list[Path]:
+    """Return the evaluation images, then those that the doctor alone names."""
+    return list(
+        dict.fromkeys([*evidence.paths, *(path for _, some in findings for path, _ in some)])
+    )
+
+
+def _wanted(
+    evidence: Evidence,
+    galleries: Sequence[Photographs],
+    paths: Sequence[Path],
+    findings: Sequence[Findings],
+) -> Iterable[int]:
     """Order images by how likely a reader is to look at them: galleries, mistakes, the rest."""
     for gallery in galleries:
         yield from (at for at, _ in gallery)
+    for _, some in findings:
+        yield from (paths.index(path) for path, _ in some)
     labels = np.array([p.argmax(axis=1) for p in evidence.probabilities.values()])
     errors = (labels != evidence.truth).sum(axis=0)
     yield from np.argsort(-errors, kind="stable").tolist()
@@ -285,7 +335,7 @@ def _data(
         "classes": list(classes),
         "images": [
             {"name": name, "truth": int(true), "shown": at in pictures}
-            for at, (name, true) in enumerate(zip(names, evidence.truth, strict=True))
+            for at, (name, true) in enumerate(zip(names, evidence.truth, strict=False))
         ],
         "approaches": [
             {
