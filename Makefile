@@ -37,8 +37,9 @@ format: $(INSTALLED) ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## Measure extraction against its peers, in turns
+bench: $(INSTALLED) ## Measure extraction and fine-tuning against their peers, in turns
 	$(ENV) $(BIN)/python benchmarks/extraction.py
+	$(ENV) $(BIN)/python benchmarks/finetuning.py
 
 lock: ## Write constraints.txt anew from the newest versions that resolve
 	rm -rf .lock && $(PYTHON) -m venv .lock

@@ -54,7 +54,10 @@ def main() -> None:
     except KeyboardInterrupt:
         from .console import fail
 
-        fail("interrupted; what was extracted is cached, the same command goes on from there")
+        fail(
+            "interrupted; what was extracted is cached, the same command goes on from there "
+            "(fit finetune: with --resume)"
+        )
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output, such as head, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -28,7 +29,14 @@ PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-Tell = Callable[[int, int], None]
+
+class Tell(Protocol):
+    """Where progress goes: how much is done, of how much, and a few words."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show it."""
+
+
 _shown: list[Stages] = []  # the stages under way, innermost last
 
 
@@ -79,7 +87,7 @@ class Stages:
             return self._bar(self._bars, name)
         if self._plain:
             return _plain_lines(name)
-        return lambda done, total: None
+        return _tell_nobody
 
     def note(self, line: str) -> None:
         """Print a line between the bars."""
@@ -92,10 +100,15 @@ class Stages:
             bars.stop_task(earlier.id)
         task = bars.add_task(name, total=None)
 
-        def tell(done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total)
+        def tell(done: int, total: int, note: str = "") -> None:
+            words = f"{name}: {note}" if note else name
+            bars.update(task, completed=done, total=total, description=words)
 
         return tell
+
+
+def _tell_nobody(done: int, total: int, note: str = "") -> None:
+    del done, total, note
 
 
 def _plain_lines(name: str) -> Tell:
@@ -103,7 +116,7 @@ def _plain_lines(name: str) -> Tell:
     first: int | None = None
     err.print(name, markup=False)
 
-    def tell(done: int, total: int) -> None:
+    def tell(done: int, total: int, note: str = "") -> None:
         nonlocal last, first
         now = time.monotonic()
         first = done if first is None else first
@@ -114,7 +127,8 @@ def _plain_lines(name: str) -> Tell:
         last = now
         rate = (done - first) / max(now - begin, 1e-9)
         left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        err.print(f"{name}: {done}/{total}, {rate:.1f}/s{left}", markup=False)
+        words = f", {note}" if note else ""
+        err.print(f"{name}: {done}/{total}, {rate:.1f}/s{left}{words}", markup=False)
 
     return tell
 
@@ -156,6 +170,11 @@ def warn(line: str) -> None:
 def interval(bounds: list[float]) -> str:
     """Return two shares as one range in per cent."""
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+
+
+def command_line() -> str:
+    """Return what was typed, as a shell takes it."""
+    return shlex.join(["headstart", *sys.argv[1:]])
 
 
 def fail(line: str) -> None:

@@ -31,6 +31,10 @@ class ModelError(HeadstartError):
     """A saved classifier cannot be loaded or does not fit."""
 
 
+class TrainingError(HeadstartError):
+    """Training went astray and was stopped."""
+
+
 class OptionError(HeadstartError):
     """An option has a value that headstart does not know."""
 

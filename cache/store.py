@@ -405,11 +405,17 @@ def _stored(features: NDArray[Any], storage: str) -> NDArray[Any]:
 
 
 def _blocks(dataset: Any, rows: NDArray[np.intp]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-    """Read sorted rows in runs: (low, high, rows[low] to rows[high - 1] of the dataset)."""
+    """Read sorted rows in runs: (low, high, rows[low] to rows[high - 1] of the dataset).
+
+    A run ends where more than a chunk lies between two rows: a few rows of wide
+    maps cost no more than their own chunks.
+    """
     step = max(1, READ_BYTES // max(1, dataset.shape[1] * dataset.dtype.itemsize))
+    ends = np.append(np.flatnonzero(np.diff(rows) > dataset.chunks[0]) + 1, len(rows))
     low = 0
     while low < len(rows):
-        high = int(np.searchsorted(rows, rows[low] + step))
+        end = int(ends[np.searchsorted(ends, low, side="right")])
+        high = min(end, int(np.searchsorted(rows, rows[low] + step)))
         yield low, high, dataset[int(rows[low]) : int(rows[high - 1]) + 1]
         low = high
 

@@ -362,13 +362,12 @@ def to_model(
     fitted: FittedHead, table: Table, source: FeatureSource, record: dict[str, Any]
 ) -> Model:
     """Return the fitted head as a classifier that can be saved."""
-    weights = source.options.weights
     return Model(
         name=fitted.head.name,
         estimator=fitted.estimator,
         classes=table.classes,
         spec=source.spec,
-        weights=weights if weights == "imagenet" else str(Path(weights).absolute()),
+        weights=source.options.named_weights,
         record=record,
         abstainer=fitted.abstainer,
     )

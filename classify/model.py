@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,9 @@ from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
 from .abstain import Abstainer
+from .parts import read_parts, write_parts
+from .tuned import TunedModel, assemble_tuned, tuned_from
 
-FORMAT_VERSION = 2  # 1 held scikit-learn's calibration, before the first release
-MANIFEST = "manifest.json"
 HEAD = "head.skops"
 ABSTENTION = "abstention.npz"
 
@@ -87,35 +85,23 @@ class Model:
         if self.abstainer is not None:
             parts[ABSTENTION] = self.abstainer.to_bytes()
         manifest = {
-            "format_version": FORMAT_VERSION,
             "created_by": f"headstart {__version__}",
             "head": self.name,
             "classes": self.classes,
             "spec": json.loads(self.spec.to_json()),
             "weights": self.weights,
             "record": self.record,
-            "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
         }
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
-                file.writestr(MANIFEST, json.dumps(manifest, indent=1))
-                for name, data in parts.items():
-                    file.writestr(name, data)
-            os.replace(temporary, path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise ModelError(f"cannot write the model {path}: {error.strerror}") from error
+        write_parts(path, manifest, parts)
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str]) -> Model | TunedModel:
     """Load a saved classifier without running any code from the file.
 
     Parameters
     ----------
     path : path
-        What ``fit head --out`` wrote.
+        What ``fit head --out`` or ``fit finetune --out`` wrote.
 
     Raises
     ------
@@ -124,39 +110,21 @@ def load(path: str | os.PathLike[str]) -> Model:
         that headstart does not put there.
     """
     path = Path(path)
+    manifest, parts = read_parts(path)
+    if "network" in manifest:
+        return tuned_from(manifest, parts, path)
     try:
-        with zipfile.ZipFile(path) as file:
-            manifest = json.loads(file.read(MANIFEST))
-            checksums = dict(manifest["sha256"])
-            parts = {name: file.read(name) for name in {HEAD, *checksums}}
-        version = int(manifest["format_version"])
-    except FileNotFoundError:
-        raise ModelError(f"no model file {path}; 'fit head --out FILE' writes one") from None
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        return Model(
+            name=manifest["head"],
+            estimator=_load_head(parts[HEAD], path),
+            classes=list(manifest["classes"]),
+            spec=FeatureSpec.from_json(json.dumps(manifest["spec"])),
+            weights=manifest["weights"],
+            record=manifest["record"],
+            abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
+        )
+    except (KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error
-    if version != FORMAT_VERSION:
-        age, remedy = (
-            ("newer", "upgrade headstart")
-            if version > FORMAT_VERSION
-            else ("older", "train it again, the features are still cached")
-        )
-        raise ModelError(
-            f"{path} has model format {version}, {age} than this headstart's {FORMAT_VERSION}: "
-            f"{remedy}"
-        )
-    for name, data in parts.items():
-        if hashlib.sha256(data).hexdigest() != checksums.get(name):
-            raise ModelError(f"{path} is damaged: {name} does not match its checksum")
-    spec = FeatureSpec.from_json(json.dumps(manifest["spec"]))
-    return Model(
-        name=manifest["head"],
-        estimator=_load_head(parts[HEAD], path),
-        classes=list(manifest["classes"]),
-        spec=spec,
-        weights=manifest["weights"],
-        record=manifest["record"],
-        abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
-    )
 
 
 def _load_head(head: bytes, path: Path) -> Any:
@@ -220,13 +188,13 @@ def _on_all_layers(kernel: NDArray[np.float64], taps: Any, power: float) -> NDAr
     return whole
 
 
-def assemble(model: Model, weights: Path) -> Any:
+def assemble(model: Model | TunedModel, weights: Path) -> Any:
     """Return one Keras model from images to probabilities.
 
     Parameters
     ----------
-    model : Model
-        With a linear head.
+    model : Model or TunedModel
+        With a linear head, or fine-tuned.
     weights : Path
         The backbone's weights file.
 
@@ -238,6 +206,8 @@ def assemble(model: Model, weights: Path) -> Any:
     from ..extract.engines import build_extractor
     from ..extract.loading import load_keras
 
+    if isinstance(model, TunedModel):
+        return assemble_tuned(model, weights)
     keras = load_keras()
     kernel, bias = linear_layer(model.estimator)
     extractor, _ = build_extractor(model.spec, weights)

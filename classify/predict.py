@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DataError, ModelError
 from ..extract.dataset import plain_files
-from ..extract.features import FeatureOptions, feature_source, load_features
-from ..extract.pipeline import Failure, Progress
+from ..extract.features import FeatureOptions, FeatureSource, feature_source, load_features
+from ..extract.pipeline import Failure, Progress, read_features
 from .abstain import Abstainer
+from .boundary import PassingStore, extract_passing
 from .model import Model
+from .tuned import TunedModel
+
+BLOCK = 64  # images whose whole maps are in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class Prediction:
 
 
 def predict(
-    model: Model,
+    model: Model | TunedModel,
     paths: Iterable[str | os.PathLike[str]],
     options: FeatureOptions,
     top: int = 3,
@@ -53,7 +59,7 @@ def predict(
 
     Parameters
     ----------
-    model : Model
+    model : Model or TunedModel
         From :func:`headstart.classify.model.load`.
     paths : iterable of paths
         Files and folders.
@@ -101,31 +107,63 @@ def predict(
     )
     if source.spec != spec:
         raise ModelError(_mismatch(spec.weights_sha256, source.spec.weights_sha256, source.weights))
-    features = load_features(files, source, progress)
-    if not features.positions:
-        return [], features.extraction.failures
-    probabilities = model.predict_proba(features.X)
-    abstained = np.zeros(len(features.X), dtype=bool)
-    if threshold is not None:
-        abstained = abstainer_of(model).judge(features.X, probabilities) < threshold
+    if isinstance(model, TunedModel):
+        probabilities, positions, failures = _through_network(model, files, source, progress)
+        abstained = np.zeros(len(positions), dtype=bool)
+    else:
+        features = load_features(files, source, progress)
+        positions, failures = features.positions, features.extraction.failures
+        if not positions:
+            return [], failures
+        probabilities = model.predict_proba(features.X)
+        abstained = np.zeros(len(positions), dtype=bool)
+        if threshold is not None:
+            abstained = abstainer_of(model).judge(features.X, probabilities) < threshold
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     predictions = [
         Prediction(files[at], [(model.classes[c], float(row[c])) for c in best], bool(unsure))
-        for at, row, best, unsure in zip(
-            features.positions, probabilities, order, abstained, strict=True
-        )
+        for at, row, best, unsure in zip(positions, probabilities, order, abstained, strict=True)
     ]
-    return predictions, features.extraction.failures
+    return predictions, failures
 
 
-def abstainer_of(model: Model) -> Abstainer:
+def _through_network(
+    model: TunedModel, files: list[Path], source: FeatureSource, progress: Progress
+) -> tuple[NDArray[np.float64], list[int], list[Failure]]:
+    """Return probabilities, which file each row is of, and what failed; a block at a time.
+
+    Whole maps are large: they are read from the cache where training left
+    them there, and the others are let go once the network has seen them.
+    """
+    store = PassingStore(source.cache, source.spec)
+    make_engine = functools.cache(lambda: source.options.make_engine(source))
+    parts, positions, failures = [np.empty((0, len(model.classes)))], [], []
+    for low in range(0, len(files), BLOCK):
+        block = files[low : low + BLOCK]
+        run = functools.partial(extract_passing, block, source, store, make_engine)
+        extraction, maps, found = read_features(store, run)
+        if found:
+            parts.append(model.predict_proba(maps[:]))
+        positions += [low + at for at in found]
+        failures += extraction.failures
+        store.forget()
+        progress(low + len(block), len(files))
+    return np.concatenate(parts), positions, failures
+
+
+def abstainer_of(model: Model | TunedModel) -> Abstainer:
     """Return what a model abstains by.
 
     Raises
     ------
     ModelError
-        If it was saved without.
+        If it was saved without, or is a network.
     """
+    if isinstance(model, TunedModel):
+        raise ModelError(
+            "a fine-tuned network has no out-of-fold scores, so it cannot abstain: use a head, "
+            "'fit head --out' saves one"
+        )
     if model.abstainer is None:
         raise ModelError(
             f"this {model.name} was saved without the out-of-fold scores that --abstain needs: "

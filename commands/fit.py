@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .finetune import finetune
 from .options import (
     Data,
     Json,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Train classifiers.", no_args_is_help=True)
 app.command("rank")(rank_features)
+app.command("finetune")(finetune)
 
 
 @app.command("head")

@@ -112,6 +112,49 @@ def feature_options(
     )
 
 
+def several_backbones(
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(help="mobilenet, vgg16 or another; repeat to compare several."),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="'imagenet' or a Keras weights file; repeat, one for each backbone."),
+    ] = None,
+    **rest: Any,
+) -> "list[FeatureOptions]":
+    """Return the options of what extracts features by one backbone or several.
+
+    Raises
+    ------
+    OptionError
+        If there are more or fewer weights than backbones.
+    """
+    from ..errors import OptionError
+
+    backbones = backbone or ["mobilenet"]
+    files = weights or ["imagenet"] * len(backbones)
+    if len(files) != len(backbones):
+        raise OptionError(
+            f"{len(files)} --weights for {len(backbones)} --backbone: name one for each, in the "
+            "same order ('imagenet' where no file is meant)"
+        )
+    pairs = zip(backbones, files, strict=True)
+    return [feature_options(backbone=name, weights=file, **rest) for name, file in pairs]
+
+
+def _with_the_rest_of(shared: Callable[..., Any], fewer: Callable[..., Any]) -> None:
+    """Give ``fewer`` the options of ``shared`` that it does not declare itself."""
+    own = dict(inspect.signature(fewer).parameters)
+    own.pop("rest")
+    signature = inspect.signature(shared)
+    merged = [own.get(name, option) for name, option in signature.parameters.items()]
+    fewer.__signature__ = signature.replace(parameters=merged)  # type: ignore[attr-defined]
+
+
+_with_the_rest_of(feature_options, several_backbones)
+
+
 def takes(shared: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options of ``shared``; its parameter ``options`` is what they make.
 

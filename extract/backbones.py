@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import OptionError, unknown
+from ..errors import unknown
 from .keras_applications import ROWS
 from .loading import load_keras
 from .pretrained import Pretrained, check_fit, snake_case
 
 BUNDLED = Path(__file__).parent / "weights"
 TOP = "top"  # the network's own output, whatever its last layer is called
+PIXELS = "pixels"  # the decoded image itself: the layer below all layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,6 @@ class Backbone:
         Where the ImageNet weights without the classifier come from.
     stages : tuple of str
         Layers that ``--layer auto`` chooses among, the deepest last.
-    last_block : str or None
-        First layer of the last block, the one that fine-tuning unfreezes.
     """
 
     name: str
@@ -62,7 +61,6 @@ class Backbone:
     multiply_adds: float
     imagenet: Pretrained
     stages: tuple[str, ...] = ()
-    last_block: str | None = None
 
     @property
     def preprocessing(self) -> str:
@@ -128,13 +126,11 @@ BACKBONES = {
     "mobilenet": replace(
         _GENERIC["mobilenet"],
         stages=tuple(f"conv_pw_{number}_relu" for number in (5, 7, 9, 11, 13)),
-        last_block="conv_dw_13",
         imagenet=Pretrained(bundled=BUNDLED / "mobilenet_1_0_224_notop.weights.h5"),
     ),
     "vgg16": replace(
         _GENERIC["vgg16"],
         stages=("block3_pool", "block4_pool", "block5_conv3", "block5_pool"),
-        last_block="block5_conv1",
     ),
 }
 BACKBONES |= {name: row for name, row in _GENERIC.items() if name not in BACKBONES}
@@ -151,26 +147,6 @@ def find_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise unknown("backbone", name, list(BACKBONES))
     return BACKBONES[name]
-
-
-def layer_before(network: Any, name: str) -> str:
-    """Return the name of the layer that feeds ``name``: the freeze boundary below it.
-
-    Padding that belongs to the layer goes with it.
-
-    Raises
-    ------
-    OptionError
-        If the network has no such layer, or it is the first.
-    """
-    names = [layer.name for layer in network.layers]
-    if name not in names:
-        raise unknown("layer", name, names)
-    at = names.index(name)
-    if at == 0:
-        raise OptionError(f"layer {name!r} is the input: nothing lies before it")
-    below: str = names[at - 1]
-    return layer_before(network, below) if below.startswith("conv_pad") else below
 
 
 def tappable_layers(network: Any) -> list[str]:

@@ -160,7 +160,7 @@ def upright_rgb(image: Image.Image) -> Pixels:
         If it has no pixels that can be used; the message is the reason.
     """
     try:
-        pixels: Pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+        pixels: Pixels = np.asarray(to_rgb(ImageOps.exif_transpose(image)))
     except DecodeError:
         raise
     except Exception as error:  # Pillow decodes late, and raises what damaged bytes lead it to
@@ -197,10 +197,17 @@ def _pixels(data: bytes, header: Image.Image, shortest: int) -> Pixels:
                 data, min_height=shortest, min_width=shortest, min_factor=2, strict=True
             )
             return pixels
-    return np.asarray(_to_rgb(header))
+    return np.asarray(to_rgb(header))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return any Pillow image as RGB: transparency on white, 16 bits as 8.
+
+    Raises
+    ------
+    DecodeError
+        If its pixels have no known range.
+    """
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):

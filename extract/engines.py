@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..cache.spec import FeatureSpec
 from ..errors import EngineError, OptionError, unknown
-from .backbones import TOP, find_backbone, tappable_layers
+from .backbones import PIXELS, TOP, find_backbone, tappable_layers
 from .choose import Plan
 from .loading import load_keras, load_tensorflow
 
@@ -86,6 +86,22 @@ class TensorFlowEngine:
         return features
 
 
+class PixelEngine:
+    """The layer below all layers: the pixels themselves, no network."""
+
+    name = "decoder"
+    device = "cpu"
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        height, width = spec.input_size
+        self.widths: tuple[int, ...] = (height * width * 3,)
+        self.notes: list[str] = []
+
+    def __call__(self, images: Images) -> Features:
+        """Flatten images (n, height, width, 3) to (n, d), float32, 0 to 255."""
+        return images.reshape(len(images), -1).astype(np.float32)
+
+
 def open_engine(
     plan: Plan,
     spec: FeatureSpec,
@@ -117,6 +133,8 @@ def open_engine(
     EngineError
         If the engine cannot run this backbone or disagrees with TensorFlow.
     """
+    if spec.layers == (PIXELS,):
+        return PixelEngine(spec)
     if plan.engine == "tensorflow":
         return _tensorflow(spec, weights)
     from .onnx import kept_network, open_network
@@ -169,7 +187,7 @@ def build_extractor(spec: FeatureSpec, weights: Path) -> tuple[Any, tuple[int, .
     """
     keras = load_keras()
     backbone = find_backbone(spec.backbone)
-    with _precision(keras, spec.precision):
+    with computing_in(spec.precision):
         network = backbone.load(weights)
         taps = keras.Model(network.inputs, [tap(network, name) for name in spec.layers])
         images = keras.Input((*spec.input_size, 3), dtype="uint8")
@@ -288,8 +306,9 @@ def relative_error(features: Features, reference: Features) -> float:
 
 
 @contextlib.contextmanager
-def _precision(keras: Any, precision: str) -> Iterator[None]:
-    """Build what is built inside with this precision."""
+def computing_in(precision: str) -> Iterator[None]:
+    """Build what is built inside with this precision; its variables stay float32."""
+    keras = load_keras()
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[precision])
     try:

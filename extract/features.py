@@ -101,6 +101,11 @@ class FeatureOptions:
         if any(number is not None and number < 1 for number in (self.batch_size, self.workers)):
             raise OptionError("--batch-size and --workers must be at least 1")
 
+    @property
+    def named_weights(self) -> str:
+        """What a saved model remembers: ``"imagenet"``, or the file's whole path."""
+        return self.weights if self.weights == "imagenet" else str(Path(self.weights).absolute())
+
 
 @dataclass(frozen=True)
 class FeatureSource:
@@ -130,9 +135,21 @@ class FeatureSource:
         """Open this spec's segments."""
         return FeatureStore(self.cache, self.spec)
 
-    def tapping(self, layer: str, pooling: str) -> FeatureSource:
-        """Return the same source with another layer and pooling, of the original view alone."""
-        spec = replace(self.spec, layers=(layer,), pooling=pooling, views=("original",))
+    def tapping(
+        self,
+        layers: tuple[str, ...],
+        pooling: str,
+        view: str = "original",
+        storage: str | None = None,
+    ) -> FeatureSource:
+        """Return the same source with other layers and pooling, of one view."""
+        spec = replace(
+            self.spec,
+            layers=layers,
+            pooling=pooling,
+            views=(view,),
+            storage=storage or self.spec.storage,
+        )
         return replace(self, spec=spec)
 
 

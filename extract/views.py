@@ -1,4 +1,4 @@
-"""Ways of looking at one photograph: as it is, mirrored, or in part."""
+"""Ways of looking at one photograph: as it is, mirrored, in part, or in other colours."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageOps
 
 from ..errors import OptionError
 
 CROP_SIDE = (0.7, 1.0)  # of the photograph's own, so a crop shows 49 % to 100 % of it
-_NUMBERED = re.compile(r"crop[1-9][0-9]?")
+COLOUR_RANGE = (0.75, 1.25)  # by which brightness, contrast and saturation are multiplied
+_NUMBERED = re.compile(r"crop[1-9][0-9]?|augment[1-9][0-9]{0,3}")
 
 Pixels = NDArray[np.uint8]  # (height, width, 3)
 
@@ -35,7 +36,8 @@ def parse_views(text: str) -> tuple[str, ...]:
     for name in views:
         if name not in ("original", "flip") and not _NUMBERED.fullmatch(name):
             raise OptionError(
-                f"unknown view {name!r}; valid: original, flip, crop1 to crop99, with commas between"
+                f"unknown view {name!r}; valid: original, flip, crop1 to crop99, augment1 to "
+                "augment9999, with commas between"
             )
     if len(set(views)) < len(views):
         raise OptionError(f"--views {text} names a view twice")
@@ -57,7 +59,9 @@ def make_views(
     views : sequence of str
         ``"original"``; ``"flip"``, its mirror image; ``"crop1"`` to ``"crop99"``:
         a part with the image's own proportions, whose place and size depend on
-        the number and the digest alone.
+        the number and the digest alone; ``"augment1"`` to ``"augment9999"``: such a
+        part, mirrored every other time, its brightness, contrast and saturation
+        changed by up to a quarter.
     resize : callable
         Image to image at the input size.
     digest : bytes
@@ -70,11 +74,23 @@ def make_views(
     whole = np.asarray(resize(image)) if {"original", "flip"} & set(views) else None
 
     def view(name: str) -> Pixels:
-        if whole is None or name.startswith("crop"):
-            return np.asarray(resize(image.crop(_box(name, image.size, digest))))
+        if whole is None or name not in ("original", "flip"):
+            part = resize(image.crop(_box(name, image.size, digest)))
+            return np.asarray(part if name.startswith("crop") else _recolour(part, name, digest))
         return whole if name == "original" else whole[:, ::-1]
 
     return np.stack([view(name) for name in views])
+
+
+def _recolour(image: Image.Image, name: str, digest: bytes) -> Image.Image:
+    """Mirror the image or not, and change its colours, as drawn for this view."""
+    low, high = COLOUR_RANGE
+    for number, enhancer in enumerate(
+        (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+    ):
+        drawn, mirror, _ = _draw(f"{name} colour {number}", digest)
+        image = enhancer(image).enhance(low + (high - low) * drawn)
+    return ImageOps.mirror(image) if mirror < 0.5 else image
 
 
 def _box(name: str, size: tuple[int, int], digest: bytes) -> tuple[int, int, int, int]:

@@ -17,7 +17,6 @@ from headstart.extract.backbones import (
     describe_backbones,
     describe_layers,
     find_backbone,
-    layer_before,
     tappable_layers,
 )
 from headstart.extract.engines import TensorFlowEngine, build_extractor, tap
@@ -98,14 +97,6 @@ def test_layers_and_poolings_stand_in_the_order_asked_for():
     plain = engine()(waves())[0]
     assert both.shape == (2 * 512 + 2 * 1024,)
     np.testing.assert_allclose(both[1024:2048], plain, rtol=1e-5)
-
-
-def test_the_freeze_boundary_lies_below_the_layer_and_its_padding():
-    network = find_backbone("mobilenet").build()
-    assert layer_before(network, "conv_dw_13") == "conv_pw_12_relu"
-    assert layer_before(network, "conv_dw_12") == "conv_pw_11_relu"
-    with pytest.raises(OptionError, match="unknown layer 'conv_dw_99'"):
-        layer_before(network, "conv_dw_99")
 
 
 def test_an_unknown_backbone_lists_the_valid_ones():

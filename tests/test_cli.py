@@ -10,6 +10,8 @@ from headstart import cli
 from headstart.demo import write_digits
 from headstart.extract import features
 
+TWICE = ("--backbone", "vgg16", "--backbone", "vgg16")
+
 
 @pytest.fixture
 def headstart(capsys, monkeypatch, fake_engine):
@@ -127,6 +129,11 @@ def test_rank_prints_its_contract_and_what_to_do_next(headstart, photographs):
         (("fit", "head", "DATA", "--resize", "x"), "error: unknown resize rule 'x'; valid: sq"),
         (("fit", "head", "DATA", "--pooling", "x"), "error: unknown pooling 'x'; valid: avg"),
         (("extract", "features", "DATA", "--weights", "/no"), "error: no weights file /no"),
+        (("compare", "show", "/nowhere"), "error: no report in /nowhere: 'compare transfer"),
+        (
+            ("compare", "transfer-vs-finetune", "DATA", *TWICE, "--weights", "x"),
+            "error: 1 --weights for 2 --backbone: name one for each",
+        ),
     ],
 )
 def test_expected_errors_are_one_line_and_status_1(headstart, photographs, arguments, line):

@@ -7,7 +7,7 @@ import pytest
 import simplejpeg
 
 from headstart.classify.compare import compare
-from headstart.classify.finetune import FineTuneSettings
+from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit import fit_head, fit_heads, load_table
 from headstart.classify.heads import PROBE, find_head
 from headstart.classify.learning_curve import learning_curve
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def silent(_name):
-    return lambda done, total: None
+    return lambda done, total, note="": None
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +97,24 @@ def test_fine_tuning_vgg16_on_flowers_beats_the_head_that_it_starts_from(tmp_pat
     weights = str(SHARED / "weights" / "vgg16_notop.weights.h5")
     options = FeatureOptions(backbone="vgg16", weights=weights, cache=tmp_path / "cache")
     source = feature_source(options)
-    results = compare(dataset, source, ["logreg"], FineTuneSettings(), silent)
+    settings = FineTuneSettings(unfreeze=("block5",))
+    results = compare(dataset, source, ["logreg"], settings, silent)
     head, tuned = results["approaches"]
     assert head["accuracy"] >= 0.87
-    assert tuned["accuracy"] >= 0.92
+    assert tuned["accuracy"] >= 0.935
     history = tuned["budget"]["history"]
     assert history[tuned["budget"]["epochs_kept"]]["val_loss"] < history[0]["val_loss"]
     # A fact of these photographs since heads may take square roots: the better head is close.
     start = fit_head(PROBE, load_table(dataset, source), 0).evaluation.accuracy
     assert tuned["accuracy"] > start
+
+
+@pytest.mark.slow
+def test_fine_tuning_mobilenet_on_monkeys_loses_at_most_two_images(tmp_path):
+    source = feature_source(FeatureOptions(cache=tmp_path))
+    table = load_table(read_dataset(SHARED / "data" / "monkeys10"), source)
+    result = fine_tune_dataset(table, source, FineTuneSettings(), silent)
+    assert result.evaluation.accuracy >= result.head.evaluation.accuracy - 2 / 272 - 1e-9
 
 
 def test_both_engines_agree_on_256_photographs(tmp_path):

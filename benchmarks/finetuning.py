@@ -1,0 +1,185 @@
+"""An epoch of fine-tuning: on cached boundary maps against Keras' ``fit`` with layers frozen.
+
+Run from the project's root: ``make bench``. Keras gets its images decoded and in memory, ours
+reads its maps from the cache; both train the same layers from the same head in the same order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from photographs import SHARED, folders
+from timing import Ways, in_turns, report
+
+from headstart.classify.boundary import boundary_source
+from headstart.classify.loop import Examples, Pace, prepare, run_epoch
+from headstart.classify.maps import Augmentation, Budget, EpochMaps, Parts
+from headstart.classify.network import Network, Upper
+from headstart.extract.backbones import find_backbone
+from headstart.extract.blocks import find_boundary
+from headstart.extract.dataset import read_dataset
+from headstart.extract.decode import decode
+from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.loading import load_keras
+
+VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
+STEPS = 20  # whose losses must agree
+PACE = Pace(1e-5, 1.0, 0.0, 0.0, epochs=1000, patience=1, batch_size=32, seed=0)
+
+
+def main() -> None:
+    """Measure MobileNet with two blocks unfrozen and VGG16 with one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--vgg16-images", type=int, default=96)
+    parser.add_argument("--only", choices=["mobilenet", "vgg16"])
+    options = parser.parse_args()
+    tables, losses = {}, {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = folders(Path(scratch))[-1]
+        jobs = [("mobilenet", "imagenet", "2", options.images)]
+        if VGG16.exists():
+            jobs.append(("vgg16", str(VGG16), "block5", options.vgg16_images))
+        for backbone, weights, unfreeze, count in jobs:
+            if options.only not in (None, backbone):
+                continue
+            job = Job(folder, Path(scratch), backbone, weights, unfreeze, count)
+            losses[backbone] = job.disagreement()
+            title = f"{backbone}, --unfreeze {unfreeze}, {count} of {folder.name}"
+            tables[title] = in_turns(job.ways(), options.rounds)
+    report("finetuning", tables, "images")
+    for backbone, worst in losses.items():
+        print(f"{backbone}: losses of the first {STEPS} steps agree to {worst:.1e} relative")
+
+
+class Job:
+    """One backbone on some images: the same training, with the cache and without."""
+
+    def __init__(
+        self, folder: Path, scratch: Path, backbone: str, weights: str, unfreeze: str, count: int
+    ) -> None:
+        images = read_dataset(folder).images
+        images = images[:: max(1, len(images) // count)][:count]
+        classes = sorted({image.label for image in images})
+        self.classes = len(classes)
+        self.paths = [image.path for image in images]
+        self.y = np.array([classes.index(image.label) for image in images])
+        self.source = feature_source(FeatureOptions(backbone, weights, cache=scratch / "cache"))
+        features = load_features(self.paths, self.source)
+        self.digests = features.digests
+        rng = np.random.default_rng(0)
+        # Any head will do for a clock; this one makes losses that are neither 0 nor infinite.
+        scale = 1 / np.linalg.norm(features.X, axis=1).mean()
+        kernel = scale * rng.normal(size=(features.X.shape[1], self.classes))
+        self.head = kernel.astype(np.float32), np.zeros(self.classes, dtype=np.float32)
+        self.below = find_boundary(find_backbone(backbone).build(), unfreeze)
+
+    def ways(self) -> Ways:
+        """Return an epoch on cached maps, with cached views, with views on the fly, by Keras."""
+        count = len(self.paths)
+        ways: Ways = {}
+        for name, kind in (
+            ("headstart, cached boundary", "none"),
+            ("headstart, --augment views", "views"),
+            ("headstart, --augment on-the-fly", "on-the-fly"),
+        ):
+            upper = self.upper()
+            maps = self.maps(Augmentation(kind, 2))
+            held = maps.held_out()
+            examples = Examples(maps.training, self.y, held, self.y[:1])
+            for epoch in (1, 2) if kind == "views" else ():
+                maps.training(epoch)  # computed once, before the clock starts
+            ways[name] = (Epochs(upper, examples), count)
+        keras = self.uncached()
+        pixels = self.pixels()
+        one_hot = np.eye(self.classes, dtype=np.float32)[self.y]
+        fit = functools.partial(keras.fit, pixels, one_hot, batch_size=PACE.batch_size, verbose=0)
+        return ways | {"Keras' fit, no cache": (fit, count)}
+
+    def disagreement(self) -> float:
+        """Return the largest relative difference of losses between cached and uncached steps."""
+        upper, keras = self.upper(), self.uncached()
+        stream = self.maps(Augmentation()).training(1)
+        pixels, one_hot = self.pixels(), np.eye(self.classes, dtype=np.float32)[self.y]
+        worst = 0.0
+        for step in range(STEPS):
+            rows = np.arange(step * PACE.batch_size, (step + 1) * PACE.batch_size) % len(self.y)
+            ours = float(upper.model.train_on_batch(stream.read(rows), one_hot[rows])[0])
+            theirs = float(keras.train_on_batch(pixels[rows], one_hot[rows])[0])
+            worst = max(worst, abs(ours - theirs) / abs(theirs))
+        return worst
+
+    def upper(self) -> Upper:
+        """Return the layers above the boundary, ready to train."""
+        upper = self.network().above(self.below)
+        prepare(upper, PACE, len(self.paths))
+        return upper
+
+    def uncached(self) -> Any:
+        """Return the whole network from pixels, frozen below the same boundary, for ``fit``."""
+        keras = load_keras()
+        network = self.network()
+        whole = network.above("pixels").model
+        moving = {layer for block in network.above(self.below).blocks for layer in block.layers}
+        for layer in whole.layers:
+            for inner in getattr(layer, "layers", []):
+                inner.trainable = inner.name in moving
+        rate = keras.optimizers.schedules.CosineDecay(
+            PACE.learning_rate, PACE.epochs * -(-len(self.paths) // PACE.batch_size)
+        )
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+        whole.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+        return whole
+
+    def network(self) -> Network:
+        """Return a copy of the backbone with the head on it."""
+        backbone = find_backbone(self.source.spec.backbone).load(self.source.weights)
+        network = Network(self.source.spec, backbone, self.classes)
+        network.set_head(*self.head)
+        return network
+
+    def maps(self, augmentation: Augmentation) -> EpochMaps:
+        """Return the boundary maps of all images, cached unless they change each epoch."""
+        every = np.arange(len(self.paths))
+        dimension = self.network().width(self.below)
+        return EpochMaps(
+            boundary_source(self.source, self.below),
+            dimension,
+            self.paths,
+            self.digests,
+            Parts(every, every[:1], every[:1]),
+            augmentation,
+            2,
+            Budget(None, 4 << 30),
+            lambda name: lambda done, total, note="": None,
+        )
+
+    def pixels(self) -> Any:
+        """Return the images decoded, (n, height * width * 3), float32."""
+        spec = self.source.spec
+        images = [decode(p.read_bytes(), spec.input_size, spec.resize) for p in self.paths]
+        return np.stack(images).reshape(len(images), -1).astype(np.float32)
+
+
+class Epochs:
+    """One epoch more at each call."""
+
+    def __init__(self, upper: Upper, examples: Examples) -> None:
+        self.upper, self.examples, self.epoch = upper, examples, 0
+
+    def __call__(self) -> None:
+        """Run it."""
+        self.epoch += 1
+        pace = replace(PACE, epochs=self.epoch)
+        run_epoch(self.upper.model, self.examples, pace, self.epoch, 0, lambda *told: None)
+
+
+if __name__ == "__main__":
+    main()

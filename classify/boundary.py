@@ -1,0 +1,397 @@
+"""Activations at the freeze boundary: cached once, read in streams."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache import DamagedSegmentError, FeatureStore, StatIndex, stat_index_path
+from ..errors import DataError, OptionError
+from ..extract.backbones import PIXELS
+from ..extract.dataset import shown
+from ..extract.engines import Engine
+from ..extract.features import FeatureSource, ensure_features
+from ..extract.pipeline import Extraction, Progress, extract
+
+DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise
+BLOCK_BYTES = 32 << 20  # read at once
+
+Maps = NDArray[np.float32]  # (n, d): each row one image's activations, flattened
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How the activations at the boundary are kept.
+
+    Parameters
+    ----------
+    storage : str or None
+        ``"float32"`` or ``"float16"`` in the cache; None computes them anew for
+        each epoch.
+    new_bytes : int
+        What will be written to the disk.
+    """
+
+    storage: str | None
+    new_bytes: int
+
+
+def choose_keeping(rows: int, dimension: int, missing: dict[str, int], budget: int) -> Keeping:
+    """Choose the most exact way of keeping activations that the budget allows.
+
+    Parameters
+    ----------
+    rows : int
+        Image views in all; 0 bytes are written for those that are cached.
+    dimension : int
+        Numbers a row.
+    missing : dict
+        Storage type, the most exact first, to the rows that the cache lacks in it.
+    budget : int
+        Bytes that all of them may take on the disk.
+
+    Examples
+    --------
+    >>> choose_keeping(1000, 100_352, {"float32": 1000, "float16": 1000}, 300 << 20)
+    Keeping(storage='float16', new_bytes=200704000)
+    >>> choose_keeping(1000, 100_352, {"float32": 1000, "float16": 1000}, 100 << 20)
+    Keeping(storage=None, new_bytes=0)
+    """
+    for storage, absent in missing.items():
+        width = dimension * np.dtype(storage).itemsize
+        if rows * width <= budget or not absent:
+            return Keeping(storage, absent * width)
+    return Keeping(None, 0)
+
+
+class PassingStore(FeatureStore):
+    """A store that reads what the cache holds and adds nothing to it.
+
+    What is appended stays in memory until :meth:`forget`.
+    """
+
+    def __post_init__(self) -> None:
+        self._passing: dict[bytes, Maps] = {}
+        super().__post_init__()
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._passing or super().__contains__(digest)
+
+    def append(
+        self,
+        digests: Sequence[bytes],
+        features: NDArray[Any],
+        widths: tuple[int, ...] | None = None,
+    ) -> Path:
+        """Hold rows (n, d) in memory."""
+        self._widths = widths or (features.shape[1],)
+        self._passing.update(zip(digests, features, strict=True))
+        return self.folder
+
+    def read(self, digests: Sequence[bytes]) -> Maps:
+        """Read rows in this order, from memory or from segments."""
+        held = [at for at, digest in enumerate(digests) if digest in self._passing]
+        if not held:
+            return super().read(digests)
+        out = np.empty((len(digests), self.dimension or 0), dtype=np.float32)
+        for at in held:
+            out[at] = self._passing[digests[at]]
+        stored = [at for at, digest in enumerate(digests) if digest not in self._passing]
+        if stored:
+            out[stored] = super().read([digests[at] for at in stored])
+        return out
+
+    def forget(self) -> None:
+        """Let go of what is in memory."""
+        self._passing.clear()
+
+
+@dataclass
+class Boundary:
+    """The activations of some images at a freeze boundary, in any of their views.
+
+    Parameters
+    ----------
+    source : FeatureSource
+        Which layer, from which weights, in which cache.
+    paths : sequence of Path
+        Image files.
+    digests : sequence of bytes
+        SHA-256 of each.
+    keeping : Keeping
+        From :func:`plan_boundary`.
+    """
+
+    source: FeatureSource
+    paths: Sequence[Path]
+    digests: Sequence[bytes]
+    keeping: Keeping
+    _stores: dict[str, FeatureStore] = field(default_factory=dict)
+
+    def prepare(self, rows: Rows, view: str, begin: Callable[[], Progress]) -> None:
+        """Make sure that the cache holds these rows, where it is to hold them.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which images.
+        view : str
+            Which look at them.
+        begin : callable
+            Called when something has to be computed; returns where to tell progress.
+        """
+        store = self._store(view)
+        if self.keeping.storage and any(self.digests[row] not in store for row in rows):
+            self._extract(rows, view, begin())
+
+    def read(self, rows: Rows, view: str = "original") -> Maps:
+        """Return the maps (n, d) of some rows, reading or computing them.
+
+        Raises
+        ------
+        DataError
+            If an image has changed or is gone, and the cache lacks it.
+        """
+        store = self._store(view)
+        digests = [self.digests[row] for row in rows]
+        try:
+            while True:
+                missing = [row for row in rows if self.digests[row] not in store]
+                if missing:
+                    self._extract(np.array(missing), view, lambda done, total: None)
+                try:
+                    return store.read(digests)
+                except DamagedSegmentError:
+                    continue  # it is set aside, and its rows are missing now
+        finally:
+            if isinstance(store, PassingStore):
+                store.forget()
+
+    def _extract(self, rows: Rows, view: str, progress: Progress) -> None:
+        source, store = self._source(view), self._store(view)
+        paths = [self.paths[row] for row in rows]
+        if isinstance(store, PassingStore):
+            extraction = extract_passing(paths, source, store, lambda: self._engine)
+        else:
+            extraction, _ = ensure_features(paths, source, store, progress)
+        reasons = {failure.path: failure.reason for failure in extraction.failures}
+        for row, path in zip(rows, paths, strict=True):
+            if self.digests[row] not in store:
+                why = reasons.get(path, "it has changed meanwhile")
+                raise DataError(f"cannot read {shown(path)} again: {why}")
+
+    def _source(self, view: str) -> FeatureSource:
+        spec = self.source.spec
+        return self.source.tapping(spec.layers, spec.pooling, view, self.keeping.storage)
+
+    def _store(self, view: str) -> FeatureStore:
+        if view not in self._stores:
+            source = self._source(view)
+            kind = FeatureStore if self.keeping.storage else PassingStore
+            self._stores[view] = kind(source.cache, source.spec)
+        return self._stores[view]
+
+    @functools.cached_property
+    def _engine(self) -> Engine:
+        """The one engine: views differ in their pixels, not in the network."""
+        return self.source.options.make_engine(self.source)
+
+
+def extract_passing(
+    paths: Sequence[Path],
+    source: FeatureSource,
+    store: PassingStore,
+    make_engine: Callable[[], Engine],
+) -> Extraction:
+    """Extract what neither the cache nor the memory holds into the memory."""
+    with StatIndex(stat_index_path()) as stat_index:
+        return extract(
+            paths,
+            store,
+            make_engine,
+            stat_index,
+            batch_size=source.plan.batch_size,
+            workers=source.plan.workers,
+        )
+
+
+def plan_boundary(
+    source: FeatureSource,
+    dimension: int,
+    wanted: dict[str, Sequence[bytes]],
+    budget: int | None,
+) -> tuple[Keeping, str]:
+    """Decide how a boundary's activations are kept; say so before anything is written.
+
+    Parameters
+    ----------
+    source : FeatureSource
+        Of the boundary.
+    dimension : int
+        Numbers that one image takes there.
+    wanted : dict
+        View to the digests of the images that are seen in it.
+    budget : int, optional
+        Bytes on the disk at most; half of what is free there when None.
+
+    Returns
+    -------
+    keeping : Keeping
+    line : str
+        The plan in words, with its size.
+    """
+    layer = source.spec.layers[0]
+    rows = sum(len(set(digests)) for digests in wanted.values())
+    if layer == PIXELS:
+        return Keeping(None, 0), f"no layer is frozen: {rows:,} images are decoded each epoch"
+    if budget is None:
+        budget = int(DISK_SHARE * shutil.disk_usage(_existing(source.cache)).free)
+    storages = ("float32", "float16") if source.spec.storage == "float32" else ("float16",)
+    missing = {
+        storage: sum(
+            digest not in store
+            for view, digests in wanted.items()
+            for store in [_open(source, view, storage)]
+            for digest in set(digests)
+        )
+        for storage in storages
+    }
+    keeping = choose_keeping(rows, dimension, missing, budget)
+    size = f"{layer}: {rows:,} maps of {dimension:,} numbers, "
+    if keeping.storage is None:
+        least = rows * dimension * 2
+        line = (
+            f"{in_bytes(least)} in float16, more than the {in_bytes(budget)} of the cache budget: "
+            "computed anew for each epoch"
+        )
+    else:
+        whole = rows * dimension * np.dtype(keeping.storage).itemsize
+        line = (
+            f"{in_bytes(whole)} in {keeping.storage}, {in_bytes(keeping.new_bytes)} of it to be "
+            f"written to {source.cache}"
+        )
+    return keeping, size + line
+
+
+def _open(source: FeatureSource, view: str, storage: str) -> FeatureStore:
+    return source.tapping(source.spec.layers, source.spec.pooling, view, storage).store()
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.absolute().parent)
+
+
+def in_bytes(count: float) -> str:
+    """Return a number of bytes for print.
+
+    Examples
+    --------
+    >>> in_bytes(2_183_659_520)
+    '2.2 GB'
+    """
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def parse_bytes(text: str) -> int:
+    """Read a number of bytes, such as ``"500MB"``.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+
+    Examples
+    --------
+    >>> parse_bytes("1.5 GB")
+    1500000000
+    """
+    units = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?b|)", text.strip().casefold())
+    if found is None:
+        raise OptionError(f"a size is written like 500MB or 8GB, got {text!r}")
+    return int(float(found[1]) * units["" if found[2] == "b" else found[2]])
+
+
+class Stream:
+    """Some rows of a boundary in one view, held in memory where they fit, else read as asked.
+
+    Parameters
+    ----------
+    boundary : Boundary
+        Where they come from.
+    rows : ndarray of int
+        Which images.
+    view : str
+        Which look at them.
+    dimension : int
+        Numbers a row.
+    memory : int
+        Bytes that they may take in memory all at once.
+    """
+
+    def __init__(
+        self, boundary: Boundary, rows: Rows, view: str, dimension: int, memory: int
+    ) -> None:
+        self._boundary = boundary
+        self._rows = rows
+        self._view = view
+        self.dimension = dimension
+        self._held: Maps | None = None
+        if len(rows) * dimension * 4 <= memory:
+            held = np.empty((len(rows), dimension), dtype=np.float32)
+            step = max(1, BLOCK_BYTES // (dimension * 4))
+            for low in range(0, len(rows), step):
+                held[low : low + step] = boundary.read(rows[low : low + step], view)
+            self._held = held
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all rows are held."""
+        return self._held is not None
+
+    def read(self, positions: Rows) -> Maps:
+        """Return the maps at these positions among the rows."""
+        if self._held is not None:
+            return self._held[positions]
+        return self._boundary.read(self._rows[positions], self._view)
+
+    def batches(self, order: Rows, size: int) -> Iterator[tuple[Rows, Maps]]:
+        """Yield positions and their maps, a batch at a time."""
+        for low in range(0, len(order), size):
+            positions = order[low : low + size]
+            yield positions, self.read(positions)
+
+
+def boundary_source(source: FeatureSource, below: str | None) -> FeatureSource:
+    """Return where the maps at a boundary lie: same weights, the original view.
+
+    Parameters
+    ----------
+    source : FeatureSource
+        Of the head's features.
+    below : str or None
+        A layer, whose whole maps they are; ``"pixels"``; None for the pooled features.
+    """
+    if below is None:
+        return source.tapping(source.spec.layers, source.spec.pooling)
+    tapped = source.tapping((below,), "none")
+    if below != PIXELS:
+        return tapped
+    # Pixels are what they are, whatever the network makes of them.
+    return replace(tapped, spec=replace(tapped.spec, precision="float32", storage="float32"))

@@ -1,0 +1,127 @@
+"""Photographs to an evaluated fine-tuned network: features, head, training, one evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import TrainingError
+from ..extract.dataset import Dataset
+from ..extract.features import FeatureSource
+from .evaluate import ECE_BINS, reliability
+from .finetune import FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
+from .fit import Table, load_table
+from .paired import paired_test
+from .unfreeze import find_depths
+
+
+@dataclass(frozen=True)
+class NetworkRun:
+    """What ``fit finetune`` gives.
+
+    Parameters
+    ----------
+    record : dict
+        The contract.
+    warnings : list of str
+        What is worth telling.
+    """
+
+    record: dict[str, Any]
+    warnings: list[str]
+
+
+def fit_network(
+    dataset: Dataset,
+    source: FeatureSource,
+    settings: FineTuneSettings,
+    stage: Stage,
+    out: Path | None = None,
+    max_failures: str | None = None,
+) -> NetworkRun:
+    """Run ``fit finetune``: fine-tune from the fitted head, evaluate once, save where told.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With labels.
+    source : FeatureSource
+        The head's features.
+    settings : FineTuneSettings
+        What moves, and how.
+    stage : callable
+        Told what runs; returns where to tell its progress.
+    out : Path, optional
+        File for the classifier.
+    max_failures : str, optional
+        See :func:`headstart.extract.pipeline.check_failures`.
+
+    Raises
+    ------
+    TrainingError
+        If training diverged. The best weights are in ``out`` then, or in the
+        cache, in the file that the message names.
+    """
+    find_depths(source, settings.unfreeze)  # a typing error must not cost an extraction
+    table = load_table(dataset, source, max_failures, stage("extracting"))
+    result = fine_tune_dataset(table, source, settings, stage)
+    if result.diverged is not None and out is None:
+        out = source.cache / "checkpoints" / "diverged.headstart"
+    record = network_record(result, table, settings, out)
+    if out is not None:
+        replace(result.model, record=record).save(out)
+    if result.diverged is not None:
+        raise TrainingError(
+            f"training diverged: {result.diverged}; the best weights, those after "
+            f"{result.epochs} epochs, are in {out}; take a lower --learning-rate than "
+            f"{settings.learning_rate:g}"
+        )
+    return NetworkRun(record, table.warnings)
+
+
+def network_record(
+    result: FineTunedResult, table: Table, settings: FineTuneSettings, path: Path | None
+) -> dict[str, Any]:
+    """Return the ``fit finetune`` contract: that of ``fit head`` without ``cv``, and more."""
+    head = result.head
+    truth = table.y[table.split.evaluation]
+    head_right = np.asarray(head.probabilities).argmax(axis=1) == truth
+    right = result.probabilities.argmax(axis=1) == truth
+    return {
+        "model": result.name,
+        "params": settings.to_dict(),
+        "evaluation": result.evaluation.to_dict(),
+        "seconds": {
+            "features": round(table.features.extraction.seconds, 3),
+            "fit": round(head.seconds + result.seconds, 3),
+        },
+        "calibration": {
+            "temperature": result.temperature,
+            "bins": ECE_BINS,
+            "reliability": reliability(truth, result.probabilities),
+        },
+        "classes": table.classes,
+        "path": None if path is None else str(path),
+        "seed": settings.seed,
+        "unfreeze": result.unfreeze,
+        "history": result.history,
+        "epochs": result.epochs,
+        "moved": result.moved,
+        "boundary": result.boundary,
+        "trainable_parameters": result.trainable_parameters,
+        "images": {
+            "training": result.training_images,
+            "held_out": result.held_out_images,
+            "evaluation": len(truth),
+        },
+        "head": {
+            "model": head.head.name,
+            "params": head.choice.params,
+            "evaluation": head.evaluation.to_dict(),
+            "seconds": round(head.seconds, 3),
+        },
+        "against_head": paired_test(head_right, right, settings.seed).to_dict(),
+    }

@@ -1,0 +1,148 @@
+"""A fine-tuned classifier: saved as arrays, rebuilt from the table of backbones."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..cache.spec import FeatureSpec
+from ..errors import ModelError
+from ..extract.backbones import find_backbone
+from ..extract.engines import computing_in
+from .calibrate import softmax
+from .network import Network, Upper
+from .parts import write_parts
+
+WEIGHTS = "network.npz"
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class TunedModel:
+    """A network above a freeze boundary with all that is needed to label a new image.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"fine-tuned from block5"``.
+    classes : list of str
+        Class names, in the order of the probabilities' columns.
+    spec : FeatureSpec
+        Of the boundary: what is extracted from an image.
+    features : FeatureSpec
+        Of the features that the network makes of it, which the head sees.
+    weights : str
+        ``"imagenet"`` or the weights file given at training.
+    arrays : list of ndarray
+        The network's weights above the boundary, in Keras' order.
+    temperature : float
+        What logits are divided by.
+    record : dict
+        What ``fit finetune`` reported.
+    """
+
+    name: str
+    classes: list[str]
+    spec: FeatureSpec
+    features: FeatureSpec
+    weights: str
+    arrays: list[NDArray[np.float32]]
+    temperature: float
+    record: dict[str, Any]
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return probabilities (n, k), float64, rows sum to 1, of boundary maps (n, d)."""
+        parts = [self.upper.logits(X[low : low + BATCH]) for low in range(0, len(X), BATCH)]
+        return softmax(np.concatenate(parts) / self.temperature)
+
+    @functools.cached_property
+    def upper(self) -> Upper:
+        """The network from boundary maps to logits, built when it is first asked for.
+
+        Raises
+        ------
+        ModelError
+            If the arrays do not fit the backbone.
+        """
+        with computing_in(self.features.precision):
+            backbone = find_backbone(self.features.backbone).build()
+        network = Network(self.features, backbone, len(self.classes))
+        below = None if self.spec.pooling != "none" else self.spec.layers[0]
+        upper = network.above(below)
+        expected = [tuple(weight.shape) for weight in upper.model.weights]
+        if expected != [array.shape for array in self.arrays]:
+            raise ModelError(
+                f"the model's arrays do not fit {self.features.backbone} above "
+                f"{self.spec.layers[0]}: it was made by another version of Keras; train it again"
+            )
+        upper.model.set_weights(self.arrays)
+        return upper
+
+    def save(self, path: Path) -> None:
+        """Write one file: a zip of JSON and an npz of plain arrays, each part checksummed.
+
+        Raises
+        ------
+        ModelError
+            If the file cannot be written; nothing half-written is left.
+        """
+        buffer = io.BytesIO()
+        named: dict[str, Any] = {f"{at:04d}": array for at, array in enumerate(self.arrays)}
+        np.savez(buffer, **named)
+        manifest = {
+            "created_by": f"headstart {__version__}",
+            "network": self.name,
+            "classes": self.classes,
+            "spec": json.loads(self.spec.to_json()),
+            "features": json.loads(self.features.to_json()),
+            "weights": self.weights,
+            "temperature": self.temperature,
+            "record": self.record,
+        }
+        write_parts(path, manifest, {WEIGHTS: buffer.getvalue()})
+
+
+def tuned_from(manifest: dict[str, Any], parts: dict[str, bytes], path: Path) -> TunedModel:
+    """Return the classifier that :meth:`TunedModel.save` wrote; no code runs.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged.
+    """
+    try:
+        with np.load(io.BytesIO(parts[WEIGHTS]), allow_pickle=False) as file:
+            arrays = [file[name] for name in sorted(file.files)]
+        return TunedModel(
+            name=manifest["network"],
+            classes=list(manifest["classes"]),
+            spec=FeatureSpec.from_json(json.dumps(manifest["spec"])),
+            features=FeatureSpec.from_json(json.dumps(manifest["features"])),
+            weights=manifest["weights"],
+            arrays=arrays,
+            temperature=float(manifest["temperature"]),
+            record=manifest["record"],
+        )
+    except (KeyError, ValueError, TypeError, OSError, BadZipFile) as error:
+        raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error
+
+
+def assemble_tuned(model: TunedModel, weights: Path) -> Any:
+    """Return one Keras model from images (n, height, width, 3) uint8 to probabilities (n, k)."""
+    from ..extract.engines import build_extractor
+    from ..extract.loading import load_keras
+
+    keras = load_keras()
+    extractor, _ = build_extractor(model.spec, weights)
+    images = keras.Input(extractor.input_shape[1:], dtype="uint8")
+    logits = model.upper.model(extractor(images))
+    return keras.Model(images, keras.ops.softmax(logits / model.temperature))

@@ -1,0 +1,172 @@
+"""``headstart fit finetune``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import (
+    Data,
+    Json,
+    MaxFailures,
+    Quiet,
+    Seed,
+    feature_options,
+    takes,
+)
+
+if TYPE_CHECKING:
+    from ..extract.features import FeatureOptions
+
+
+@takes(feature_options)
+def finetune(
+    data: Data,
+    unfreeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="What moves: a block (vgg16: block5), the layer it begins with (mobilenet: "
+            "conv_pw_12), a number of blocks from the top, all or none (the head alone). Repeat "
+            "to go deeper stage by stage. Default: the last block.",
+        ),
+    ] = None,
+    *,
+    options: "FeatureOptions",
+    max_failures: MaxFailures = None,
+    learning_rate: Annotated[
+        float, typer.Option(help="Of Adam, at the head; falls to 0 along half a cosine.")
+    ] = 1e-5,
+    layer_decay: Annotated[
+        float, typer.Option(help="Learning rate of each block against the one above it.")
+    ] = 1.0,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Of each stage, at most; chosen on training data.")
+    ] = 6,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Epochs that do not help before a stage stops.")
+    ] = 2,
+    weight_decay: Annotated[float, typer.Option(help="Decoupled, of kernels alone.")] = 0.0,
+    label_smoothing: Annotated[
+        float, typer.Option(help="Share of each label spread over all classes.")
+    ] = 0.0,
+    images_per_step: Annotated[int, typer.Option(min=1, help="Images a training step.")] = 32,
+    augment: Annotated[
+        str,
+        typer.Option(
+            help="none; views: another cached view each epoch; on-the-fly: a new view each "
+            "epoch, through the frozen layers every time."
+        ),
+    ] = "none",
+    augment_views: Annotated[
+        int, typer.Option(min=1, max=9999, help="Views an image with --augment views.")
+    ] = 4,
+    cache_budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Disk for activations at the freeze boundary, such as 8GB; above it they are "
+            "kept in float16, then computed anew each epoch. Default: half of what is free.",
+        ),
+    ] = None,
+    memory_budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory for activations; more of them are read in streams. Default: half of "
+            "what is free.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after the last epoch of the same run.")
+    ] = False,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Save the classifier here.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune a backbone's upper layers from the fitted head, and evaluate once.
+
+    Example: headstart fit finetune photographs/ --backbone vgg16 --unfreeze block5
+    """
+    from ..classify.boundary import parse_bytes
+    from ..classify.finetune import FineTuneSettings
+    from ..classify.fit_network import fit_network
+    from ..console import print_json, stages, warn
+    from ..extract.dataset import read_dataset
+    from ..extract.features import feature_source
+
+    settings = FineTuneSettings(
+        unfreeze=tuple(unfreeze or ()),
+        learning_rate=learning_rate,
+        layer_decay=layer_decay,
+        epochs=epochs,
+        patience=patience,
+        weight_decay=weight_decay,
+        label_smoothing=label_smoothing,
+        batch_size=images_per_step,
+        augment=augment,
+        augment_views=augment_views,
+        cache_budget=None if cache_budget is None else parse_bytes(cache_budget),
+        memory_budget=None if memory_budget is None else parse_bytes(memory_budget),
+        resume=resume,
+        seed=seed,
+    )
+    with stages(quiet=quiet) as stage:
+        run = fit_network(
+            read_dataset(data),
+            feature_source(options),
+            settings,
+            stage,
+            out=out,
+            max_failures=max_failures,
+        )
+    if not quiet:
+        for line in run.warnings:
+            warn(line)
+    if as_json:
+        print_json({"version": 1, **run.record})
+    else:
+        _print_record(run.record)
+
+
+def _print_record(record: dict[str, Any]) -> None:
+    from ..console import print_table, say
+
+    head, against = record["head"], record["against_head"]
+    print_table(
+        ["model", "accuracy", "95 % interval", "macro-F1", "log loss", "seconds"],
+        [
+            _row(f"{head['model']}, all frozen", head["evaluation"], head["seconds"]),
+            _row(record["model"], record["evaluation"], record["seconds"]["fit"]),
+        ],
+    )
+    evaluation = record["evaluation"]
+    say(f"accuracy on the {evaluation['n']} images of the {evaluation['split']} split, used once")
+    low, high = (100 * bound for bound in against["difference_ci95"])
+    say(
+        f"difference {100 * against['difference']:+.1f} points, 95 % interval {low:+.1f} to "
+        f"{high:+.1f}, McNemar p = {against['mcnemar_p']:.2g}"
+    )
+    ran = sum(entry["epoch"] > 0 for entry in record["history"])
+    say(
+        f"{record['epochs']} of {ran} epochs kept, by log loss on "
+        f"{record['images']['held_out']} training images held out"
+    )
+    moved = ", ".join(f"{name} {100 * share:.2g} %" for name, share in record["moved"].items())
+    say(f"weights moved by: {moved}")
+    if record["path"] is not None:
+        say(f"saved: {record['path']}")
+
+
+def _row(name: str, evaluation: dict[str, Any], seconds: float) -> list[str]:
+    from ..console import interval
+
+    return [
+        name,
+        f"{100 * evaluation['accuracy']:.1f} %",
+        interval(evaluation["ci95"]),
+        f"{evaluation['macro_f1']:.3f}",
+        f"{evaluation['log_loss']:.3f}",
+        f"{seconds:.1f}",
+    ]

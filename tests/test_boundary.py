@@ -1,0 +1,204 @@
+"""Boundary maps: planned before they are written, read in streams, mended or recomputed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conftest import paint
+from headstart.classify.boundary import (
+    Boundary,
+    Keeping,
+    PassingStore,
+    Stream,
+    boundary_source,
+    parse_bytes,
+    plan_boundary,
+)
+from headstart.classify.maps import Augmentation, Budget, EpochMaps, Parts
+from headstart.classify.resources import measured
+from headstart.errors import DataError, OptionError
+from headstart.extract.backbones import PIXELS
+from headstart.extract.features import FeatureOptions, feature_source, load_features
+
+MB = 1 << 20
+
+
+@pytest.fixture
+def images(tmp_path, fake_engine):
+    """Twelve pictures: source of their maps, paths, digests and the true maps."""
+    paths = [paint(tmp_path / f"{n}.png", (20 * n, 99, 30), seed=n) for n in range(12)]
+    options = FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
+    source = boundary_source(feature_source(options), "conv_pw_12_relu")
+    elsewhere = replace(source, cache=tmp_path / "elsewhere")
+    features = load_features(paths, elsewhere)
+    fake_engine.images = 0
+    return source, paths, features.digests, features.X
+
+
+def silent(name):
+    return lambda done, total, note="": None
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16", None])
+@pytest.mark.parametrize("memory", [0, MB])
+def test_maps_are_the_same_however_they_are_kept(images, storage, memory):
+    source, paths, digests, truth = images
+    boundary = Boundary(source, paths, digests, Keeping(storage, 0))
+    stream = Stream(boundary, np.arange(2, 12), "original", 12, memory)
+    assert stream.in_memory == (memory > 0)
+    order = np.array([7, 0, 3, 3, 9])
+    tolerance = 1e-3 if storage == "float16" else 1e-6
+    np.testing.assert_allclose(stream.read(order), truth[2:][order], rtol=tolerance)
+
+
+def test_what_is_computed_anew_leaves_nothing_behind(images, fake_engine):
+    source, paths, digests, _ = images
+    boundary = Boundary(source, paths, digests, Keeping(None, 0))
+    for _ in range(2):
+        boundary.read(np.arange(12))
+    assert fake_engine.images == 24
+    assert not list(source.cache.rglob("*.h5"))
+
+
+def test_what_the_cache_holds_is_not_computed_anew(images, fake_engine):
+    source, paths, digests, _ = images
+    load_features(paths[:9], source)
+    fake_engine.images = 0
+    Boundary(source, paths, digests, Keeping(None, 0)).read(np.arange(12))
+    assert fake_engine.images == 3
+
+
+def test_a_damaged_segment_is_mended_while_training_reads(images):
+    source, paths, digests, truth = images
+    boundary = Boundary(source, paths, digests, Keeping("float32", 0))
+    boundary.prepare(np.arange(12), "original", lambda: silent(""))
+    (segment,) = source.cache.rglob("*.h5")
+    data = bytearray(segment.read_bytes())
+    at = bytes(data).index(truth[5].tobytes())
+    data[at] ^= 1
+    segment.write_bytes(data)
+    np.testing.assert_array_equal(boundary.read(np.arange(12)), truth)
+
+
+def test_an_image_that_changed_meanwhile_is_named(images):
+    source, paths, digests, _ = images
+    boundary = Boundary(source, paths, digests, Keeping(None, 0))
+    paint(paths[4], (1, 2, 3), seed=99)
+    with pytest.raises(DataError, match=r"cannot read .*4.png again: it has changed meanwhile"):
+        boundary.read(np.array([3, 4]))
+    paths[4].unlink()
+    with pytest.raises(DataError, match=r"4.png again: cannot read: No such file"):
+        boundary.read(np.array([4]))
+
+
+@pytest.mark.parametrize(
+    ("budget", "storage", "says"),
+    [
+        (12 * 12 * 4, "float32", "576 bytes in float32, 576 bytes of it to be written to"),
+        (12 * 12 * 2, "float16", "288 bytes in float16, 288 bytes of it to be written to"),
+        (10, None, "288 bytes in float16, more than the 10 bytes of the cache budget"),
+    ],
+)
+def test_the_size_is_stated_and_the_budget_decides(images, budget, storage, says):
+    source, _, digests, _ = images
+    keeping, line = plan_boundary(source, 12, {"original": digests}, budget)
+    assert keeping.storage == storage
+    assert line.startswith("conv_pw_12_relu: 12 maps of 12 numbers, ")
+    assert says in line
+
+
+def test_a_network_remembers_how_its_maps_were_kept(images):
+    source, paths, digests, truth = images
+    parts = Parts(np.arange(6), np.arange(6, 9), np.arange(9, 12))
+    budget = Budget(12 * 12 * 2, MB)
+    maps = EpochMaps(source, 12, paths, digests, parts, Augmentation(), 4, budget, silent)
+    assert maps.spec == replace(source.spec, storage="float16")
+    assert maps.describe()["bytes_written"] == 288
+    every = np.arange(6)
+    np.testing.assert_allclose(maps.training(1).read(every), truth[:6], rtol=1e-3)
+
+
+def test_maps_that_are_cached_already_need_no_budget(images):
+    source, paths, digests, _ = images
+    load_features(paths, source)
+    keeping, line = plan_boundary(source, 12, {"original": digests}, 1)
+    assert keeping == Keeping("float32", 0)
+    assert "0 bytes of it to be written" in line
+
+
+def test_pixels_are_never_cached():
+    source = boundary_source(feature_source(FeatureOptions()), PIXELS)
+    keeping, line = plan_boundary(source, 150_528, {"original": [b"a"]}, None)
+    assert keeping == Keeping(None, 0)
+    assert line == "no layer is frozen: 1 images are decoded each epoch"
+
+
+def test_each_epoch_sees_its_own_view_and_the_others_the_original(images, fake_engine):
+    source, paths, digests, truth = images
+    parts = Parts(np.arange(6), np.arange(6, 9), np.arange(9, 12))
+    budget = Budget(None, MB)
+
+    def opened(kind):
+        return EpochMaps(
+            source, 12, paths, digests, parts, Augmentation(kind, 2), 4, budget, silent
+        )
+
+    maps = opened("views")
+    every = np.arange(6)
+    first, second, third = (maps.training(epoch).read(every) for epoch in (1, 2, 3))
+    np.testing.assert_array_equal(first, third)
+    assert not np.allclose(first, second)
+    np.testing.assert_array_equal(maps.held_out().read(np.arange(3)), truth[6:9])
+    np.testing.assert_array_equal(maps.evaluation().read(np.arange(3)), truth[9:])
+    assert fake_engine.images == 6 + 2 * 6
+
+    assert maps.spec == source.spec
+
+    passing = opened("on-the-fly")
+    np.testing.assert_array_equal(passing.training(2).read(every), second)
+    np.testing.assert_array_equal(opened("none").training(3).read(every), truth[:6])
+
+
+def test_a_boundary_four_times_the_memory_budget_stays_within_it(images):
+    source, _, _, _ = images
+    budget, dimension, count = 32 * MB, MB // 4, 128  # 1 MB a map, 128 MB in all
+    digests = [bytes([n]) * 32 for n in range(count)]
+    store = source.store()
+    for low in range(0, count, 16):
+        rows = np.full((16, dimension), low, dtype=np.float32)
+        rows[:, 0] = np.arange(low, low + 16)
+        store.append(digests[low : low + 16], rows)
+    del rows
+    boundary = Boundary(source, [None] * count, digests, Keeping("float32", 0))
+    order = np.random.default_rng(0).permutation(count)
+    boundary.read(order[:1])  # opens the files
+    with measured() as before:
+        pass
+    with measured() as cost:
+        stream = Stream(boundary, np.arange(count), "original", dimension, budget)
+        seen = [maps[:, 0].copy() for _, maps in stream.batches(order, 8)]
+    assert not stream.in_memory
+    np.testing.assert_array_equal(np.concatenate(seen), order)
+    if cost.peak_memory_mb is not None:
+        assert cost.peak_memory_mb - before.peak_memory_mb <= 32
+
+
+def test_a_passing_store_mixes_memory_and_segments(images):
+    source, paths, digests, truth = images
+    load_features(paths[:6], source)
+    store = PassingStore(source.cache, source.spec)
+    store.append(digests[6:], truth[6:])
+    np.testing.assert_array_equal(store.read(digests[::-1]), truth[::-1])
+    store.forget()
+    assert [digest in store for digest in digests] == [True] * 6 + [False] * 6
+
+
+@pytest.mark.parametrize(("text", "count"), [("8GB", 8 * 10**9), ("1.5 kb", 1500), ("20", 20)])
+def test_sizes_are_read_with_their_units(text, count):
+    assert parse_bytes(text) == count
+
+
+def test_a_size_that_is_none_is_refused():
+    with pytest.raises(OptionError, match="a size is written like 500MB or 8GB, got 'much'"):
+        parse_bytes("much")

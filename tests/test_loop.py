@@ -1,0 +1,210 @@
+"""The training loop on a tiny network: rates a block, resuming, divergence, devices."""
+
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from headstart.classify.checkpoint import Position
+from headstart.classify.loop import Examples, Pace, _divergence, predict_logits, prepare, train
+from headstart.classify.network import HEAD, Upper
+from headstart.extract.blocks import Block
+from headstart.extract.loading import load_keras
+
+PACE = Pace(
+    learning_rate=1e-2,
+    layer_decay=1.0,
+    weight_decay=0.0,
+    label_smoothing=0.0,
+    epochs=6,
+    patience=6,
+    batch_size=8,
+    seed=0,
+)
+
+
+class Held:
+    """Maps in memory, as a stream has them."""
+
+    def __init__(self, maps):
+        self.maps = maps
+        self.dimension = maps.shape[1]
+
+    def __len__(self):
+        return len(self.maps)
+
+    def read(self, positions):
+        return self.maps[positions]
+
+    def batches(self, order, size):
+        for low in range(0, len(order), size):
+            yield order[low : low + size], self.maps[order[low : low + size]]
+
+
+def network():
+    """Two dense layers and a head, always with the same weights."""
+    keras = load_keras()
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    lower = keras.layers.Dense(6, activation="relu", name="lower")(inputs)
+    middle = keras.layers.Dense(6, activation="relu", name="middle")(lower)
+    model = keras.Model(inputs, keras.layers.Dense(2, name=HEAD)(middle))
+    return Upper(model, [Block("lower", "x", ("lower",)), Block("middle", "x", ("middle",))])
+
+
+def examples(noise=0.3):
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    maps = (y[:, None] + noise * rng.normal(size=(60, 4))).astype(np.float32)
+    stream = Held(maps[:40])
+    return Examples(lambda epoch: stream, y[:40], Held(maps[40:]), y[40:])
+
+
+def run(upper, pace=PACE, position=None, data=None, save=lambda position: None):
+    data = data or examples()
+    position = position or Position()
+    prepare(upper, pace, len(data.y))
+    told = []
+    diverged = train(upper, data, pace, position, save, lambda *all_: None, told.append)
+    return position, diverged, told
+
+
+def test_training_lowers_the_loss_and_each_epoch_is_told():
+    position, diverged, told = run(network())
+    assert diverged is None
+    assert position.history[-1]["val_loss"] < 0.8 * position.history[0]["val_loss"]
+    assert [entry["epoch"] for entry in position.history] == list(range(7))
+    assert told[2].startswith("epoch 3/6: loss 0.")
+
+
+def test_the_best_weights_are_left_in_place():
+    upper, data = network(), examples(noise=3)
+    position, _, _ = run(upper, replace(PACE, learning_rate=0.1), data=data)
+    logits = predict_logits(upper, data.held, 7)
+    losses = np.logaddexp(logits[:, 0], logits[:, 1]) - logits[np.arange(20), data.y_held]
+    best = min(entry["val_loss"] for entry in position.history)
+    assert losses.mean() == pytest.approx(best, rel=1e-5)
+
+
+def test_it_stops_when_epochs_do_not_help():
+    position, _, _ = run(network(), replace(PACE, learning_rate=1e-30, epochs=50, patience=3))
+    assert position.epoch == 3
+    assert position.best(0)["epoch"] == 0
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one():
+    kept = {}
+
+    def save(position):
+        kept[position.epoch] = replace(position, history=list(position.history))
+
+    whole = network()
+    position, _, _ = run(whole, save=save)
+    again = network()
+    resumed, _, _ = run(again, position=kept[3])
+    assert [e["val_loss"] for e in resumed.history] == [e["val_loss"] for e in position.history]
+    for one, other in zip(whole.model.variables, again.model.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("rate", [10.0, 1e30])
+def test_divergence_stops_and_the_start_is_kept(rate):
+    upper = network()
+    before = upper.values()
+    _, diverged, _ = run(upper, replace(PACE, learning_rate=rate))
+    assert diverged.startswith("the loss was ")
+    assert diverged.endswith("; guessing has 0.693")
+    for name, arrays in upper.values().items():
+        for one, other in zip(arrays, before[name], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), 7.0])
+def test_a_loss_that_is_no_number_or_ten_times_that_of_guessing_is_divergence(loss):
+    model = network().model
+    assert f"the loss was {loss:.3g} here" in _divergence(loss, model, "here")
+    assert _divergence(6.9, model, "here") is None
+
+
+def test_each_block_moves_at_its_own_rate():
+    upper = network()
+    before = upper.values()
+    pace = replace(PACE, layer_decay=0.1, epochs=1, batch_size=40)  # Adam's first step is its rate
+    run(upper, pace)
+    step = {
+        name: max(
+            float(np.abs(new - old).max()) for new, old in zip(now, before[name], strict=True)
+        )
+        for name, now in upper.values().items()
+    }
+    assert step[HEAD] == pytest.approx(1e-2, rel=0.01)
+    assert step["middle"] == pytest.approx(1e-3, rel=0.01)
+    assert step["lower"] == pytest.approx(1e-4, rel=0.01)
+
+
+def test_weight_decay_shrinks_kernels_alone():
+    pace = replace(PACE, epochs=1, batch_size=40)
+    plain, decayed = network(), network()
+    start = plain.values()
+    for upper, decay in ((plain, 0.0), (decayed, 0.5)):
+        run(upper, replace(pace, weight_decay=decay))
+    for name, (kernel, bias) in plain.values().items():
+        shrunk, same = decayed.values()[name]
+        np.testing.assert_allclose(shrunk, kernel - 1e-2 * 0.5 * start[name][0], atol=1e-6)
+        np.testing.assert_array_equal(same, bias)
+
+
+def test_the_learning_rate_falls_along_half_a_cosine():
+    upper = network()
+    prepare(upper, PACE, 40)
+    rates = [float(upper.model.optimizer._learning_rate(step)) for step in (0, 15, 30)]
+    assert rates == pytest.approx([1e-2, 5e-3, 0], abs=1e-8)
+
+
+def test_what_goes_wrong_while_reading_is_told_in_its_own_words():
+    class Broken(Held):
+        def read(self, positions):
+            raise OSError("the disk is gone")
+
+    data = examples()
+    broken = Broken(data.held.maps)
+    with pytest.raises(OSError, match="the disk is gone"):
+        run(network(), data=replace(data, stream=lambda epoch: broken, y=data.y_held))
+
+
+def test_two_devices_learn_what_one_does():
+    script = """
+        import sys
+        sys.path[:0] = sys.argv[1:]
+        import tensorflow as tf
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        import numpy as np
+        import test_loop as t
+        one = t.network()
+        alone, _, _ = t.run(one)
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+        assert strategy.num_replicas_in_sync == 2
+        with strategy.scope():
+            two = t.network()
+            t.prepare(two, t.PACE, 40)
+        position = t.Position()
+        assert t.train(two, t.examples(), t.PACE, position, lambda p: None, lambda *a: None,
+                       lambda line: None) is None
+        for a, b in zip(alone.history, position.history, strict=True):
+            assert abs(a["val_loss"] - b["val_loss"]) < 1e-3, (a, b)
+        print("same")
+    """
+    import pathlib
+
+    here = pathlib.Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(here)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.endswith("same\n"), done.stderr

@@ -1,0 +1,179 @@
+"""A fine-tuned network as a file: the same answers, nothing run from it, damage told."""
+
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conftest import COLOURS, paint
+from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
+from headstart.classify.fit import load_table
+from headstart.classify.model import assemble, load
+from headstart.classify.predict import predict
+from headstart.errors import ModelError
+from headstart.extract.dataset import read_dataset
+from headstart.extract.decode import decode
+from headstart.extract.features import FeatureOptions, feature_source, load_features
+
+
+def silent(name):
+    return lambda *told: None
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    """A network fine-tuned on 24 pictures: table, source, result, the file it is saved in."""
+    root = tmp_path_factory.mktemp("tuned")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "home"))
+        for c, (name, colour) in enumerate(COLOURS.items()):
+            for number in range(8):
+                part = "train" if number < 6 else "test"
+                paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
+        source = feature_source(FeatureOptions(cache=root / "cache", engine="tensorflow"))
+        table = load_table(read_dataset(root / "data"), source)
+        settings = FineTuneSettings(learning_rate=3e-4, epochs=2)
+        result = fine_tune_dataset(table, source, settings, silent)
+        path = root / "network.headstart"
+        replace(result.model, record={"accuracy": 1}).save(path)
+        yield table, source, result, path
+
+
+def test_it_comes_back_as_it_was(job):
+    _, _, result, path = job
+    model = load(path)
+    for name in ("name", "classes", "spec", "features", "weights", "temperature"):
+        assert getattr(model, name) == getattr(result.model, name)
+    assert model.record == {"accuracy": 1}
+    for one, other in zip(model.arrays, result.model.arrays, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_predicting_gives_what_training_saw(job, tmp_path, cached):
+    table, source, result, path = job
+    rows = table.split.evaluation
+    paths = [table.paths[row] for row in rows]
+    cache = source.cache if cached else tmp_path / "empty"
+    predictions, failures = predict(load(path), paths, FeatureOptions(cache=cache), top=3)
+    assert failures == []
+    for prediction, expected in zip(predictions, result.probabilities, strict=True):
+        by_name = dict(prediction.top)
+        told = [by_name[name] for name in table.classes]
+        np.testing.assert_allclose(told, expected, atol=1e-6 if cached else 1e-5)
+    assert not list((tmp_path / "empty").rglob("mobilenet*/*.h5"))
+
+
+def test_the_assembled_network_equals_it_from_the_pixels_on(job):
+    table, source, _, path = job
+    model = load(path)
+    pixels = np.stack([decode(path.read_bytes()) for path in table.paths[:5]])
+    maps = load_features(table.paths[:5], replace(source, spec=model.spec)).X
+    whole = assemble(model, source.weights).predict(pixels, verbose=0)
+    np.testing.assert_allclose(whole, model.predict_proba(maps), atol=1e-5)
+    np.testing.assert_allclose(whole.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_file_that_cannot_be_read_is_listed_beside_the_others(job, tmp_path):
+    table, source, _, path = job
+    torn = tmp_path / "torn.jpg"
+    torn.write_bytes(b"\xff\xd8\xff")
+    files = [torn, table.paths[0]]
+    predictions, failures = predict(load(path), files, FeatureOptions(cache=source.cache))
+    assert [p.path for p in predictions] == [table.paths[0]]
+    assert [f.path for f in failures] == [torn]
+
+
+def test_it_cannot_abstain_and_says_so(job):
+    table, source, _, path = job
+    options = FeatureOptions(cache=source.cache)
+    with pytest.raises(ModelError, match="a fine-tuned network has no out-of-fold scores"):
+        predict(load(path), table.paths[:1], options, abstain=0.9)
+
+
+def test_the_file_holds_json_and_plain_arrays_alone(job):
+    with zipfile.ZipFile(job[3]) as file:
+        assert file.namelist() == ["manifest.json", "network.npz"]
+        with zipfile.ZipFile(file.open("network.npz")) as arrays:
+            heads = [arrays.read(name)[:6] for name in arrays.namelist()]
+    assert set(heads) == {b"\x93NUMPY"}
+
+
+def respelt(path, target, spoil):
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(target, "w") as file:
+        for name, data in spoil(parts).items():
+            file.writestr(name, data)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda parts: parts | {"network.npz": b"other"},
+            "network.npz does not match its checksum",
+        ),
+        (lambda parts: {"manifest.json": parts["manifest.json"]}, "or damaged: "),
+        (
+            lambda parts: (
+                parts | {"manifest.json": b'{"format_version": 2, "sha256": {}, "network": 1}'}
+            ),
+            "or damaged: ",
+        ),
+    ],
+)
+def test_a_spoiled_file_is_refused(job, tmp_path, spoil, message):
+    with pytest.raises(ModelError, match=message):
+        load(respelt(job[3], tmp_path / "spoiled", spoil))
+
+
+def test_arrays_that_do_not_fit_the_backbone_are_refused(job):
+    _, _, result, _ = job
+    model = replace(result.model, arrays=result.model.arrays[:-1])
+    with pytest.raises(ModelError, match="arrays do not fit mobilenet above conv_pw_12_relu"):
+        model.predict_proba(np.zeros((1, 50_176), dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    "unfreeze",
+    [
+        ("none",),
+        pytest.param(("all",), marks=pytest.mark.slow),
+        pytest.param(("none", "conv_pw_13"), marks=pytest.mark.slow),
+    ],
+)
+def test_the_head_alone_and_the_whole_network_can_be_saved_too(job, tmp_path, unfreeze):
+    table, source, _, _ = job
+    settings = FineTuneSettings(unfreeze=unfreeze, epochs=1, learning_rate=1e-4, batch_size=8)
+    result = fine_tune_dataset(table, source, settings, silent)
+    result.model.save(tmp_path / "m")
+    paths = [table.paths[row] for row in table.split.evaluation]
+    predictions, _ = predict(load(tmp_path / "m"), paths, FeatureOptions(cache=source.cache))
+    told = [dict(p.top)[table.classes[0]] for p in predictions]
+    np.testing.assert_allclose(told, result.probabilities[:, 0], atol=1e-5)
+    assert ("conv_dw_1" in result.moved) == (unfreeze == ("all",))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_reduced_precision_trains_close_to_float32(job, precision):
+    table, source, _, _ = job
+    reduced = replace(source, spec=replace(source.spec, precision=precision))
+    # This test is of training: the maps may come from any engine.
+    exact = replace(
+        source.options, make_engine=lambda _: source.options.make_engine(source_at(source))
+    )
+    reduced = replace(reduced, options=exact)
+    settings = FineTuneSettings(epochs=2, learning_rate=1e-4)
+    result = fine_tune_dataset(table, reduced, settings, silent)
+    plain = fine_tune_dataset(table, source, settings, silent)
+    assert result.diverged is None
+    losses = [[entry["val_loss"] for entry in one.history] for one in (result, plain)]
+    np.testing.assert_allclose(*losses, rtol=0.05)
+
+
+def source_at(source):
+    return source.tapping(("conv_pw_12_relu",), "none")
