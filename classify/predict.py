@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DataError, ModelError
 from ..extract.dataset import plain_files
-from ..extract.features import FeatureOptions, feature_source, load_features
+from ..extract.features import FeatureOptions, feature_source, load_features, options_for
 from ..extract.pipeline import Failure, Progress
 from .model import Model
 
@@ -70,19 +70,7 @@ def predict(
     files = _expand(paths)
     spec = model.spec
     weights = model.weights if options.weights == "imagenet" else options.weights
-    source = feature_source(
-        replace(
-            options,
-            backbone=spec.backbone,
-            weights=weights,
-            layers=spec.layers,
-            pooling=spec.pooling,
-            resize=spec.resize,
-            views=",".join(spec.views),
-            precision=spec.precision,
-            storage=spec.storage,
-        )
-    )
+    source = feature_source(replace(options_for(spec, options), weights=weights))
     if source.spec != spec:
         raise ModelError(_mismatch(spec.weights_sha256, source.spec.weights_sha256, source.weights))
     features = load_features(files, source, progress)

@@ -64,6 +64,10 @@ def extract_features(
                 "reused": extraction.reused,
                 "duplicates": extraction.duplicates,
                 "failed": failed,
+                "ledger": [
+                    {"path": shown(line.path), "outcome": line.outcome, "reason": line.reason}
+                    for line in extraction.ledger
+                ],
                 "dimension": store.dimension,
                 "seconds": round(extraction.seconds, 3),
                 "images_per_second": None if rate is None else round(rate, 1),

@@ -46,6 +46,10 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Threads that decode and run. Default: by cores and memory."),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(min=1, help="Refuse larger images. Default: 89,478,485, Pillow's own limit."),
+]
 
 
 def running_options(
@@ -53,10 +57,12 @@ def running_options(
     engine: Engine = "auto",
     batch_size: BatchSize = None,
     workers: Workers = None,
+    max_pixels: MaxPixels = None,
     cache: Cache = None,
 ) -> "FeatureOptions":
     """Return the options that say how to run, not what to compute."""
     from ..console import announce
+    from ..extract.decode import MAX_PIXELS
     from ..extract.features import FeatureOptions
 
     return FeatureOptions(
@@ -64,6 +70,7 @@ def running_options(
         engine=engine,
         batch_size=batch_size,
         workers=workers,
+        max_pixels=max_pixels or MAX_PIXELS,
         cache=cache,
         announce=announce,
     )
@@ -97,11 +104,12 @@ def feature_options(
     engine: Engine = "auto",
     batch_size: BatchSize = None,
     workers: Workers = None,
+    max_pixels: MaxPixels = None,
     cache: Cache = None,
 ) -> "FeatureOptions":
     """Return the options of everything that extracts features."""
     return replace(
-        running_options(weights, engine, batch_size, workers, cache),
+        running_options(weights, engine, batch_size, workers, max_pixels, cache),
         backbone=backbone,
         layers=tuple(layer or ()),
         pooling=pooling,

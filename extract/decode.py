@@ -126,6 +126,9 @@ def decode_views(
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     """Read the header alone: format, size, mode."""
+    if max_pixels > MAX_PIXELS:
+        # Pillow refuses twice its own limit by itself; it has one limit, for the whole process.
+        Image.MAX_IMAGE_PIXELS = max(max_pixels, Image.MAX_IMAGE_PIXELS or 0)
     try:
         image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +13,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import DamagedSegmentError, FeatureStore, Sighting, StatIndex, StoredRows
+from ..cache import (
+    Claims,
+    DamagedSegmentError,
+    FeatureStore,
+    Sighting,
+    StatIndex,
+    StoredRows,
+)
 from ..errors import DataError, DecodeError, OptionError
+from ..stopping import Shelter, Stopped, sheltered
 from .dataset import shown
-from .decode import decode_views
+from .decode import MAX_PIXELS, decode_views
 from .engines import Engine, Images
+from .read import read_image
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work …
 SEGMENT_BYTES = 128 << 20  # … or this much of it …
@@ -33,6 +41,25 @@ class Failure:
 
     path: Path
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one image: a line of the ledger.
+
+    Parameters
+    ----------
+    path : Path
+        The image, as given.
+    outcome : str
+        ``"extracted"``, ``"reused"``, ``"duplicate"`` or ``"failed"``.
+    reason : str or None
+        Why it failed, or which image it repeats.
+    """
+
+    path: Path
+    outcome: str
+    reason: str | None = None
 
 
 @dataclass
@@ -55,6 +82,8 @@ class Extraction:
         Where it ran: ``"cpu"`` or ``"gpu"``.
     notes : list of str
         What is worth telling about the engine.
+    ledger : list of Outcome
+        One for each image, in the order given.
     """
 
     digests: list[bytes | None]
@@ -66,6 +95,7 @@ class Extraction:
     engine: str | None = None
     device: str | None = None
     notes: list[str] = field(default_factory=list)
+    ledger: list[Outcome] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -74,8 +104,10 @@ class _Reading:
 
     position: int
     sighting: Sighting | None = None
+    data: bytes | None = None  # while it waits to be decoded
     pixels: Images | None = None  # (views, height, width, 3)
     failure: str | None = None
+    elsewhere: bool = False  # another process is computing it
 
 
 def extract(
@@ -86,12 +118,14 @@ def extract(
     *,
     batch_size: int,
     workers: int,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress = lambda done, total: None,
 ) -> Extraction:
     """Make sure that the store holds the features of all these images.
 
     Each file is read at most once, and not at all when the stat index knows it
     and the store has its features. The engine is made only when it is needed.
+    What another process of this machine is computing is left to it.
 
     Parameters
     ----------
@@ -107,6 +141,8 @@ def extract(
         Images a call of the engine.
     workers : int
         Threads that read, decode and call the engine.
+    max_pixels : int
+        Larger images fail.
     progress : callable
         Told ``(done, total)`` images after each batch.
 
@@ -119,19 +155,34 @@ def extract(
     CacheError
         If the cache cannot be written. Whatever stops the run, finished rows
         are committed first.
+    Stopped
+        If a signal asked to stop: after the batches in flight, committed.
     """
     begin = time.perf_counter()
     digests, unread = _look_up(paths, store, stat_index)
-    run = _Run(paths, store, make_engine, stat_index, digests)
-    progress(len(paths) - len(unread), len(paths))
-    batches = [unread[i : i + batch_size] for i in range(0, len(unread), batch_size)]
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            for readings, features in _bounded(pool, run.process, batches, 2 * workers):
-                run.take(readings, features)
-                progress(len(paths) - len(unread) + run.done, len(paths))
-    finally:
-        run.commit()
+    run = _Run(paths, store, make_engine, stat_index, digests, max_pixels)
+    settled = len(paths) - len(unread)
+    progress(settled, len(paths))
+    with run.claims:
+        while unread:
+            batches = [unread[i : i + batch_size] for i in range(0, len(unread), batch_size)]
+            with sheltered() as shelter:
+                try:
+                    with ThreadPoolExecutor(workers) as pool:
+                        finished = _bounded(pool, run.process, batches, 2 * workers, shelter)
+                        for readings, features in finished:
+                            run.take(readings, features)
+                            progress(settled + run.done, len(paths))
+                finally:
+                    run.commit()
+            if shelter.wanted is not None:
+                raise Stopped(
+                    shelter.wanted,
+                    f"stopped: {settled + run.done:,} of {len(paths):,} images are done and "
+                    "safe; the same command goes on from there",
+                )
+            unread = run.wait_for_others()
+            progress(settled + run.done, len(paths))
     return run.summary(time.perf_counter() - begin)
 
 
@@ -252,7 +303,11 @@ class _Run:
         make_engine: Callable[[], Engine],
         stat_index: StatIndex,
         digests: list[bytes | None],
+        max_pixels: int,
     ) -> None:
+        self.claims = Claims(stat_index.path.with_name("claims"), store.folder)
+        self._max_pixels = max_pixels
+        self._elsewhere: dict[int, Sighting] = {}  # left to other processes, by position
         self._paths = paths
         self._store = store
         self._stat_index = stat_index
@@ -272,6 +327,10 @@ class _Run:
     def process(self, positions: Sequence[int]) -> tuple[list[_Reading], NDArray[np.float32]]:
         """Read, decode and run one batch, in a worker's thread."""
         readings = [self._read(position) for position in positions]
+        self._claim(readings)
+        for reading in readings:
+            if reading.data is not None:
+                self._decode(reading)
         images = [r.pixels for r in readings if r.pixels is not None]
         if not images:
             return readings, np.empty((0, 0), dtype=np.float32)
@@ -284,6 +343,9 @@ class _Run:
         rows = iter(features)
         known = []
         for reading in readings:
+            if reading.elsewhere and reading.sighting is not None:
+                self._elsewhere[reading.position] = reading.sighting
+                continue
             self.done += 1
             if reading.sighting is None:
                 self._failures[reading.position] = reading.failure or "unknown"
@@ -291,6 +353,7 @@ class _Run:
             self._digests[reading.position] = reading.sighting.digest
             if reading.failure is not None:
                 self._failures[reading.position] = reading.failure
+                self.claims.release([reading.sighting.digest])
             elif reading.pixels is not None:
                 self._pending.append((reading.sighting, next(rows)))
             else:
@@ -316,8 +379,26 @@ class _Run:
         widths = self._get_engine().widths
         self._store.append([sighting.digest for sighting in sightings], rows, widths)
         self._extracted.update(sighting.digest for sighting in sightings)
-        self._stat_index.record(sightings)
         self._pending.clear()
+        self.claims.release(sighting.digest for sighting in sightings)
+        self._stat_index.record(sightings)
+
+    def wait_for_others(self) -> list[int]:
+        """Wait until what other processes had claimed is settled; return what is left to do."""
+        for sighting in self._elsewhere.values():
+            self.claims.wait(sighting.digest)
+        self._store.refresh()
+        left = []
+        for position, sighting in self._elsewhere.items():
+            if sighting.digest in self._store:
+                self.done += 1
+                self._digests[position] = sighting.digest
+                self._reused.add(sighting.digest)
+            else:  # its holder died, or could not read it
+                left.append(position)
+        self._stat_index.record(self._elsewhere[p] for p in self._elsewhere.keys() - set(left))
+        self._elsewhere.clear()
+        return left
 
     def summary(self, seconds: float) -> Extraction:
         """Count what happened to each image."""
@@ -337,7 +418,22 @@ class _Run:
             engine=self._engine.name if self._engine else None,
             device=self._engine.device if self._engine else None,
             notes=list(self._engine.notes) if self._engine else [],
+            ledger=self._ledger(digests),
         )
+
+    def _ledger(self, digests: list[bytes | None]) -> list[Outcome]:
+        first: dict[bytes, Path] = {}
+        ledger = []
+        for i, (path, digest) in enumerate(zip(self._paths, digests, strict=True)):
+            if digest is None:
+                ledger.append(Outcome(path, "failed", self._failures[i]))
+            elif digest in first:
+                ledger.append(Outcome(path, "duplicate", f"same bytes as {shown(first[digest])}"))
+            else:
+                first[digest] = path
+                new = digest in self._extracted
+                ledger.append(Outcome(path, "extracted" if new else "reused"))
+        return ledger
 
     def _fail_copies(self) -> None:
         """Give the copies of an image that failed its reason."""
@@ -348,35 +444,46 @@ class _Run:
                 self._failures[i] = reasons[digest]
 
     def _read(self, position: int) -> _Reading:
-        path = self._paths[position]
         reading = _Reading(position)
         try:
-            now = time.time_ns()
-            with open(path, "rb") as file:
-                stat = os.fstat(file.fileno())
-                data = file.read()
-        except OSError as error:
-            reading.failure = f"cannot read: {error.strerror}"
-            return reading
-        reading.sighting = Sighting(path, stat, now, hashlib.sha256(data).digest())
-        if not self._claim(reading.sighting.digest):
-            return reading
-        spec = self._store.spec
-        try:
-            reading.pixels = decode_views(
-                data, spec.input_size, spec.resize, spec.views, reading.sighting.digest
-            )
+            reading.sighting, reading.data = read_image(self._paths[position], self._max_pixels)
         except DecodeError as error:
             reading.failure = str(error)
         return reading
 
-    def _claim(self, digest: bytes) -> bool:
-        """Tell whether this worker is the one to decode this image."""
+    def _claim(self, readings: list[_Reading]) -> None:
+        """Keep the data of those images that this worker is the one to decode."""
+        held: list[_Reading] = []
         with self._claim_lock:
-            if digest in self._claimed or digest in self._store:
-                return False
-            self._claimed.add(digest)
-            return True
+            for reading in readings:
+                if reading.sighting is None:
+                    continue
+                digest = reading.sighting.digest
+                if digest in self._claimed or digest in self._store:
+                    reading.data = None
+                elif self.claims.claim(digest):
+                    self._claimed.add(digest)
+                    held.append(reading)
+                else:
+                    reading.data, reading.elsewhere = None, True
+            if held:  # before it was free to claim, another process may have committed it
+                self._store.refresh()
+        for reading in held:
+            if reading.sighting is not None and reading.sighting.digest in self._store:
+                reading.data = None
+                self.claims.release([reading.sighting.digest])
+
+    def _decode(self, reading: _Reading) -> None:
+        spec, data, sighting = self._store.spec, reading.data, reading.sighting
+        reading.data = None
+        if data is None or sighting is None:
+            return
+        try:
+            reading.pixels = decode_views(
+                data, spec.input_size, spec.resize, spec.views, sighting.digest, self._max_pixels
+            )
+        except DecodeError as error:
+            reading.failure = str(error)
 
     def _get_engine(self) -> Engine:
         with self._engine_lock:
@@ -390,18 +497,23 @@ def _bounded(
     work: Callable[[Sequence[int]], tuple[list[_Reading], NDArray[np.float32]]],
     batches: list[list[int]],
     limit: int,
+    shelter: Shelter,
 ) -> Iterator[tuple[list[_Reading], NDArray[np.float32]]]:
-    """Yield results as they finish, with at most ``limit`` batches in memory."""
+    """Yield results as they finish, with at most ``limit`` batches in memory.
+
+    Once a stop is wanted, nothing new begins, and what runs is still yielded.
+    """
     waiting: set[Future[tuple[list[_Reading], NDArray[np.float32]]]] = set()
     ahead = iter(batches)
     try:
-        for batch in ahead:
-            waiting.add(pool.submit(work, batch))
-            if len(waiting) >= limit:
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    yield future.result()
-        while waiting:
+        while True:
+            if shelter.wanted is not None:
+                waiting = {future for future in waiting if not future.cancel()}
+            else:
+                for batch in itertools.islice(ahead, limit - len(waiting)):
+                    waiting.add(pool.submit(work, batch))
+            if not waiting:
+                return
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield future.result()
