@@ -28,7 +28,7 @@ from .decode import MAX_PIXELS, decode_views
 from .engines import Engine, Images
 from .read import read_image
 
-SEGMENT_ROWS = 512  # a kill loses at most this many images' work …
+SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written …
 SEGMENT_BYTES = 128 << 20  # … or this much of it …
 SEGMENT_SECONDS = 30.0  # … or what this long took
 
@@ -160,7 +160,9 @@ def extract(
     """
     begin = time.perf_counter()
     digests, unread = _look_up(paths, store, stat_index)
+    in_flight = 2 * workers  # batches
     run = _Run(paths, store, make_engine, stat_index, digests, max_pixels)
+    run.gather = max(batch_size, SEGMENT_ROWS - in_flight * batch_size)
     settled = len(paths) - len(unread)
     progress(settled, len(paths))
     with run.claims:
@@ -169,7 +171,7 @@ def extract(
             with sheltered() as shelter:
                 try:
                     with ThreadPoolExecutor(workers) as pool:
-                        finished = _bounded(pool, run.process, batches, 2 * workers, shelter)
+                        finished = _bounded(pool, run.process, batches, in_flight, shelter)
                         for readings, features in finished:
                             run.take(readings, features)
                             progress(settled + run.done, len(paths))
@@ -322,6 +324,7 @@ class _Run:
         self._reused = {digest for digest in digests if digest is not None}
         self._extracted: set[bytes] = set()
         self._failures: dict[int, str] = {}
+        self.gather = SEGMENT_ROWS  # rows before a segment is written
         self.done = 0
 
     def process(self, positions: Sequence[int]) -> tuple[list[_Reading], NDArray[np.float32]]:
@@ -363,7 +366,7 @@ class _Run:
         self._stat_index.record(known)
         gathered = sum(row.nbytes for _, row in self._pending[:1]) * len(self._pending)
         if (
-            len(self._pending) >= SEGMENT_ROWS
+            len(self._pending) >= self.gather
             or gathered >= SEGMENT_BYTES
             or time.monotonic() - self._since > SEGMENT_SECONDS
         ):
