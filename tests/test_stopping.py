@@ -78,11 +78,16 @@ def test_outside_an_extraction_a_signal_stops_at_once(capsys):
 def test_a_sheltered_block_hears_the_first_signal_and_the_second_breaks_it():
     told = []
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(Stopped), signals_stop(lambda: told.append(1)), sheltered() as shelter:
-        assert shelter.wanted is None
-        os.kill(os.getpid(), signal.SIGINT)
-        assert shelter.wanted == signal.SIGINT
-        os.kill(os.getpid(), signal.SIGINT)
+
+    def work():
+        with signals_stop(lambda: told.append(1)), sheltered() as shelter:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert shelter.wanted == signal.SIGINT
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped) as stopped:
+        work()
+    assert stopped.value.number == signal.SIGTERM
     assert told == [1]
     assert signal.getsignal(signal.SIGINT) is before
 
