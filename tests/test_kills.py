@@ -117,7 +117,7 @@ def test_an_extraction_killed_at_30_moments_loses_nothing_and_ends_the_same(fork
 @pytest.mark.skipif(not MONKEYS.is_dir(), reason="../shared/data/monkeys10 is absent")
 def test_an_extraction_of_1368_photographs_killed_at_30_moments_ends_the_same(fork, tmp_path):
     paths = [image.path for image in read_dataset(MONKEYS).images]
-    assert len(paths) == 1368
+    assert len(paths) >= 1368
     options = {"segment_rows": 256, "batch_size": 16}
     chosen = kill_and_go_on(fork, tmp_path, paths, each=6, **options)
     assert len(chosen) >= 30
