@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 import os
 import zipfile
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
+from .heads import find_head
+from .parts import check_inflation, not_a_model, read_parts, write_parts
 
-FORMAT_VERSION = 2  # 1 held scikit-learn's calibration, before the first release
-MANIFEST = "manifest.json"
-HEAD = "head.skops"
+SKOPS, JOBLIB = "head.skops", "head.joblib"
 
 # What skops does not trust by itself; data all of it, none of it runs code from the file.
 TRUSTED = [
@@ -69,45 +69,37 @@ class Model:
         return probabilities
 
     def save(self, path: Path) -> None:
-        """Write one file: a zip of JSON and a skops head, each part checksummed.
+        """Write one file: a zip of JSON and the head, each part checksummed.
+
+        The head is written by skops, which holds data alone. Trees are written by joblib,
+        whose files can hold code: they load only where they are trusted.
 
         Raises
         ------
         ModelError
             If the file cannot be written; nothing half-written is left.
         """
-        import skops.io
-
-        head = skops.io.dumps(self.estimator)
         manifest = {
-            "format_version": FORMAT_VERSION,
             "created_by": f"headstart {__version__}",
             "head": self.name,
             "classes": self.classes,
             "spec": json.loads(self.spec.to_json()),
             "weights": self.weights,
             "record": self.record,
-            "sha256": {HEAD: hashlib.sha256(head).hexdigest()},
         }
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
-                file.writestr(MANIFEST, json.dumps(manifest, indent=1))
-                file.writestr(HEAD, head)
-            os.replace(temporary, path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise ModelError(f"cannot write the model {path}: {error.strerror}") from error
+        part = SKOPS if find_head(self.name).saves else JOBLIB
+        write_parts(path, manifest, {part: _WRITERS[part](self.estimator)})
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> Model:
     """Load a saved classifier without running any code from the file.
 
     Parameters
     ----------
     path : path
         What ``fit head --out`` wrote.
+    trust_joblib : bool
+        Load a head written by joblib too, which may run code from the file.
 
     Raises
     ------
@@ -116,46 +108,65 @@ def load(path: str | os.PathLike[str]) -> Model:
         that headstart does not put there.
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as file:
-            manifest = json.loads(file.read(MANIFEST))
-            head = file.read(HEAD)
-        version = int(manifest["format_version"])
-        checksum = manifest["sha256"][HEAD]
-    except FileNotFoundError:
-        raise ModelError(f"no model file {path}; 'fit head --out FILE' writes one") from None
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error
-    if version != FORMAT_VERSION:
-        age, remedy = (
-            ("newer", "upgrade headstart")
-            if version > FORMAT_VERSION
-            else ("older", "train it again, the features are still cached")
-        )
+    manifest, parts = read_parts(path)
+    if JOBLIB in parts and not trust_joblib:
         raise ModelError(
-            f"{path} has model format {version}, {age} than this headstart's {FORMAT_VERSION}: "
-            f"{remedy}"
+            f"{path} was written by joblib, whose files can run code when they are loaded: "
+            "--trust-joblib loads it, if you know who made it"
         )
-    if hashlib.sha256(head).hexdigest() != checksum:
-        raise ModelError(f"{path} is damaged: {HEAD} does not match its checksum")
-    spec = FeatureSpec.from_json(json.dumps(manifest["spec"]))
-    return Model(
-        name=manifest["head"],
-        estimator=_load_head(head, path),
-        classes=list(manifest["classes"]),
-        spec=spec,
-        weights=manifest["weights"],
-        record=manifest["record"],
-    )
+    try:
+        spec = FeatureSpec.from_json(json.dumps(manifest["spec"]))
+        model = Model(
+            name=str(manifest["head"]),
+            estimator=_read_joblib(parts[JOBLIB]) if JOBLIB in parts else _read_skops(parts[SKOPS]),
+            classes=[str(name) for name in manifest["classes"]],
+            spec=spec,
+            weights=str(manifest["weights"]),
+            record=dict(manifest["record"]),
+        )
+        labels = len(model.estimator.classes_)
+    except ModelError as error:
+        raise ModelError(f"{path} {error}") from error
+    except Exception as error:  # skops raises whatever crafted bytes lead it to
+        raise not_a_model(path, error) from error
+    if labels != len(model.classes):
+        raise ModelError(f"{path} is damaged: {len(model.classes)} names for {labels} classes")
+    return model
 
 
-def _load_head(head: bytes, path: Path) -> Any:
+def _write_skops(estimator: Any) -> bytes:
     import skops.io
 
+    head: bytes = skops.io.dumps(estimator)
+    return head
+
+
+def _read_skops(head: bytes) -> Any:
+    import skops.io
+
+    with zipfile.ZipFile(io.BytesIO(head)) as file:
+        check_inflation(file, len(head))
     unknown = sorted(set(skops.io.get_untrusted_types(data=head)) - set(TRUSTED))
     if unknown:
-        raise ModelError(f"{path} holds types that no headstart model has: {', '.join(unknown)}")
+        raise ModelError(f"holds types that no headstart model has: {', '.join(unknown)}")
     return skops.io.loads(head, trusted=TRUSTED)
+
+
+def _write_joblib(estimator: Any) -> bytes:
+    import joblib
+
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer)
+    return buffer.getvalue()
+
+
+def _read_joblib(head: bytes) -> Any:
+    import joblib
+
+    return joblib.load(io.BytesIO(head))
+
+
+_WRITERS = {SKOPS: _write_skops, JOBLIB: _write_joblib}
 
 
 def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -27,6 +27,13 @@ MaxFailures = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Seeds folds, weights and order.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+TrustJoblib = Annotated[
+    bool,
+    typer.Option(
+        "--trust-joblib",
+        help="Load a model of trees, whose file can run code. For files that you made yourself.",
+    ),
+]
 
 Weights = Annotated[str, typer.Option(help="'imagenet' or a Keras weights file.")]
 Cache = Annotated[

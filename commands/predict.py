@@ -9,6 +9,7 @@ from ..errors import HeadstartError
 from .options import (
     Json,
     Quiet,
+    TrustJoblib,
     running_options,
     takes,
 )
@@ -23,6 +24,7 @@ def predict_images(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images and folders.")],
     top: Annotated[int, typer.Option(min=1, help="Classes to name an image.")] = 3,
     *,
+    trust_joblib: TrustJoblib = False,
     options: "FeatureOptions",
     quiet: Quiet = False,
     as_json: Json = False,
@@ -36,7 +38,7 @@ def predict_images(
     from ..console import print_json, print_table, stages, warn
     from ..extract.dataset import shown
 
-    classifier = load(model)
+    classifier = load(model, trust_joblib=trust_joblib)
     with stages(quiet=quiet) as stage:
         predictions, failures = predict(classifier, paths, options, top, stage("predicting"))
     failed = [{"path": shown(f.path), "reason": f.reason} for f in failures]
