@@ -44,10 +44,10 @@ def extract_features(
     from ..extract.pipeline import check_failures
 
     dataset = read_dataset(data)
-    source = feature_source(options)
     paths = [image.path for image in dataset.images]
-    store = source.store()
     with stages(quiet=quiet) as stage:
+        source = feature_source(options)
+        store = source.store()
         extraction, warnings = ensure_features(paths, source, store, stage("extracting"))
     if out is not None:
         from ..extract.table import write_table

@@ -186,7 +186,7 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
         options.workers,
     )
     layers = _layers(backbone, options.layers)
-    weights = find_weights(backbone.name, backbone.imagenet, options.weights)
+    weights = find_weights(backbone.name, backbone.imagenet, options.weights, options.announce)
     spec = FeatureSpec(
         backbone=backbone.name,
         weights_sha256=file_sha256(weights),
