@@ -1,5 +1,6 @@
 """The command line: every command by its name, one exit for errors."""
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -48,6 +49,9 @@ def main() -> None:
 
     A signal ends it with 128 and the signal's number: 130 for SIGINT, 143 for SIGTERM.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path may hold bytes that are no text
+            stream.reconfigure(errors="backslashreplace")
     try:
         with signals_stop(_tell_stopping):
             app()

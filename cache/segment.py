@@ -172,9 +172,13 @@ def read_blocks(
     """
     dataset = segment["features"]
     step = max(1, READ_BYTES // max(1, dataset.shape[1] * dataset.dtype.itemsize))
+    # Where more than a chunk lies between two rows, a new block begins: a few rows of wide maps
+    # cost no more than their own chunks.
+    ends = np.append(np.flatnonzero(np.diff(rows) > dataset.chunks[0]) + 1, len(rows))
     low = 0
     while low < len(rows):
-        high = int(np.searchsorted(rows, rows[low] + step))
+        end = int(ends[np.searchsorted(ends, low, side="right")])
+        high = min(end, int(np.searchsorted(rows, rows[low] + step)))
         try:
             block = dataset[int(rows[low]) : int(rows[high - 1]) + 1]
         except _UNREADABLE as error:

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+from headstart import cli
+from headstart.extract import features
+
 # The same examples in every run: a red build is about the change, not the draw.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
@@ -72,3 +75,26 @@ def photographs(tmp_path):
             ending = "png" if number % 5 == 0 else "jpg"
             paint(root / name / f"{number}.{ending}", colour, seed=100 * c + number)
     return root
+
+
+@pytest.fixture
+def headstart(capsys, monkeypatch, fake_engine):
+    """Run a command with the fake engine; return (status, output, errors)."""
+    defaults = features.FeatureOptions
+
+    def with_fake(*args, **kwargs):
+        return defaults(*args, **{**kwargs, "make_engine": fake_engine})
+
+    monkeypatch.setattr(features, "FeatureOptions", with_fake)
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = ended.code or 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
