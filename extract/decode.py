@@ -141,7 +141,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=_readable())
     except UnidentifiedImageError as error:
         raise DecodeError(f"not an image (begins with {data[:8]!r})") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DecodeError(f"too large: {_first_line(error)}") from error
     except Exception as error:
         raise DecodeError(f"damaged image: {_first_line(error)}") from error
