@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import io
 import os
 import re
@@ -284,8 +285,12 @@ def set_aside(path: Path) -> None:
 
 def stale_temporaries(folder: Path) -> list[Path]:
     """List the temporary files whose writer on this machine is dead."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:  # there is none yet, or it may not be read: listing its segments will tell
+        return []
     stale = []
-    for path in folder.glob(".*.tmp"):
+    for path in (folder / name for name in names if fnmatch.fnmatch(name, ".*.tmp")):
         _, _, writer = path.stem[1:].partition(".")
         host, _, pid = writer.rpartition(".")
         if not (pid.isascii() and pid.isdigit()):

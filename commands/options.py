@@ -39,7 +39,9 @@ Weights = Annotated[str, typer.Option(help="'imagenet' or a Keras weights file."
 Cache = Annotated[
     Path | None,
     typer.Option(
-        envvar="HEADSTART_CACHE", help="Where features are kept. Default: the user's cache folder."
+        envvar="HEADSTART_CACHE",
+        readable=False,  # we tell it with the remedy
+        help="Where features are kept. Default: the user's cache folder.",
     ),
 ]
 Engine = Annotated[
