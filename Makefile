@@ -55,11 +55,11 @@ lock: ## Write constraints.txt and requirements-dev.lock anew from the newest ve
 	rm -rf .lock
 
 audit: ## Look the pinned packages up among known vulnerabilities, where the database can be reached
-	@$(PYTHON) -c 'import urllib.request as u; u.urlopen("https://pypi.org/pypi/pip/json", timeout=20)' 2>/dev/null \
-		|| { echo 'not audited: https://pypi.org cannot be reached from here'; exit 0; } \
-		&& rm -rf .audit && $(PYTHON) -m venv .audit \
-		&& .audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit \
-		&& .audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock
+	@rm -rf .audit && $(PYTHON) -m venv .audit
+	@if $(PYTHON) -c 'import urllib.request as u; u.urlopen("https://pypi.org/pypi/pip/json", timeout=20)' 2>/dev/null \
+		&& .audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; \
+	then .audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock; \
+	else echo 'not audited: the database of vulnerabilities cannot be reached from here'; fi
 	@rm -rf .audit
 
 clean: ## Remove the environment and what was built

@@ -1,8 +1,10 @@
 """Model files from strangers: each is loaded as data or refused in one line; none runs code."""
 
+import base64
 import hashlib
 import io
 import json
+import marshal
 import pickle
 import zipfile
 from pathlib import Path
@@ -108,6 +110,40 @@ def test_a_head_of_foreign_types_is_refused_by_name(path):
         return inner | {"schema.json": json.dumps(schema).encode()}
 
     refused(written(path, skops_with(parts, change)), r"holds types .* subprocess\.Popen")
+
+
+def lambda_network(fuse):
+    """Return a Keras archive whose one layer runs code, as keras.Lambda saves it."""
+    code = marshal.dumps((lambda x: Path(fuse).write_text("it ran")).__code__)
+    layer = {
+        "class_name": "Lambda",
+        "module": "keras.layers",
+        "registered_name": None,
+        "config": {
+            "name": "bomb",
+            "function": {
+                "class_name": "__lambda__",
+                "config": {"code": base64.b64encode(code).decode(), "defaults": None},
+            },
+        },
+    }
+    config = {"class_name": "Sequential", "module": "keras", "config": {"layers": [layer]}}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("config.json", json.dumps(config))
+        file.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("part", ["network.keras", "network.npz", "head.skops"])
+@pytest.mark.parametrize("network", [{}, {"network": "fine-tuned"}])
+def test_a_lambda_layer_is_refused_and_does_not_run(path, tmp_path, part, network):
+    parts = saved(path)
+    del parts["head.skops"]
+    fields = {**network, "features": json.loads(SPEC.to_json()), "temperature": 1.0}
+    written(path, parts | {part: lambda_network(tmp_path / "fuse")}, **fields)
+    refused(path, "is not a headstart model, or damaged")
+    assert not (tmp_path / "fuse").exists()
 
 
 def test_members_outside_the_manifest_are_refused(path, tmp_path):
