@@ -6,7 +6,9 @@ segment is never changed after its rename.
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +30,7 @@ from .segment import (
     write_segment,
 )
 from .spec import FeatureSpec
+from .statindex import at_rest
 
 Features = NDArray[np.float32]  # (n, d)
 
@@ -63,6 +66,7 @@ class FeatureStore:
     _refused: set[str] = field(default_factory=set, repr=False)  # damaged, told already
     _rows: dict[bytes, tuple[str, int]] = field(default_factory=dict, repr=False)
     _widths: tuple[int, ...] = field(default=(), repr=False)
+    _listed_ns: int | None = field(default=None, repr=False)  # the folder's time when last listed
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __post_init__(self) -> None:
@@ -99,8 +103,14 @@ class FeatureStore:
             Read the keys of all segments again.
         """
         with self._lock:
+            now, stat = time.time_ns(), _stat(self.folder)
+            if not anew and stat is not None and stat.st_mtime_ns == self._listed_ns:
+                return
             while not self._take_in(segment_paths(self.folder), anew=anew):
                 pass  # a segment was merged between listing and opening: list again
+            # A folder that may change within its clock's tick is listed again next time.
+            settled = stat is not None and at_rest(stat, now)
+            self._listed_ns = stat.st_mtime_ns if stat is not None and settled else None
 
     def _take_in(self, paths: list[Path], *, anew: bool) -> bool:
         anew = anew or bool(self._segments - {path.name for path in paths})
@@ -225,6 +235,13 @@ class FeatureStore:
         self.refresh(anew=True)
         if not self._rows.keys() >= set(held):
             raise damage
+
+
+def _stat(folder: Path) -> os.stat_result | None:
+    try:
+        return folder.stat()
+    except OSError:
+        return None
 
 
 def _stored(features: NDArray[Any], storage: str) -> NDArray[Any]:

@@ -104,7 +104,6 @@ class _Reading:
 
     position: int
     sighting: Sighting | None = None
-    data: bytes | None = None  # while it waits to be decoded
     pixels: Images | None = None  # (views, height, width, 3)
     failure: str | None = None
     elsewhere: bool = False  # another process is computing it
@@ -330,10 +329,6 @@ class _Run:
     def process(self, positions: Sequence[int]) -> tuple[list[_Reading], NDArray[np.float32]]:
         """Read, decode and run one batch, in a worker's thread."""
         readings = [self._read(position) for position in positions]
-        self._claim(readings)
-        for reading in readings:
-            if reading.data is not None:
-                self._decode(reading)
         images = [r.pixels for r in readings if r.pixels is not None]
         if not images:
             return readings, np.empty((0, 0), dtype=np.float32)
@@ -448,45 +443,33 @@ class _Run:
 
     def _read(self, position: int) -> _Reading:
         reading = _Reading(position)
+        spec = self._store.spec
         try:
-            reading.sighting, reading.data = read_image(self._paths[position], self._max_pixels)
+            reading.sighting, data = read_image(self._paths[position], self._max_pixels)
+            digest = reading.sighting.digest
+            if self._claim(digest, reading):
+                reading.pixels = decode_views(
+                    data, spec.input_size, spec.resize, spec.views, digest, self._max_pixels
+                )
         except DecodeError as error:
             reading.failure = str(error)
         return reading
 
-    def _claim(self, readings: list[_Reading]) -> None:
-        """Keep the data of those images that this worker is the one to decode."""
-        held: list[_Reading] = []
+    def _claim(self, digest: bytes, reading: _Reading) -> bool:
+        """Tell whether this worker is the one to decode this image."""
         with self._claim_lock:
-            for reading in readings:
-                if reading.sighting is None:
-                    continue
-                digest = reading.sighting.digest
-                if digest in self._claimed or digest in self._store:
-                    reading.data = None
-                elif self.claims.claim(digest):
-                    self._claimed.add(digest)
-                    held.append(reading)
-                else:
-                    reading.data, reading.elsewhere = None, True
-            if held:  # before it was free to claim, another process may have committed it
-                self._store.refresh()
-        for reading in held:
-            if reading.sighting is not None and reading.sighting.digest in self._store:
-                reading.data = None
-                self.claims.release([reading.sighting.digest])
-
-    def _decode(self, reading: _Reading) -> None:
-        spec, data, sighting = self._store.spec, reading.data, reading.sighting
-        reading.data = None
-        if data is None or sighting is None:
-            return
-        try:
-            reading.pixels = decode_views(
-                data, spec.input_size, spec.resize, spec.views, sighting.digest, self._max_pixels
-            )
-        except DecodeError as error:
-            reading.failure = str(error)
+            if digest in self._claimed or digest in self._store:
+                return False
+            if not self.claims.claim(digest):
+                reading.elsewhere = True
+                return False
+            # Before it was free to claim, another process may have committed it.
+            self._store.refresh()
+            if digest in self._store:
+                self.claims.release([digest])
+                return False
+            self._claimed.add(digest)
+            return True
 
     def _get_engine(self) -> Engine:
         with self._engine_lock:
