@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from .segment import (
     DamagedSegmentError,
     open_segment,
     read_digests,
+    reason,
     segment_paths,
     stale_temporaries,
 )
@@ -54,47 +56,78 @@ def spec_folders(cache: Path) -> list[Path]:
     """List the folders that are named as a spec's folder is, sorted."""
     try:
         return sorted(p for p in cache.iterdir() if _FOLDER.fullmatch(p.name) and p.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return []
     except OSError as error:
         raise CacheError(
-            f"cannot read the cache {cache} ({error.strerror}); "
-            "mend its permissions or give another place with --cache DIR"
+            f"cannot list the cache {cache} ({error.strerror}); mend its permissions or give "
+            "another place with --cache DIR"
         ) from error
 
 
 def specs(cache: Path) -> list[tuple[FeatureSpec, Path]]:
     """List the specs that a cache holds features of, each with its folder.
 
+    Nothing is changed on the disk. A segment that cannot be read, or that names another spec
+    than its folder does, is passed over; a folder without a readable segment is not listed.
+
     Parameters
     ----------
     cache : Path
-        The cache's root.
+        The cache's root folder; one that does not exist holds nothing.
 
     Returns
     -------
     list of (FeatureSpec, Path)
-        Sorted by folder. Folders whose segments are all unreadable are left out.
+        Sorted by folder.
+
+    Raises
+    ------
+    CacheError
+        If the folder cannot be listed, or a newer headstart wrote a segment.
+
+    Examples
+    --------
+    >>> specs(Path("no such cache"))
+    []
     """
-    found = []
-    for folder in spec_folders(cache):
-        spec = read_spec(folder)
-        if spec is not None:
-            found.append((spec, folder))
-    return found
+    found = ((_folder_spec(folder), folder) for folder in spec_folders(cache))
+    return [(spec, folder) for spec, folder in found if spec is not None]
 
 
-def read_spec(folder: Path) -> FeatureSpec | None:
-    """Return what a folder's segments hold; None when none of them can say."""
+def _folder_spec(folder: Path) -> FeatureSpec | None:
     for path in segment_paths(folder):
         try:
             with open_segment(path) as segment:
-                spec = FeatureSpec.from_json(np.bytes_(segment.attrs["spec"]).decode("ascii"))
-        except (FileNotFoundError, DamagedSegmentError, KeyError, TypeError, ValueError):
-            continue
-        if spec.folder == folder.name:
-            return spec
+                return read_spec(segment, path)
+        except (FileNotFoundError, DamagedSegmentError):
+            continue  # compacted away meanwhile, or the store's to set aside
     return None
+
+
+def read_spec(segment: Any, path: Path) -> FeatureSpec:
+    """Return the spec that an open segment names, which must be its folder's.
+
+    Raises
+    ------
+    CacheError
+        If a newer headstart wrote it.
+    DamagedSegmentError
+        If it cannot be read, or is another folder's.
+    """
+    try:
+        text = np.bytes_(segment.attrs["spec"]).decode("ascii")
+        spec = FeatureSpec.from_json(text)
+    except TypeError as error:
+        raise CacheError(
+            f"segment {path} names a feature spec that this headstart does not know "
+            f"({error}); upgrade headstart or give another place with --cache DIR"
+        ) from error
+    except (KeyError, OSError, RuntimeError, ValueError) as error:
+        raise DamagedSegmentError(path, f"its spec cannot be read: {reason(error)}") from error
+    if spec.folder != path.parent.name:
+        raise DamagedSegmentError(path, "it holds features of another spec")
+    return spec
 
 
 def holdings(cache: Path) -> list[Holding]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CacheError
-from .catalogue import spec_folders
+from .catalogue import read_spec, spec_folders
 from .segment import (
     DAMAGED,
     DamagedSegmentError,
@@ -22,7 +22,6 @@ from .segment import (
     set_aside,
     stale_temporaries,
 )
-from .spec import FeatureSpec
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _check(path: Path, result: Verification, *, mend: bool) -> None:
     digests: list[bytes] = []
     try:
         with open_segment(path) as segment:
-            spec = _spec(segment, path)
+            spec = read_spec(segment, path)
             digests = read_digests(segment, spec)
             read_widths(segment, spec)
             _read_all(segment, path, len(digests))
@@ -129,17 +128,6 @@ def _read_all(segment: Any, path: Path, rows: int) -> None:
     for _, _, block in read_blocks(segment, np.arange(rows)):
         if not np.isfinite(block).all():
             raise DamagedSegmentError(path, "it holds NaN or infinity")
-
-
-def _spec(segment: Any, path: Path) -> FeatureSpec:
-    """Return the spec that a segment names, which must be its folder's."""
-    try:
-        spec = FeatureSpec.from_json(np.bytes_(segment.attrs["spec"]).decode("ascii"))
-    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise DamagedSegmentError(path, f"its spec cannot be read: {error}") from error
-    if spec.folder != path.parent.name:
-        raise DamagedSegmentError(path, "it holds features of another spec")
-    return spec
 
 
 def check_clean(verification: Verification, *, mended: bool) -> None:
