@@ -54,7 +54,8 @@ def test_a_reader_whose_segments_were_merged_finds_its_rows(tmp_path):
     assert not store.damaged
 
 
-def test_a_reader_that_opens_while_segments_vanish_misses_no_row(tmp_path, monkeypatch):
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_a_reader_that_opens_while_segments_vanish_misses_no_row(tmp_path, monkeypatch, moment):
     fill(tmp_path, [range(5), range(5, 10)])
     listings = []
     listdir = os.listdir
@@ -62,7 +63,7 @@ def test_a_reader_that_opens_while_segments_vanish_misses_no_row(tmp_path, monke
     def racing(folder):
         names = listdir(folder)
         listings.append(names)
-        if len(listings) == 2:  # listed, not yet opened
+        if len(listings) == moment:  # listed, and not listed again or opened yet
             compact_spec(tmp_path / SPEC.folder, SPEC)
         return names
 
