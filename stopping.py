@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# The last is a terminal that is gone; Windows has none.
+SIGNALS = tuple(getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n))
 
 
 class Stopped(BaseException):
@@ -60,7 +61,9 @@ def sheltered() -> Iterator[Shelter]:
 
 @contextlib.contextmanager
 def signals_stop(tell: Callable[[], None]) -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise :class:`Stopped`, or wait where the work is sheltered.
+    """Let SIGINT, SIGTERM and SIGHUP raise :class:`Stopped`, or wait where work is sheltered.
+
+    What whoever started us wants ignored (``nohup``, a job in the background) stays ignored.
 
     Parameters
     ----------
@@ -72,11 +75,13 @@ def signals_stop(tell: Callable[[], None]) -> Iterator[None]:
         del frame
         if _open and _open[-1].wanted is None:
             _open[-1].wanted = number
-            tell()
+            with contextlib.suppress(OSError):  # nobody listens any more
+                tell()
         else:
             raise Stopped(number)
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: what is in flight is finished and kept, and the last line says how to go on."""
+"""SIGINT, SIGTERM, SIGHUP: what is in flight is finished and kept, and the last line says how to go on."""
 
 import os
 import re
@@ -48,7 +48,9 @@ def run(folder, number, *arguments, times=1):
     )
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_finishes_the_batch_says_how_to_go_on_and_exits(tmp_path, number, status):
     for n in range(30):
         paint(tmp_path / "data" / "red" / f"{n}.png", (200, 50, 40), n, (8, 9))
@@ -90,6 +92,15 @@ def test_a_sheltered_block_hears_the_first_signal_and_the_second_breaks_it():
     assert stopped.value.number == signal.SIGTERM
     assert told == [1]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_signal_that_is_to_be_ignored_is_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with signals_stop(lambda: None):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_another_threads_shelter_does_not_keep_the_main_thread_from_stopping():
