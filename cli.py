@@ -64,10 +64,9 @@ def main() -> None:
     except Stopped as stopped:
         from .console import fail
 
-        fail(
-            str(stopped)
-            or "stopped; what was extracted is cached, the same command goes on from there"
-        )
+        going_on = "what was extracted is cached, the same command goes on from there"
+        with contextlib.suppress(OSError):  # the terminal may be what has gone
+            fail(str(stopped) or f"stopped; {going_on}")
         sys.exit(128 + stopped.number)
     except BrokenPipeError:  # the reader of our output, such as head, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
