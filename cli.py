@@ -48,7 +48,8 @@ def root(
 def main() -> None:
     """Run the command line; expected errors become one line and exit status 1.
 
-    A signal ends it with 128 and the signal's number: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
+    A signal ends it with 128 and the signal's number: 130 for SIGINT, 143 for SIGTERM, 129 for
+    SIGHUP.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a path may hold bytes that are no text
