@@ -260,6 +260,7 @@ def ensure_features(
             workers=source.plan.workers,
             max_pixels=source.options.max_pixels,
             progress=progress,
+            announce=source.options.announce,
         )
         if elsewhere:
             extraction.extracted += elsewhere

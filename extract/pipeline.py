@@ -119,6 +119,7 @@ def extract(
     workers: int,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = lambda done, total: None,
+    announce: Callable[[str], None] = lambda line: None,
 ) -> Extraction:
     """Make sure that the store holds the features of all these images.
 
@@ -144,6 +145,8 @@ def extract(
         Larger images fail.
     progress : callable
         Told ``(done, total)`` images after each batch.
+    announce : callable
+        Told, in a line, when other processes are waited for.
 
     Returns
     -------
@@ -182,6 +185,8 @@ def extract(
                     f"stopped: {settled + run.done:,} of {len(paths):,} images are done and "
                     "safe; the same command goes on from there",
                 )
+            if run.elsewhere:
+                announce(f"waiting for {run.elsewhere:,} images that other processes are computing")
             unread = run.wait_for_others()
             progress(settled + run.done, len(paths))
     return run.summary(time.perf_counter() - begin)
@@ -380,6 +385,11 @@ class _Run:
         self._pending.clear()
         self.claims.release(sighting.digest for sighting in sightings)
         self._stat_index.record(sightings)
+
+    @property
+    def elsewhere(self) -> int:
+        """Images that were left to other processes."""
+        return len(self._elsewhere)
 
     def wait_for_others(self) -> list[int]:
         """Wait until what other processes had claimed is settled; return what is left to do."""

@@ -66,8 +66,10 @@ def bomb(side):
 
 
 def frames(kind):
-    others = [distinct(n).convert("RGB") for n in (31, 32)]
-    return encoded(distinct(30 + len(kind)), kind, save_all=True, append_images=others)
+    others = [distinct(n) for n in (31, 32)]
+    return encoded(
+        distinct(33 + len(kind) + (kind == "MPO") * 9), kind, save_all=True, append_images=others
+    )
 
 
 JPEG = encoded(RGB, "JPEG", quality=95)
@@ -116,6 +118,7 @@ FILES = [
     ("sixteen.tiff", encoded(Image.fromarray(RAMP[::-1].copy() ^ 1), "TIFF"), EXTRACTED, None),
     ("float.tiff", encoded(Image.new("F", (9, 9)), "TIFF"), FAILED, "no known range"),
     ("icon.ico", encoded(distinct(19), "ICO"), EXTRACTED, None),
+    ("phone.mpo", frames("MPO"), EXTRACTED, None),
     ("portable.ppm", encoded(distinct(21), "PPM"), EXTRACTED, None),
     *((f"turned{n}.jpg", turned(n), EXTRACTED, None) for n in range(1, 9)),
     ("dot.png", encoded(Image.new("RGB", (1, 1), "red"), "PNG"), EXTRACTED, None),
