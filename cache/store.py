@@ -74,6 +74,13 @@ class FeatureStore:
         remove_stale_temporaries(self.folder)
         self.refresh()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A store travels to other processes without its lock."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.RLock())
+
     @property
     def dimension(self) -> int | None:
         """Number of columns of a row; None while the store is empty."""

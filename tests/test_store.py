@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -143,3 +144,11 @@ def test_rows_far_apart_are_read_without_what_lies_between(tmp_path, monkeypatch
     store.append([key(n) for n in range(100)], rows)
     wanted = [99, 3, 50, 4, 3]
     np.testing.assert_array_equal(store.read([key(n) for n in wanted]), rows[wanted])
+
+
+def test_a_store_travels_to_another_process(tmp_path):
+    store = FeatureStore(tmp_path, SPEC)
+    store.append([key(1)], np.ones((1, 2), dtype=np.float32))
+    again = pickle.loads(pickle.dumps(store))
+    again.append([key(2)], np.zeros((1, 2), dtype=np.float32))
+    assert again.read([key(1), key(2)]).tolist() == [[1, 1], [0, 0]]
