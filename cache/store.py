@@ -75,7 +75,7 @@ class FeatureStore:
         self.refresh()
 
     def __getstate__(self) -> dict[str, Any]:
-        """A store travels to other processes without its lock."""
+        """Leave the lock behind: it cannot travel to another process."""
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
