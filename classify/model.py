@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
 from .heads import find_head
-from .parts import check_inflation, not_a_model, read_parts, write_parts
+from .parts import not_a_model, read_parts, write_parts
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
 
@@ -144,8 +143,6 @@ def _write_skops(estimator: Any) -> bytes:
 def _read_skops(head: bytes) -> Any:
     import skops.io
 
-    with zipfile.ZipFile(io.BytesIO(head)) as file:
-        check_inflation(file, len(head))
     unknown = sorted(set(skops.io.get_untrusted_types(data=head)) - set(TRUSTED))
     if unknown:
         raise ModelError(f"holds types that no headstart model has: {', '.join(unknown)}")

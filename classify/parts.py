@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import zipfile
@@ -71,7 +72,7 @@ def read_parts(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """
     try:
         with zipfile.ZipFile(path) as file:
-            check_inflation(file, path.stat().st_size)
+            _check_inflation(file, path.stat().st_size)
             manifest = json.loads(file.read(MANIFEST))
             version = int(manifest["format_version"])
             known = version == FORMAT_VERSION
@@ -79,6 +80,10 @@ def read_parts(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
             if known:
                 _check_names([info.filename for info in file.infolist()], [MANIFEST, *sums])
             parts = {name: file.read(name) for name in sums}
+        for content in parts.values():
+            if zipfile.is_zipfile(io.BytesIO(content)):  # skops and NumPy write zips, too
+                with zipfile.ZipFile(io.BytesIO(content)) as inner:
+                    _check_inflation(inner, len(content))
     except FileNotFoundError:
         raise ModelError(f"no model file {path}; 'fit head --out FILE' writes one") from None
     except Exception as error:  # zipfile and json raise whatever crafted bytes lead them to
@@ -99,7 +104,7 @@ def read_parts(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     return manifest, parts
 
 
-def check_inflation(file: zipfile.ZipFile, size: int) -> None:
+def _check_inflation(file: zipfile.ZipFile, size: int) -> None:
     """Refuse a zip that would grow beyond all measure.
 
     Raises
