@@ -14,11 +14,13 @@ from .options import (
     feature_options,
     takes,
 )
+from .rank import rank_features
 
 if TYPE_CHECKING:
     from ..extract.features import FeatureOptions
 
 app = typer.Typer(help="Train classifiers.", no_args_is_help=True)
+app.command("rank")(rank_features)
 
 
 @app.command("head")

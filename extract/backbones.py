@@ -41,6 +41,8 @@ class Backbone:
         Millions of weights, the classifier left out.
     activation_mb : int
         Megabytes that the two largest neighbouring activations of one image take.
+    multiply_adds : float
+        Billions an image, in convolutions and dense layers: what it costs to run.
     imagenet : Pretrained
         Where the ImageNet weights without the classifier come from.
     stages : tuple of str
@@ -57,6 +59,7 @@ class Backbone:
     dimension: int
     parameters: float
     activation_mb: int
+    multiply_adds: float
     imagenet: Pretrained
     stages: tuple[str, ...] = ()
     last_block: str | None = None
@@ -99,6 +102,7 @@ def _keras_row(
     dimension: int,
     parameters: float,
     activation_mb: int,
+    multiply_adds: float,
     url: str,
     checksum: str | None,
     file: str,
@@ -113,6 +117,7 @@ def _keras_row(
         dimension=dimension,
         parameters=parameters,
         activation_mb=activation_mb,
+        multiply_adds=multiply_adds,
         imagenet=Pretrained(url=url, checksum=checksum, file=file),
     )
 

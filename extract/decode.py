@@ -125,11 +125,55 @@ def decode_views(
         raise DecodeError(f"damaged {header.format} image: {_first_line(error)}") from error
     if orientation in _UPRIGHT:
         pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
+    return resize_views(pixels, size, resize, views, digest)
+
+
+def resize_views(
+    pixels: Pixels,
+    size: tuple[int, int],
+    resize: str,
+    views: Sequence[str],
+    digest: bytes,
+) -> Pixels:
+    """Return the views of decoded pixels at the backbone's input size.
+
+    The last step of :func:`decode_views`, and the only one of an image that was
+    given as pixels: the same features as those of a file without loss, such as
+    a PNG. Of a large JPEG they differ a little, since that is scaled as it is decoded.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (height, width, 3), uint8
+        RGB, upright, of any size.
+    size, resize, views, digest
+        As there.
+
+    Returns
+    -------
+    ndarray, shape (views, height, width, 3), uint8, 0 to 255
+    """
     height, width = size
     shrink = _RESIZE[resize]
     return make_views(
         Image.fromarray(pixels), views, lambda image: shrink(image, (width, height)), digest
     )
+
+
+def upright_rgb(image: Image.Image) -> Pixels:
+    """Return an opened image's pixels (height, width, 3) as :func:`decode_views` sees them.
+
+    Raises
+    ------
+    DecodeError
+        If it has no pixels that can be used; the message is the reason.
+    """
+    try:
+        pixels: Pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except DecodeError:
+        raise
+    except Exception as error:  # Pillow decodes late, and raises what damaged bytes lead it to
+        raise DecodeError(f"damaged {image.format} image: {_first_line(error)}") from error
+    return pixels
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:

@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 POLL_SECONDS = 1.0
+
+Item = TypeVar("Item")
 
 
 def visible_gpus() -> list[str]:
@@ -24,8 +27,8 @@ def visible_gpus() -> list[str]:
 
 def run_on_each(
     devices: Sequence[str],
-    work: Callable[[list[Path]], None],
-    paths: Sequence[Path],
+    work: Callable[[list[Item]], None],
+    paths: Sequence[Item],
     poll: Callable[[], None],
 ) -> None:
     """Call ``work`` once for each device, in a process that sees that device alone.
@@ -37,7 +40,7 @@ def run_on_each(
     work : callable
         Given every n-th path; must be importable, since processes are spawned:
         TensorFlow does not survive a fork.
-    paths : sequence of Path
+    paths : sequence
         Images.
     poll : callable
         Called every second or so while they work.

@@ -16,6 +16,7 @@ from .decode import MAX_PIXELS, RECIPE, RESIZE_RULES
 from .devices import run_on_each, visible_gpus
 from .engines import POOLINGS, Engine, open_engine
 from .pipeline import Extraction, Progress, extract, read_features
+from .pixels import PixelImage
 from .pretrained import file_sha256, find_weights
 from .views import parse_views
 
@@ -230,7 +231,7 @@ def _layers(backbone: Backbone, wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def ensure_features(
-    paths: Sequence[Path],
+    paths: Sequence[Path | PixelImage],
     source: FeatureSource,
     store: FeatureStore,
     progress: Progress = lambda done, total: None,
@@ -278,12 +279,12 @@ def ensure_features(
     return extraction, warnings
 
 
-def _extract_part(source: FeatureSource, paths: list[Path]) -> None:
+def _extract_part(source: FeatureSource, paths: list[Path | PixelImage]) -> None:
     ensure_features(paths, source, source.store())
 
 
 def load_features(
-    paths: Sequence[Path],
+    paths: Sequence[Path | PixelImage],
     source: FeatureSource,
     progress: Progress = lambda done, total: None,
     in_memory: int | None = None,
@@ -292,8 +293,8 @@ def load_features(
 
     Parameters
     ----------
-    paths : sequence of Path
-        Image files.
+    paths : sequence of Path or PixelImage
+        Image files, or images in memory.
     source : FeatureSource
         What to extract.
     progress : callable

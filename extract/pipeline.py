@@ -24,8 +24,10 @@ from ..cache import (
 from ..errors import DataError, DecodeError, OptionError
 from ..stopping import Shelter, Stopped, sheltered
 from .dataset import shown
-from .decode import MAX_PIXELS, decode_views
+from .decode import MAX_PIXELS, decode_views, resize_views
+from .digests import known_digest
 from .engines import Engine, Images
+from .pixels import PixelImage
 from .read import read_image
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written …
@@ -103,14 +105,15 @@ class _Reading:
     """One image on its way: where it stands in the dataset and what was found."""
 
     position: int
-    sighting: Sighting | None = None
+    digest: bytes | None = None
+    sighting: Sighting | None = None  # of a file; an image given as pixels has none
     pixels: Images | None = None  # (views, height, width, 3)
     failure: str | None = None
     elsewhere: bool = False  # another process is computing it
 
 
 def extract(
-    paths: Sequence[Path],
+    paths: Sequence[Path | PixelImage],
     store: FeatureStore,
     make_engine: Callable[[], Engine],
     stat_index: StatIndex,
@@ -129,8 +132,8 @@ def extract(
 
     Parameters
     ----------
-    paths : sequence of Path
-        Image files.
+    paths : sequence of Path or PixelImage
+        Image files, or images in memory.
     store : FeatureStore
         Where features are looked up and appended, in segments.
     make_engine : callable
@@ -282,16 +285,13 @@ def parse_limit(limit: str, total: int) -> float:
 
 
 def _look_up(
-    paths: Sequence[Path], store: FeatureStore, stat_index: StatIndex
+    paths: Sequence[Path | PixelImage], store: FeatureStore, stat_index: StatIndex
 ) -> tuple[list[bytes | None], list[int]]:
     """Find what needs no reading: (digest or None for each path, positions to read)."""
     digests: list[bytes | None] = []
     unread = []
     for position, path in enumerate(paths):
-        try:
-            digest = stat_index.look_up(path, path.stat())
-        except OSError:
-            digest = None  # reading it will say what is wrong
+        digest = _known_digest(path, stat_index)
         known = digest if digest in store else None
         digests.append(known)
         if known is None:
@@ -299,12 +299,16 @@ def _look_up(
     return digests, unread
 
 
+def _known_digest(path: Path | PixelImage, stat_index: StatIndex) -> bytes | None:
+    return path.digest if isinstance(path, PixelImage) else known_digest(path, stat_index)
+
+
 class _Run:
     """One extraction under way. Workers call ``process``; the caller's thread does the rest."""
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[Path | PixelImage],
         store: FeatureStore,
         make_engine: Callable[[], Engine],
         stat_index: StatIndex,
@@ -313,7 +317,7 @@ class _Run:
     ) -> None:
         self.claims = Claims(stat_index.path.with_name("claims"), store.folder)
         self._max_pixels = max_pixels
-        self._elsewhere: dict[int, Sighting] = {}  # left to other processes, by position
+        self._elsewhere: list[_Reading] = []  # left to other processes
         self._paths = paths
         self._store = store
         self._stat_index = stat_index
@@ -322,7 +326,7 @@ class _Run:
         self._engine_lock = threading.Lock()
         self._claim_lock = threading.Lock()
         self._claimed: set[bytes] = set()  # digests that some worker of this run decodes
-        self._pending: list[tuple[Sighting, NDArray[np.float32]]] = []
+        self._pending: list[tuple[bytes, Sighting | None, NDArray[np.float32]]] = []
         self._since = time.monotonic()
         self._digests = digests
         self._reused = {digest for digest in digests if digest is not None}
@@ -346,25 +350,25 @@ class _Run:
         rows = iter(features)
         known = []
         for reading in readings:
-            if reading.elsewhere and reading.sighting is not None:
-                self._elsewhere[reading.position] = reading.sighting
+            if reading.elsewhere:
+                self._elsewhere.append(reading)
                 continue
             self.done += 1
-            if reading.sighting is None:
+            if reading.digest is None:
                 self._failures[reading.position] = reading.failure or "unknown"
                 continue
-            self._digests[reading.position] = reading.sighting.digest
+            self._digests[reading.position] = reading.digest
             if reading.failure is not None:
                 self._failures[reading.position] = reading.failure
-                self.claims.release([reading.sighting.digest])
+                self.claims.release([reading.digest])
             elif reading.pixels is not None:
-                self._pending.append((reading.sighting, next(rows)))
+                self._pending.append((reading.digest, reading.sighting, next(rows)))
             else:
                 known.append(reading.sighting)
-                if reading.sighting.digest in self._store:
-                    self._reused.add(reading.sighting.digest)
-        self._stat_index.record(known)
-        gathered = sum(row.nbytes for _, row in self._pending[:1]) * len(self._pending)
+                if reading.digest in self._store:
+                    self._reused.add(reading.digest)
+        self._stat_index.record(filter(None, known))
+        gathered = sum(row.nbytes for *_, row in self._pending[:1]) * len(self._pending)
         if (
             len(self._pending) >= self.gather
             or gathered >= SEGMENT_BYTES
@@ -377,14 +381,14 @@ class _Run:
         self._since = time.monotonic()
         if not self._pending:
             return
-        sightings = [sighting for sighting, _ in self._pending]
-        rows = np.stack([row for _, row in self._pending])
+        digests = [digest for digest, _, _ in self._pending]
+        rows = np.stack([row for *_, row in self._pending])
         widths = self._get_engine().widths
-        self._store.append([sighting.digest for sighting in sightings], rows, widths)
-        self._extracted.update(sighting.digest for sighting in sightings)
+        self._store.append(digests, rows, widths)
+        self._extracted.update(digests)
+        self.claims.release(digests)
+        self._stat_index.record(sighting for _, sighting, _ in self._pending if sighting)
         self._pending.clear()
-        self.claims.release(sighting.digest for sighting in sightings)
-        self._stat_index.record(sightings)
 
     @property
     def elsewhere(self) -> int:
@@ -393,19 +397,20 @@ class _Run:
 
     def wait_for_others(self) -> list[int]:
         """Wait until what other processes had claimed is settled; return what is left to do."""
-        for sighting in self._elsewhere.values():
-            self.claims.wait(sighting.digest)
+        deferred = [(r.position, r.digest, r.sighting) for r in self._elsewhere if r.digest]
+        self._elsewhere.clear()
+        for _, digest, _ in deferred:
+            self.claims.wait(digest)
         self._store.refresh()
         left = []
-        for position, sighting in self._elsewhere.items():
-            if sighting.digest in self._store:
+        for position, digest, sighting in deferred:
+            if digest in self._store:
                 self.done += 1
-                self._digests[position] = sighting.digest
-                self._reused.add(sighting.digest)
-            else:  # its holder died, or could not read it
+                self._digests[position] = digest
+                self._reused.add(digest)
+                self._stat_index.record([sighting] if sighting else [])
+            else:  # its holder died, or could not use it
                 left.append(position)
-        self._stat_index.record(self._elsewhere[p] for p in self._elsewhere.keys() - set(left))
-        self._elsewhere.clear()
         return left
 
     def summary(self, seconds: float) -> Extraction:
@@ -416,23 +421,24 @@ class _Run:
         ]
         held = [digest for digest in digests if digest is not None]
         reused = self._reused - self._extracted
+        names = [Path(str(path)) for path in self._paths]  # images in memory have a name, too
         return Extraction(
             digests=digests,
             extracted=len(self._extracted),
             reused=len(reused),
             duplicates=len(held) - len(set(held)),
-            failures=[Failure(self._paths[i], self._failures[i]) for i in sorted(self._failures)],
+            failures=[Failure(names[i], self._failures[i]) for i in sorted(self._failures)],
             seconds=seconds,
             engine=self._engine.name if self._engine else None,
             device=self._engine.device if self._engine else None,
             notes=list(self._engine.notes) if self._engine else [],
-            ledger=self._ledger(digests),
+            ledger=self._ledger(names, digests),
         )
 
-    def _ledger(self, digests: list[bytes | None]) -> list[Outcome]:
+    def _ledger(self, names: list[Path], digests: list[bytes | None]) -> list[Outcome]:
         first: dict[bytes, Path] = {}
         ledger = []
-        for i, (path, digest) in enumerate(zip(self._paths, digests, strict=True)):
+        for i, (path, digest) in enumerate(zip(names, digests, strict=True)):
             if digest is None:
                 ledger.append(Outcome(path, "failed", self._failures[i]))
             elif digest in first:
@@ -452,17 +458,29 @@ class _Run:
                 self._failures[i] = reasons[digest]
 
     def _read(self, position: int) -> _Reading:
+        path = self._paths[position]
+        if isinstance(path, PixelImage):
+            return self._view(position, path)
         reading = _Reading(position)
         spec = self._store.spec
         try:
-            reading.sighting, data = read_image(self._paths[position], self._max_pixels)
-            digest = reading.sighting.digest
+            reading.sighting, data = read_image(path, self._max_pixels)
+            digest = reading.digest = reading.sighting.digest
             if self._claim(digest, reading):
                 reading.pixels = decode_views(
                     data, spec.input_size, spec.resize, spec.views, digest, self._max_pixels
                 )
         except DecodeError as error:
             reading.failure = str(error)
+        return reading
+
+    def _view(self, position: int, image: PixelImage) -> _Reading:
+        reading = _Reading(position, image.digest)
+        if self._claim(image.digest, reading):
+            spec = self._store.spec
+            reading.pixels = resize_views(
+                image.pixels, spec.input_size, spec.resize, spec.views, image.digest
+            )
         return reading
 
     def _claim(self, digest: bytes, reading: _Reading) -> bool:

@@ -234,3 +234,16 @@ def test_the_table_has_every_models_own_figures():
         sizes = [np.prod(layer.output.shape[1:]) for layer in network.layers]
         largest = max(a + b for a, b in pairwise(sizes))
         assert row.activation_mb == max(1, round(largest * 4 / 2**20)), row.name
+        assert row.multiply_adds == float(f"{multiply_adds(network) / 1e9:.3g}"), row.name
+
+
+def multiply_adds(network):
+    """Count those of the layers that have kernels, networks within included."""
+    total = 0
+    for layer in network.layers:
+        if hasattr(layer, "layers"):
+            total += multiply_adds(layer)
+        places = np.prod(layer.output.shape[1:-1]) if hasattr(layer.output, "shape") else 0
+        for name in ("kernel", "depthwise_kernel", "pointwise_kernel"):
+            total += int(places * np.prod(getattr(layer, name, np.empty(0)).shape))
+    return total

@@ -67,6 +67,30 @@ def test_heads_print_their_contract_and_the_best_is_saved(headstart, photographs
     assert [f["path"].rsplit("/", 1)[-1] for f in told["failed"]] == ["torn.jpg"]
 
 
+def test_rank_prints_its_contract_and_what_to_do_next(headstart, photographs):
+    status, out, _ = headstart("fit", "rank", photographs)
+    assert status == 0
+    assert out.startswith("nothing that is cached can be ranked on these images")
+    assert out.rstrip().endswith(f"next: headstart extract features {photographs}")
+
+    headstart("extract", "features", photographs)
+    status, out, _ = headstart("fit", "rank", photographs, "--images", "12", "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert (document["version"], document["images"], document["classes"]) == (1, 12, 3)
+    (row,) = document["ranked"]
+    assert set(row) >= {
+        *("backbone", "layers", "pooling", "views", "options", "cached_in", "dimension", "images"),
+        *("share", "log_me", "nearest_centroid", "missing_images", "multiply_adds", "seconds"),
+    }
+    assert set(row["nearest_centroid"]) == {"accuracy", "ci95"}
+    assert [row["options"] for row in document["not_cached"]] == [["--layer", "auto"]]
+
+    out = headstart("fit", "rank", photographs)[1]
+    assert f"training images: 'headstart fit head {photographs}' decides" in out
+    assert f"next: headstart extract features {photographs} --layer auto" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

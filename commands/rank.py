@@ -1,0 +1,111 @@
+"""``headstart fit rank``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from .options import Cache, Data, Json, Quiet, Seed
+
+
+def rank_features(
+    data: Data,
+    images: Annotated[int, typer.Option(min=2, help="Training images to score on, at most.")] = 500,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Time each backbone that is not cached, some 10 to 30 seconds each, instead of "
+            "scaling a timed one by multiply-adds.",
+        ),
+    ] = False,
+    seed: Seed = 0,
+    cache: Cache = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Rank cached features by quick scores on a few images, and price what is not cached.
+
+    Example: headstart fit rank photographs/
+    """
+    from ..cache import default_cache
+    from ..classify.rank import rank
+    from ..console import announce, print_json, print_table, say, stages, warn
+    from ..extract.dataset import read_dataset
+
+    with stages(quiet=quiet) as stage:
+        results = rank(
+            read_dataset(data),
+            cache or default_cache(),
+            images,
+            seed,
+            stage,
+            measure=measure,
+            announce=announce,
+        )
+    if not quiet:
+        for line in results["warnings"]:
+            warn(line)
+    if as_json:
+        print_json(results)
+        return
+    ranked, not_cached = results["ranked"], results["not_cached"]
+    if ranked:
+        print_table(
+            ["features", "images", "LogME", "nearest centroid", "95 % interval", "to extract"],
+            [_ranked_row(row) for row in ranked],
+        )
+        say(
+            f"a screening on {results['images']:,} of {results['training_images']:,} training "
+            f"images: {_fit_command(str(data), ranked[0])} decides"
+        )
+    else:
+        say("nothing that is cached can be ranked on these images")
+    if not_cached:
+        say("\nnot cached, the quickest first:")
+        print_table(
+            ["features", "images", "multiply-adds", "to extract", "timed on"],
+            [_price_row(row) for row in not_cached],
+        )
+        say(
+            f"next: headstart extract features {data} {' '.join(not_cached[0]['options'])}".rstrip()
+        )
+
+
+def _fit_command(data: str, row: dict[str, Any]) -> str:
+    return f"'{' '.join(['headstart fit head', data, *row['options']])}'"
+
+
+def _ranked_row(row: dict[str, Any]) -> list[str]:
+    from ..console import interval
+
+    centroid = row["nearest_centroid"]
+    return [
+        _name(row),
+        f"{row['images']:,}",
+        f"{row['log_me']:.3f}",
+        f"{100 * centroid['accuracy']:.1f} %",
+        interval(centroid["ci95"]),
+        _seconds(row),
+    ]
+
+
+def _price_row(row: dict[str, Any]) -> list[str]:
+    return [
+        _name(row),
+        f"{row['missing_images']:,}",
+        f"{row['multiply_adds']:.3g} G",
+        _seconds(row),
+        row["timed"] or "–",
+    ]
+
+
+def _name(row: dict[str, Any]) -> str:
+    """Return the backbone and the options that make these features of it."""
+    options = row["options"]
+    return " ".join([row["backbone"], *(options[2:] if "--backbone" in options else options)])
+
+
+def _seconds(row: dict[str, Any]) -> str:
+    if row["seconds"] is None:
+        return "–"
+    return f"{row['seconds']:,.1f} s" if row["missing_images"] else "cached"

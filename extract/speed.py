@@ -1,0 +1,111 @@
+"""Images a second: timed on this machine, or scaled from another backbone's."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..cache.spec import FeatureSpec
+from ..errors import EngineError
+from .backbones import Backbone, find_backbone
+from .choose import Plan, choose, this_machine
+from .engines import Engine, probe_images
+from .features import FeatureOptions, feature_source
+from .onnx import OnnxEngine, kept_network
+
+CALLS = 2  # of each worker, after one that warms it up
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How quickly one backbone runs here, decoding left out.
+
+    Parameters
+    ----------
+    backbone : str
+        Which one was timed.
+    images_per_second : float
+        With all workers.
+    """
+
+    backbone: str
+    images_per_second: float
+
+    def of(self, backbone: Backbone) -> float:
+        """Return the images a second of another backbone: as its multiply-adds, a rough rule.
+
+        Examples
+        --------
+        >>> round(Speed("vgg16", 7.0).of(find_backbone("mobilenet")))
+        189
+        """
+        timed = find_backbone(self.backbone)
+        return self.images_per_second * timed.multiply_adds / backbone.multiply_adds
+
+
+def nearest_speed(speeds: Sequence[Speed], backbone: Backbone) -> Speed | None:
+    """Return the timed backbone whose multiply-adds are nearest, or None."""
+    own = math.log(backbone.multiply_adds)
+    return min(
+        speeds,
+        key=lambda speed: abs(math.log(find_backbone(speed.backbone).multiply_adds) - own),
+        default=None,
+    )
+
+
+def time_engine(engine: Engine, size: tuple[int, int], plan: Plan) -> float:
+    """Return the images a second of an engine on noise, all workers at once.
+
+    Parameters
+    ----------
+    engine : Engine
+        As made for extraction.
+    size : tuple of int
+        Height and width of its images.
+    plan : Plan
+        Workers and batch size.
+    """
+    batch = probe_images(size, plan.batch_size)
+    with ThreadPoolExecutor(plan.workers) as pool:
+        list(pool.map(engine, [batch] * plan.workers))
+        begin = time.perf_counter()
+        list(pool.map(engine, [batch] * (CALLS * plan.workers)))
+        seconds = time.perf_counter() - begin
+    return CALLS * plan.workers * len(batch) / seconds
+
+
+def time_kept(specs: Iterable[FeatureSpec], cache: Path) -> list[Speed]:
+    """Time each backbone of these specs whose network is kept beside the cache.
+
+    Takes a few images and loads no TensorFlow. Where the machine would run
+    TensorFlow, such as on a GPU, kept networks tell nothing and none is timed.
+    """
+    speeds: dict[str, Speed] = {}
+    machine = this_machine()
+    for spec in specs:
+        path = kept_network(spec, cache)
+        plan = choose(machine, find_backbone(spec.backbone).activation_mb << 20)
+        if path is None or spec.backbone in speeds or plan.engine != OnnxEngine.name:
+            continue
+        with contextlib.suppress(EngineError):  # a damaged one is exported anew when it is needed
+            rate = time_engine(OnnxEngine(path, spec), spec.input_size, plan)
+            speeds[spec.backbone] = Speed(spec.backbone, rate)
+    return list(speeds.values())
+
+
+def time_backbone(options: FeatureOptions) -> Speed:
+    """Make a backbone's engine, exporting it when need be, and time it.
+
+    Raises
+    ------
+    WeightsError
+        If its weights cannot be found.
+    """
+    source = feature_source(options)
+    rate = time_engine(options.make_engine(source), source.spec.input_size, source.plan)
+    return Speed(options.backbone, rate)

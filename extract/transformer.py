@@ -1,0 +1,258 @@
+"""Images to features as a scikit-learn transformer, backed by the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
+
+from ..cache.place import user_folder
+from ..errors import DataError, DecodeError
+from .dataset import shown
+from .decode import upright_rgb
+from .features import FeatureOptions, Features, FeatureSource, feature_source, load_features
+from .pixels import PixelImage
+from .turns import taking_turns
+
+EXPECTED = (
+    "expected paths of image files, PIL images, arrays (height, width, 3) of uint8, or one array "
+    "(n, height, width, 3) of uint8"
+)
+
+
+class ImageFeatures(TransformerMixin, BaseEstimator):
+    """Features of a frozen backbone, each image's computed once and cached.
+
+    In a pipeline under ``GridSearchCV`` or ``cross_val_score``, in threads or
+    processes, folds and candidates read what the first of them extracted: the
+    backbone runs once over each image. The cache is the one that the command
+    line uses.
+
+    An image is a path (str or ``os.PathLike``), pixels (an ndarray
+    (height, width, 3) of uint8, RGB, 0 to 255, of any size) or a PIL image, which
+    counts as its pixels once it is upright and RGB. The key of a file is the SHA-256
+    of its bytes, that of pixels the SHA-256 of a prefix, their shape and them (see
+    :func:`headstart.extract.pixels.digest_pixels`): the same picture as a file and
+    as pixels is extracted once for each.
+
+    Parameters
+    ----------
+    backbone : str
+        Name in the table of backbones (``headstart extract list``).
+    weights : str or path
+        ``"imagenet"`` or a Keras weights file.
+    layers : str or sequence of str
+        Layers to tap; the backbone's last when empty, one a stage for ``"auto"``.
+    pooling : str
+        ``"avg"``, ``"max"``, ``"avg+max"`` or ``"flatten"``.
+    resize : str
+        ``"crop"``, ``"squash"`` or ``"pad"`` to the backbone's input size.
+    cache : path, optional
+        The cache's root; ``HEADSTART_CACHE`` or the user's cache folder when None.
+    views : str
+        Names with commas between, such as ``"original,flip"``. The columns of each
+        view follow those of the one before.
+    precision : str
+        ``"float32"``, ``"bfloat16"`` (some CPUs) or ``"float16"`` (GPUs).
+    storage : str
+        ``"float32"``, or ``"float16"`` for half the disk.
+    engine : str
+        ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
+    batch_size : int, optional
+        Images a call of the engine; chosen from engine and memory when None.
+    workers : int, optional
+        Threads that read, decode and run; chosen from cores and memory when None.
+
+    Attributes
+    ----------
+    feature_names_ : ndarray of str, shape (d,)
+        A name for each column, set by ``fit``: layer and number, behind the view
+        where there are several. Nothing else is learnt; ``transform`` needs no ``fit``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> pixels = np.zeros((2, 60, 80, 3), np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ImageFeatures(cache=folder).fit_transform(pixels).shape
+    (2, 1024)
+    """
+
+    def __init__(
+        self,
+        backbone: str = "mobilenet",
+        *,
+        weights: str | os.PathLike[str] = "imagenet",
+        layers: str | Sequence[str] = (),
+        pooling: str = "avg",
+        resize: str = "crop",
+        cache: str | os.PathLike[str] | None = None,
+        views: str = "original",
+        precision: str = "float32",
+        storage: str = "float32",
+        engine: str = "auto",
+        batch_size: int | None = None,
+        workers: int | None = None,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.layers = layers
+        self.pooling = pooling
+        self.resize = resize
+        self.cache = cache
+        self.views = views
+        self.precision = precision
+        self.storage = storage
+        self.engine = engine
+        self.batch_size = batch_size
+        self.workers = workers
+
+    def fit(self, X: Any, y: object = None) -> ImageFeatures:
+        """Extract the images (n) that the cache lacks and name the columns.
+
+        Raises
+        ------
+        DataError
+            If an image cannot be used.
+        TypeError, ValueError
+            If X holds something else than images, or nothing.
+        """
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: object = None) -> NDArray[np.float32]:
+        """Return features (n, d), float32, of images (n), and name the columns."""
+        del y  # scikit-learn's contract
+        source = feature_source(self._options())
+        features = _load(_images(X), source)
+        self.feature_names_ = _names(source, features)
+        X: NDArray[np.float32] = features.X
+        return X
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Return features (n, d), float32, of images (n).
+
+        Raises
+        ------
+        DataError
+            If an image cannot be used; the message names the first and its
+            reason. The others are cached.
+        TypeError, ValueError
+            If X holds something else than images, or nothing.
+        """
+        rows: NDArray[np.float32] = _load(_images(X), feature_source(self._options())).X
+        return rows
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
+        """Return a name for each column, such as ``conv_pw_13_relu_0``."""
+        del input_features  # an image has no columns to be named after
+        if not hasattr(self, "feature_names_"):
+            raise NotFittedError("ImageFeatures knows its columns once fit has seen an image")
+        return self.feature_names_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Nothing has to be learnt."""
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn that X is no matrix of numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        tags.requires_fit = False
+        return tags
+
+    def _options(self) -> FeatureOptions:
+        return FeatureOptions(
+            backbone=self.backbone,
+            weights=os.fspath(self.weights),
+            layers=(self.layers,) if isinstance(self.layers, str) else tuple(self.layers),
+            pooling=self.pooling,
+            resize=self.resize,
+            cache=None if self.cache is None else Path(self.cache),
+            views=self.views,
+            precision=self.precision,
+            storage=self.storage,
+            engine=self.engine,
+            batch_size=self.batch_size,
+            workers=self.workers,
+        )
+
+
+def _load(images: list[Path | PixelImage], source: FeatureSource) -> Features:
+    """Return the features of all images; what is missing is extracted by one caller at a time."""
+    place = f"{source.cache.absolute()}\0{source.spec.id}".encode("utf-8", "surrogateescape")
+    turns = user_folder() / "turns" / hashlib.sha256(place).hexdigest()[:16]
+    with taking_turns(turns):
+        features = load_features(images, source)
+    failures = features.extraction.failures
+    if failures:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise DataError(
+            f"{len(failures)} of {len(images)} images cannot be used: "
+            f"{shown(failures[0].path)}: {failures[0].reason}{more}; take them out of X and y"
+        )
+    return features
+
+
+def _images(X: Any) -> list[Path | PixelImage]:
+    """Turn what scikit-learn's users hold into files and pixels, checked one by one."""
+    if hasattr(X, "to_numpy"):  # a column of a data frame
+        X = X.to_numpy()
+    if isinstance(X, str | bytes | os.PathLike | Image.Image) or not isinstance(X, Iterable):
+        raise TypeError(f"{EXPECTED}; got one {type(X).__name__}: put it in a list")
+    if isinstance(X, np.ndarray):
+        X = _rows(X)
+    images = [_image(one, f"image {position} of X") for position, one in enumerate(X)]
+    if not images:
+        raise ValueError(f"{EXPECTED}; got 0 sample(s), a minimum of 1 is required")
+    return images
+
+
+def _rows(X: NDArray[Any]) -> NDArray[Any]:
+    """Return an array whose first axis runs over images."""
+    if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OUT":
+        return X[:, 0]  # one column of paths, as a ColumnTransformer cuts it out
+    if X.ndim == 1 or (X.ndim == 4 and X.dtype == np.uint8):
+        return X
+    raise ValueError(f"{EXPECTED}; got an array {X.shape} of {X.dtype}")
+
+
+def _image(one: Any, name: str) -> Path | PixelImage:
+    if isinstance(one, str | os.PathLike):
+        return Path(one)
+    if isinstance(one, Image.Image):
+        try:
+            return PixelImage(upright_rgb(one), name)
+        except DecodeError as error:
+            raise DataError(f"{name} cannot be used: {error}") from error
+    if not isinstance(one, np.ndarray):
+        raise TypeError(f"{EXPECTED}; {name} is a {type(one).__name__}")
+    if one.ndim != 3 or one.shape[2] != 3 or one.dtype != np.uint8 or not one.size:
+        raise ValueError(f"{EXPECTED}; {name} is an array {one.shape} of {one.dtype}")
+    return PixelImage(one, name)
+
+
+def _names(source: FeatureSource, features: Features) -> NDArray[Any]:
+    """Name the columns in the cache's order: view after view, layer after layer."""
+    views = source.spec.views
+    layers = [
+        f"{layer}_{number}"
+        for layer, width in zip(source.spec.layers, features.widths, strict=True)
+        for number in range(width)
+    ]
+    if len(views) == 1:
+        return np.array(layers, dtype=object)
+    return np.array([f"{view}_{name}" for view in views for name in layers], dtype=object)

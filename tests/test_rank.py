@@ -1,0 +1,246 @@
+"""What is cached is scored on training images alone; what is not has a price or says it has none."""
+
+import shutil
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.cache import FeatureStore
+from headstart.classify import rank as ranking
+from headstart.classify.rank import command_options, draw_sample, rank, stratified
+from headstart.errors import DataError
+from headstart.extract.dataset import Dataset, Image, read_dataset
+from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.speed import Speed
+
+LAYERS = ("conv_pw_5_relu", "conv_pw_13_relu")
+
+
+def silent(_name):
+    return lambda done, total: None
+
+
+@pytest.fixture
+def two_layers(fake_engine):
+    """An engine of two layers: the first is noise, the second tells colours apart."""
+
+    class Engine(fake_engine):
+        widths = (3, 12)
+
+        def __call__(self, images):
+            X = super().__call__(images)
+            noise = np.random.default_rng(images[:, 0, 0].tobytes()[0]).normal(size=(len(X), 3))
+            return np.concatenate([np.abs(noise), X], axis=1).astype(np.float32)
+
+    return Engine
+
+
+@pytest.fixture
+def fill(photographs, fake_engine, tmp_path):
+    """Extract the photographs, or some of them, with these options; return the spec."""
+
+    def run(paths=None, **options):
+        options = {"make_engine": fake_engine, "cache": tmp_path / "cache", **options}
+        source = feature_source(FeatureOptions(**options))
+        load_features(paths or [image.path for image in read_dataset(photographs).images], source)
+        return source.spec
+
+    return run
+
+
+@pytest.fixture
+def ranked(photographs, tmp_path):
+    def run(images=100, **options):
+        return rank(
+            read_dataset(photographs), tmp_path / "cache", images, seed=0, stage=silent, **options
+        )
+
+    return run
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    st.integers(1, 100),
+    st.integers(0, 9),
+)
+def test_a_sample_has_each_class_in_proportion_and_twice_at_least(sizes, count, seed):
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    chosen = stratified(y, count, seed)
+    drawn = np.bincount(y[chosen], minlength=len(sizes))
+    assert len(set(chosen)) == len(chosen)
+    assert (drawn >= np.minimum(sizes, 2)).all()
+    least = np.minimum(sizes, 2).sum()
+    assert len(chosen) == min(max(count, least), len(y))
+    shares = len(chosen) * np.array(sizes) / len(y)
+    assert (drawn <= np.maximum(np.ceil(shares) + 1, 2)).all()
+
+
+def test_a_smaller_sample_is_part_of_a_larger_one():
+    y = np.repeat([0, 1, 2], [50, 30, 20])
+    assert set(stratified(y, 20, 0)) < set(stratified(y, 60, 0))
+    assert set(stratified(y, 20, 0)) != set(stratified(y, 20, 1))
+
+
+def test_the_sample_is_of_the_training_split_and_has_no_copies(photographs):
+    shutil.copy(photographs / "red" / "1.jpg", photographs / "red" / "copy.jpg")
+    images = [
+        Image(image.path, image.label, "validation" if image.path.stem in "89" else "train")
+        for image in read_dataset(photographs).images
+    ]
+    sample = draw_sample(Dataset(photographs, images), 1000, seed=0)
+    assert (sample.training, len(sample.digests)) == (24, 24)
+    assert len(set(sample.digests)) == 24
+    assert np.bincount(sample.y).tolist() == [8, 8, 8]
+    assert len(sample.dataset) == 30
+
+
+def test_layers_are_ranked_alone_and_together_and_what_tells_nothing_comes_last(
+    fill, ranked, two_layers
+):
+    fill(layers=LAYERS, make_engine=two_layers)
+    results = ranked()
+    rows = results["ranked"]
+    assert {tuple(row["layers"]) for row in rows} == {LAYERS, LAYERS[:1], LAYERS[1:]}
+    best, worst = rows[0], rows[-1]
+    assert best["layers"] == [LAYERS[1]]
+    assert best["nearest_centroid"]["accuracy"] == 1.0
+    assert worst["layers"] == [LAYERS[0]]
+    assert worst["nearest_centroid"]["accuracy"] < 0.8
+    assert worst["log_me"] < best["log_me"]
+    low, high = worst["nearest_centroid"]["ci95"]
+    assert low < worst["nearest_centroid"]["accuracy"] < high
+    assert {row["dimension"] for row in rows} == {3, 12, 15}
+    # A layer of several is not there for 'fit head --layer' by itself: it has a price of its own.
+    assert {len(row["layers"]): row["missing_images"] for row in rows} == {2: 0, 1: 30}
+
+
+def test_a_layer_extracted_by_itself_is_ranked_once_and_costs_nothing(fill, ranked, two_layers):
+    fill(layers=LAYERS, make_engine=two_layers)
+    alone = fill()
+    (row,) = (row for row in ranked()["ranked"] if row["layers"] == ["conv_pw_13_relu"])
+    assert (row["cached_in"], row["missing_images"], row["seconds"]) == (alone.id, 0, 0.0)
+    assert row["options"] == []
+
+
+def test_views_are_scored_by_their_mean(fill, ranked):
+    fill(views="original,flip")
+    (row,) = ranked()["ranked"]
+    assert (row["dimension"], row["views"]) == (12, ["original", "flip"])
+    assert row["options"] == ["--views", "original,flip"]
+
+
+def test_what_is_cached_in_part_says_its_share_or_is_priced(fill, ranked, photographs):
+    paths = [image.path for image in read_dataset(photographs).images]
+    fill([path for path in paths if path.stem in "0123456"])
+    fill([path for path in paths if path.stem in "01"], pooling="max")
+    results = ranked()
+    (row,) = results["ranked"]
+    assert row["share"] == row["images"] / results["images"]
+    assert 0.5 < row["share"] < 1
+    assert row["missing_images"] == 9
+    (partly,) = (row for row in results["not_cached"] if row["pooling"] == "max")
+    assert (partly["missing_images"], partly["seconds"]) == (24, None)
+
+
+def test_features_that_no_head_could_get_again_are_left_out(fill, ranked, tmp_path):
+    spec = fill()
+    rows = FeatureStore(tmp_path / "cache", spec)
+    digests = list(rows._rows)
+    for stale in (
+        replace(spec, decoder=spec.decoder + 1),
+        replace(spec, backbone="gone"),
+        replace(spec, pooling="none"),
+        replace(spec, preprocessing="another"),
+    ):
+        FeatureStore(tmp_path / "cache", stale).append(digests, rows.read(digests))
+    assert [row["cached_in"] for row in ranked()["ranked"]] == [spec.id]
+
+
+def test_a_damaged_segment_is_told_and_what_is_left_is_scored(fill, ranked, tmp_path, photographs):
+    paths = [image.path for image in read_dataset(photographs).images]
+    fill([path for path in paths if path.stem in "012"])
+    spec = fill()
+    for segment, rows, shares in zip(
+        sorted(FeatureStore(tmp_path / "cache", spec).folder.glob("*.h5"), key=rows_of),
+        (9, 21),
+        ([True], []),
+        strict=True,
+    ):
+        assert rows_of(segment) == rows
+        damage(segment)
+        results = ranked()
+        assert [0.5 < row["share"] < 1 for row in results["ranked"]] == shares
+        assert f"its {rows} rows will be extracted again" in results["warnings"][-1]
+
+
+def rows_of(segment):
+    with h5py.File(segment) as file:
+        return len(file["features"])
+
+
+def damage(segment):
+    with h5py.File(segment) as file:
+        row = file["features"][0].tobytes()
+    data = bytearray(segment.read_bytes())
+    data[data.find(row)] ^= 1
+    segment.write_bytes(data)
+
+
+def test_an_empty_cache_has_prices_alone_and_none_where_nothing_was_timed(ranked):
+    results = ranked()
+    assert results["ranked"] == []
+    assert [row["options"] for row in results["not_cached"]] == [[], ["--layer", "auto"]]
+    assert {row["seconds"] for row in results["not_cached"]} == {None}
+    assert results["not_cached"][0]["missing_images"] == 30
+
+
+def test_prices_are_images_times_views_at_the_timed_speed(fill, ranked, monkeypatch, photographs):
+    fill(views="original,flip")
+    (photographs / "red" / "new.jpg").write_bytes((photographs / "red" / "1.jpg").read_bytes()[:-1])
+    timed = [Speed("vgg16", 1.0), Speed("mobilenet", 4.0)]
+    monkeypatch.setattr(ranking, "time_kept", lambda specs, cache: timed)
+    results = ranked()
+    assert results["ranked"][0]["seconds"] == 1 * 2 / 4.0
+    (auto,) = results["not_cached"]
+    assert (auto["options"], auto["seconds"], auto["timed"]) == (
+        ["--layer", "auto"],
+        31 / 4.0,
+        "mobilenet",
+    )
+
+
+def test_backbones_that_are_not_cached_are_timed_when_asked(ranked, monkeypatch):
+    asked = []
+
+    def time_backbone(options):
+        asked.append(options.backbone)
+        return Speed(options.backbone, 10.0)
+
+    monkeypatch.setattr(ranking, "time_backbone", time_backbone)
+    results = ranked(measure=True)
+    assert asked == ["mobilenet"]
+    assert {row["seconds"] for row in results["not_cached"]} == {3.0}
+
+
+def test_the_same_inputs_give_the_same_ranking(fill, ranked):
+    fill()
+    assert ranked(images=12) == ranked(images=12)
+
+
+def test_options_ask_for_the_spec_again(tmp_path):
+    asked = ["--layer", "conv_pw_5_relu", "--pooling", "max", "--resize", "pad"]
+    options = FeatureOptions(layers=("conv_pw_5_relu",), pooling="max", resize="pad")
+    spec = feature_source(options).spec
+    assert command_options(spec) == asked
+    other = replace(spec, weights_sha256="1" * 64, storage="float16")
+    assert command_options(other) == ["--weights", "FILE", *asked, "--storage", "float16"]
+
+
+def test_a_dataset_of_which_no_file_can_be_read_is_an_error(tmp_path):
+    dataset = Dataset(tmp_path, [Image(tmp_path / "gone.jpg", "red")])
+    with pytest.raises(DataError, match="none of the 1 images can be read"):
+        draw_sample(dataset, 10, 0)
