@@ -136,8 +136,8 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         source = feature_source(self._options())
         features = _load(_images(X), source)
         self.feature_names_ = _names(source, features)
-        X: NDArray[np.float32] = features.X
-        return X
+        rows: NDArray[np.float32] = features.X
+        return rows
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return features (n, d), float32, of images (n).
