@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.cache import FeatureSpec, FeatureStore, StatIndex, compact, segment
-from headstart.extract import pipeline
+from headstart.extract import pipeline, run
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (32, 32), "crop", "none", "float32", 1)
 
@@ -67,7 +67,7 @@ class Job:
 
     def hook(self):
         """Let every step that the disk or the cache can see be an event."""
-        pipeline.decode_views = self.before("decode", pipeline.decode_views)
+        run.decode_views = self.before("decode", run.decode_views)
         Engine.__call__ = self.before("infer", Engine.__call__)
         os.fsync = self.before("fsync", os.fsync)
         os.replace = self.before("rename", os.replace)
@@ -137,7 +137,7 @@ class _Torn:
         self._file.close()
 
 
-def run(job):
+def do(job):
     """Do one job in this, forked, process."""
     doing = Job(job)
     if "kill_at" in job:
@@ -157,7 +157,7 @@ def main():
             child = os.fork()
             if not child:
                 try:
-                    run(job)
+                    do(job)
                 except BaseException as error:  # the child must not go on as the parent
                     os.write(2, f"{job['do']}: {type(error).__name__}: {error}\n".encode())
                     os._exit(1)
