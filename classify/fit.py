@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Table:
         Those tapped, in column order.
     taps : TapSelector or None
         What the columns are where there are several layers or views.
+    layers_open : bool
+        Whether each head chooses among the layers and views.
     warnings : list of str
         Everything worth telling so far.
     """
@@ -74,6 +76,7 @@ class Table:
     features: Features
     layers: list[str]
     taps: TapSelector | None
+    layers_open: bool
     warnings: list[str]
     _trainings: dict[tuple[bytes, int], Training] = field(
         default_factory=dict, repr=False, compare=False
@@ -180,6 +183,7 @@ def load_table(
         features=features,
         layers=list(source.spec.layers),
         taps=_taps(features.widths, len(source.spec.views)),
+        layers_open=source.options.layers == ("auto",),
         warnings=[*dataset.warnings, *features.warnings, *failed, *split.warnings, *small],
     )
 
@@ -201,7 +205,10 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
     begin = time.perf_counter()
     train, fitting = table.split.train, table.split.fitting
     chosen_on = train[sample(table.y[train], table.groups[train], seed)]
-    choice = choose(head, table.training(chosen_on, seed), seed, table.taps, class_weight)
+    training, taps = table.training(chosen_on, seed), table.taps
+    if table.layers_open and taps is not None:
+        taps = choose_layers(head, training, seed, taps)
+    choice = choose(head, training, seed, taps, class_weight)
     calibrated = fit_calibrated(choice, table.training(fitting, seed))
     estimator = calibrated.estimator
     seconds = time.perf_counter() - begin
@@ -266,9 +273,6 @@ def fit_heads(
         for head in heads:
             head.pipeline(seed, class_weight=class_weight)  # refused by name
     table = load_table(dataset, source, max_failures, stage("extracting"))
-    if source.options.layers == ("auto",):
-        stage("choosing layers and views")
-        table = _with_chosen_layers(table, source, seed)
     fitted = []
     for head in heads:
         stage(f"fitting {head.name}")
@@ -329,20 +333,6 @@ def to_model(
         weights=weights if weights == "imagenet" else str(Path(weights).absolute()),
         record=record,
     )
-
-
-def _with_chosen_layers(table: Table, source: FeatureSource, seed: int) -> Table:
-    """Choose layers and views on the training split; the same table with that choice."""
-    if table.taps is None:
-        return table
-    train = table.split.train
-    taps, cv = choose_layers(table.training(train, seed), seed, table.taps)
-    told = _describe_taps(Pipeline([("taps", taps)]), list(source.spec.layers))
-    line = (
-        f"chosen on training data: layers {', '.join(told['layers'])}, {told['views']}; "
-        f"cross-validated accuracy {cv.mean:.3f} among {cv.candidates} candidates"
-    )
-    return replace(table, taps=taps, warnings=[*table.warnings, line])
 
 
 def _describe_taps(pipeline: Pipeline, layers: list[str]) -> dict[str, Any]:

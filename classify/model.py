@@ -200,12 +200,22 @@ def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float3
     kernel = (coefficients / scaler.scale_).T / estimator.temperature_  # (d, k)
     bias = intercept / estimator.temperature_ - scaler.mean_ @ kernel
     taps = fitted.named_steps.get("taps")
-    if taps is not None and taps.layers is not None:
-        whole = np.zeros((sum(taps.widths), kernel.shape[1]))
-        ends = np.cumsum((0, *taps.widths))
-        whole[np.concatenate([np.arange(ends[at], ends[at + 1]) for at in taps.layers])] = kernel
-        kernel = whole
+    if taps is not None:
+        kernel = _on_all_layers(kernel, taps, scaler.power)
     return kernel.astype(np.float32), bias.astype(np.float32)
+
+
+def _on_all_layers(kernel: NDArray[np.float64], taps: Any, power: float) -> NDArray[np.float64]:
+    """Turn weights of the layers taken, in their units, into weights of all layers as they are."""
+    widths = taps.widths or (len(kernel),)
+    ends = np.cumsum((0, *widths))
+    whole, begin = np.zeros((ends[-1], kernel.shape[1])), 0
+    taken = range(len(widths)) if taps.layers is None else taps.layers
+    for at, scale in zip(taken, taps.scales_, strict=True):
+        part = kernel[begin : begin + widths[at]]
+        whole[ends[at] : ends[at + 1]] = part / scale**power
+        begin += widths[at]
+    return whole
 
 
 def assemble(model: Model, weights: Path) -> Any:

@@ -314,16 +314,16 @@ def _walk(
     return scores
 
 
-def choose_layers(
-    training: Training, seed: int, taps: TapSelector
-) -> tuple[TapSelector, CrossValidation]:
-    """Choose how many of the last layers to see, and whether to average the views.
+def choose_layers(head: Head, training: Training, seed: int, taps: TapSelector) -> TapSelector:
+    """Choose whether to average the views, then how many of the last layers to see.
 
-    By the accuracy of ``logreg`` with square roots and three strengths: one
-    choice for all heads, on training data alone.
+    By the cross-validated accuracy of the head at every eighth of its strengths, with
+    square roots; heads that are not linear see what is best for ``logreg``.
 
     Parameters
     ----------
+    head : Head
+        Row of the table.
     training : Training
         Features of all layers and views, classes, folds.
     seed : int
@@ -333,23 +333,26 @@ def choose_layers(
     """
     from .heads import HEADS
 
-    count = len(taps.widths or ())
-    merges = ["mean"] if taps.views == 1 else ["first", "mean"]
-    pipeline = HEADS["logreg"].pipeline(seed, taps)
-    grid: dict[str, list[Any]] = {
-        "taps__layers": [tuple(range(first, count)) for first in range(count - 1, -1, -1)],
-        "taps__merge": merges,
-        "scale__power": [0.5],
-        "head__C": [0.01, 0.1, 1.0],
+    row = head if isinstance(head.make(seed), LinearHead) else HEADS["logreg"]
+    pipeline = row.pipeline(seed, taps).set_params(scale__power=0.5)
+    strengths = {name: values[::COARSE] for name, values in row.path.items()} or {
+        name: values for name, values in row.search.items() if name != "scale__power"
     }
+
+    def best(tried: dict[str, list[Any]]) -> dict[str, Any]:
+        scores = _score(pipeline, training, _ordered({**tried, **strengths}))
+        return min(scores, key=lambda one: one.rank).params
+
+    count = len(taps.widths or ())
     with warnings.catch_warnings(), _threads():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        scores = _score(pipeline, training, _ordered(grid))
-    best = min(scores, key=lambda one: one.rank)
-    chosen = clone(taps).set_params(
-        layers=best.params["taps__layers"], merge=best.params["taps__merge"]
-    )
-    return chosen, best.summary(training.folds, scores)
+        merges = ["mean"] if taps.views == 1 else ["first", "mean"]
+        found = best({"taps__layers": [(count - 1,)], "taps__merge": merges})
+        deeper = [tuple(range(first, count)) for first in range(count - 1, -1, -1)]
+        found = best({"taps__layers": deeper, "taps__merge": [found["taps__merge"]]})
+    chosen: TapSelector = clone(taps)
+    chosen.set_params(layers=found["taps__layers"], merge=found["taps__merge"])
+    return chosen
 
 
 def fit_calibrated(choice: Choice, training: Training) -> Calibrated:

@@ -9,7 +9,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 
 class TapSelector(TransformerMixin, BaseEstimator):
-    """Take some layers' columns and the mean over the views.
+    """Take some layers' columns, each layer in its own units, and the mean over the views.
+
+    Several layers are divided by the root mean square of their centred columns: a low layer
+    with large numbers would drown the others.
 
     Parameters
     ----------
@@ -21,6 +24,11 @@ class TapSelector(TransformerMixin, BaseEstimator):
         Positions of the layers to take; all when None.
     merge : str
         ``"mean"`` of the views, or ``"first"``: the others are left out.
+
+    Attributes
+    ----------
+    scales_ : ndarray, shape (layers taken,)
+        What each layer's columns are divided by; 1 for a single layer.
 
     Examples
     --------
@@ -42,7 +50,7 @@ class TapSelector(TransformerMixin, BaseEstimator):
         self.merge = merge
 
     def fit(self, X: ArrayLike, y: object = None) -> TapSelector:
-        """Check that the columns add up."""
+        """Check that the columns add up, and measure the layers."""
         del y  # scikit-learn's contract
         rows: NDArray[np.floating] = validate_data(self, X, dtype=[np.float64, np.float32])
         columns = sum(self.widths or (rows.shape[1],)) * self.views
@@ -50,6 +58,9 @@ class TapSelector(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"{self.views} views of {self.widths} columns make {columns}, X has {rows.shape[1]}"
             )
+        parts = self._parts(rows)
+        spreads = [float(np.sqrt(np.mean((part - part.mean(axis=0)) ** 2))) for part in parts]
+        self.scales_ = np.array([spread or 1.0 for spread in spreads] if len(parts) > 1 else [1.0])
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating]:
@@ -58,18 +69,24 @@ class TapSelector(TransformerMixin, BaseEstimator):
         rows: NDArray[np.floating] = validate_data(
             self, X, dtype=[np.float64, np.float32], reset=False
         )
+        parts = self._parts(rows)
+        if len(parts) == 1:
+            return parts[0]
+        scales = self.scales_.astype(rows.dtype)
+        whole: NDArray[np.floating] = np.concatenate(
+            [part / scale for part, scale in zip(parts, scales, strict=True)], axis=1
+        )
+        return whole
+
+    def _parts(self, rows: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+        """Return the columns of each layer taken, views merged."""
         widths = self.widths or (rows.shape[1],)
         views = rows.reshape(len(rows), self.views, sum(widths))
         merged = views[:, 0] if self.merge == "first" or self.views == 1 else views.mean(axis=1)
-        if self.layers is None or len(self.layers) == len(widths):
-            chosen: NDArray[np.floating] = merged
-        else:
-            ends = np.cumsum((0, *widths))
-            chosen = np.concatenate(
-                [merged[:, ends[at] : ends[at + 1]] for at in self.layers], axis=1
-            )
-        return chosen
+        ends = np.cumsum((0, *widths))
+        taken = range(len(widths)) if self.layers is None else self.layers
+        return [merged[:, ends[at] : ends[at + 1]] for at in taken]
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell whether fit has seen the number of columns."""
-        return hasattr(self, "n_features_in_")
+        """Tell whether fit has measured the layers."""
+        return hasattr(self, "scales_")

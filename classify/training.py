@@ -18,7 +18,9 @@ from .problem import Problem
 from .scale import raised
 
 COPIES = 4  # of the features, while folds are fitted
-KEPT = 4  # problems at a time; each holds the features once more
+KEPT_BYTES = 1 << 30  # of problems at a time; each holds the features once more …
+LEAST_KEPT = 2  # … but so many at least
+MEASURED = 20_000  # rows at most that the units of layers are measured on
 
 
 class Training:
@@ -75,10 +77,16 @@ class Training:
         solved = pipeline["head"].solve(problem.whole, 1 / problem.whole.spread)
         fitted = clone(pipeline)
         if "taps" in fitted.named_steps:
-            fitted["taps"].fit(self.X[:1])
+            fitted["taps"].fit(self._spread_rows())
         fitted["scale"].place(spanned.mean, spanned.scale)
         fitted["head"].place(np.arange(problem.classes), spanned.back(solved.kernel), solved.bias)
         return fitted
+
+    def _spread_rows(self) -> NDArray[np.float32]:
+        """Return rows from all over the table: all, or evenly spaced ones of very many."""
+        count = min(len(self.X), MEASURED)
+        rows: NDArray[np.float32] = self.X[np.linspace(0, len(self.X) - 1, count).astype(np.intp)]
+        return rows
 
     def _problem(self, pipeline: Pipeline) -> Problem:
         head: LinearHead = pipeline["head"]
@@ -88,12 +96,13 @@ class Training:
         key = (columns, power, weight, head.rotates or self.X.shape[1] <= len(self.X))
         if key not in self._made:
             if taps is not None:
-                taps = clone(taps).fit(self.X[:1])
+                taps = clone(taps).fit(self._spread_rows())
 
             def lift(block: NDArray[np.float32]) -> NDArray[Any]:
                 return raised(block if taps is None else taps.transform(block), power)
 
-            while len(self._made) >= KEPT:
+            size = max(1, len(self.X) * self.X.shape[1] * 4)
+            while len(self._made) >= max(LEAST_KEPT, KEPT_BYTES // size):
                 del self._made[next(iter(self._made))]
             self._made[key] = Problem(
                 self.X,

@@ -93,7 +93,9 @@ def fit_head(
     if cheaper:
         say(f"within one standard error of the best, cheapest first: {', '.join(cheaper)}")
     chosen = ", ".join(f"{name} = {value}" for name, value in best["params"].items())
-    say(f"{best['model']}: {chosen}; {best['seconds']['features']:.1f} s for features")
+    taps = best["taps"]
+    seen = f"{', '.join(taps['layers'])}, {taps['views']}"
+    say(f"{best['model']} on {seen}: {chosen}; {best['seconds']['features']:.1f} s for features")
     if out is not None:
         say(f"saved: {out}")
 

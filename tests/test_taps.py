@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from headstart.classify.calibrate import TemperatureScaled, softmax
 from headstart.classify.fit import fit_head, load_table
 from headstart.classify.heads import HEADS
 from headstart.classify.model import linear_layer
@@ -24,15 +25,16 @@ def test_the_selector_keeps_scikit_learns_contract(estimator, check):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, VIEW + 50),
-        ({"merge": "first"}, VIEW),
+        ({}, (VIEW + 50) / 3),
+        ({"merge": "first"}, VIEW / 3),
         ({"layers": (1,)}, VIEW[:, 1:3] + 50),
-        ({"layers": (2, 0), "merge": "first"}, VIEW[:, [3, 4, 5, 0]]),
+        ({"layers": (2, 0), "merge": "first"}, VIEW[:, [3, 4, 5, 0]] / 3),
     ],
 )
 def test_columns_of_the_chosen_layers_and_views_come_out(options, expected):
     selector = TapSelector(widths=(1, 2, 3), views=2, **options)
-    np.testing.assert_array_equal(selector.fit_transform(BOTH), expected)
+    # All columns differ by 6, so that the root mean square of each layer is 3; one alone stays.
+    np.testing.assert_allclose(selector.fit_transform(BOTH), expected)
 
 
 def test_widths_that_do_not_add_up_are_refused():
@@ -53,3 +55,24 @@ def test_a_head_on_mirrored_views_folds_into_one_linear_layer(photographs, fake_
     scores = mean**power @ kernel + bias
     expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(fitted.estimator.predict_proba(table.X), expected, atol=1e-5)
+
+
+def test_a_layer_with_large_numbers_does_not_drown_another():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 3)) * [1000.0, 1.0, 1.0]
+    spreads = TapSelector(widths=(1, 2)).fit_transform(X).std(axis=0)
+    assert spreads.max() < 1.5 * spreads.min()
+
+
+def test_a_head_on_some_of_several_layers_folds_into_one_linear_layer():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    X = np.abs(rng.normal(1, 0.5, (60, 9)) + 2 * np.eye(3, 9, 6)[y]) * ([50] * 3 + [1] * 6)
+    taps = TapSelector(widths=(3, 2, 4), layers=(0, 2))
+    pipeline = HEADS["ridge"].pipeline(0, taps).set_params(scale__power=0.5)
+    estimator = TemperatureScaled(pipeline, cv=3).fit(X, y)
+    kernel, bias = linear_layer(estimator)
+    assert not kernel[3:5].any()
+    np.testing.assert_allclose(
+        softmax(np.sqrt(X) @ kernel + bias), estimator.predict_proba(X), atol=1e-5
+    )
