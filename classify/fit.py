@@ -17,6 +17,7 @@ from ..errors import unknown
 from ..extract.dataset import Dataset
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
+from .abstain import Abstainer, describe_abstention, make_abstainer
 from .calibrate import TemperatureScaled, class_scores, softmax
 from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
 from .heads import Head, find_heads
@@ -128,6 +129,8 @@ class FittedHead:
     out_of_fold : ndarray, shape (n fitting, k)
         Calibrated probabilities of the rows of the fitting part, each from a
         fit that had not seen it.
+    abstainer : Abstainer
+        Which images to leave to a person, from the same folds.
     probabilities : ndarray, shape (n evaluation, k)
         On the evaluation split.
     evaluation : Evaluation
@@ -142,6 +145,7 @@ class FittedHead:
     choice: Choice
     estimator: TemperatureScaled
     out_of_fold: NDArray[np.float64]
+    abstainer: Abstainer
     probabilities: NDArray[np.float64]
     evaluation: Evaluation
     before: Evaluation
@@ -212,13 +216,22 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
     calibrated = fit_calibrated(choice, table.training(fitting, seed))
     estimator = calibrated.estimator
     seconds = time.perf_counter() - begin
+    abstainer = make_abstainer(table.training(fitting, seed), calibrated.out_of_fold)
     rows = table.split.evaluation
     scores = class_scores(estimator.estimator_, take(table.X, rows))
     probabilities = softmax(scores / estimator.temperature_)
     evaluation = evaluate(table.y[rows], probabilities, table.split.name)
     before = evaluate(table.y[rows], softmax(scores), table.split.name)
     return FittedHead(
-        head, choice, estimator, calibrated.out_of_fold, probabilities, evaluation, before, seconds
+        head,
+        choice,
+        estimator,
+        calibrated.out_of_fold,
+        abstainer,
+        probabilities,
+        evaluation,
+        before,
+        seconds,
     )
 
 
@@ -297,6 +310,9 @@ def fit_heads(
 
 def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) -> dict[str, Any]:
     """Return the ``fit head`` contract for one head."""
+    rows = table.split.evaluation
+    usual = fitted.abstainer.judge(take(table.X, rows), fitted.probabilities)
+    right = fitted.probabilities.argmax(axis=1) == table.y[rows]
     return {
         "model": fitted.head.name,
         "params": fitted.choice.params,
@@ -311,8 +327,9 @@ def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) 
             "bins": ECE_BINS,
             "before": {"log_loss": fitted.before.log_loss, "ece": fitted.before.ece},
             "after": {"log_loss": fitted.evaluation.log_loss, "ece": fitted.evaluation.ece},
-            "reliability": reliability(table.y[table.split.evaluation], fitted.probabilities),
+            "reliability": reliability(table.y[rows], fitted.probabilities),
         },
+        "abstention": describe_abstention(fitted.abstainer, usual, right),
         "taps": _describe_taps(fitted.choice.pipeline, table.layers),
         "classes": table.classes,
         "path": None if path is None else str(path),
@@ -332,6 +349,7 @@ def to_model(
         spec=source.spec,
         weights=weights if weights == "imagenet" else str(Path(weights).absolute()),
         record=record,
+        abstainer=fitted.abstainer,
     )
 
 

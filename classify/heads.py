@@ -47,6 +47,9 @@ class Head:
         Whether a file of it can be read back safely, by skops. Trees cannot: their
         arrays are walked without bounds, so a crafted file could corrupt memory. They
         are written by joblib, and load only with ``--trust-joblib``.
+    least : int
+        Images a class from which it can be chosen: what learns how a class varies needs
+        two in each fold's training part.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Head:
     path: dict[str, list[float]] = field(default_factory=dict)
     fast: bool = True
     saves: bool = True
+    least: int = 2
 
     def pipeline(
         self, seed: int, taps: TapSelector | None = None, class_weight: str | None = None
@@ -106,6 +110,7 @@ HEADS = {
             lambda _: CentroidHead(),
             PowerScaler,
             {"head__shrink_threshold": [10.0, 3.0, 1.0, 0.3, 0.1], **_POWERS},
+            least=3,
         ),
         Head(
             "gaussian-nb",
@@ -150,6 +155,7 @@ HEADS = {
                     0.02,
                 ]
             },
+            least=3,
         ),
         Head(
             "logreg",

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
+from .abstain import Abstainer
 from .heads import find_head
 from .parts import not_a_model, read_parts, write_parts
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
+ABSTENTION = "abstention.npz"
 
 # What skops does not trust by itself; data all of it, none of it runs code from the file.
 TRUSTED = [
@@ -53,6 +55,8 @@ class Model:
         ``"imagenet"`` or the weights file given at training.
     record : dict
         What ``fit head`` reported.
+    abstainer : Abstainer, optional
+        What ``predict --abstain`` needs.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Model:
     spec: FeatureSpec
     weights: str
     record: dict[str, Any]
+    abstainer: Abstainer | None = None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
@@ -78,6 +83,10 @@ class Model:
         ModelError
             If the file cannot be written; nothing half-written is left.
         """
+        part = SKOPS if find_head(self.name).saves else JOBLIB
+        parts = {part: _WRITERS[part](self.estimator)}
+        if self.abstainer is not None:
+            parts[ABSTENTION] = self.abstainer.to_bytes()
         manifest = {
             "created_by": f"headstart {__version__}",
             "head": self.name,
@@ -86,8 +95,7 @@ class Model:
             "weights": self.weights,
             "record": self.record,
         }
-        part = SKOPS if find_head(self.name).saves else JOBLIB
-        write_parts(path, manifest, {part: _WRITERS[part](self.estimator)})
+        write_parts(path, manifest, parts)
 
 
 def load(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> Model:
@@ -122,10 +130,11 @@ def load(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> Model:
             spec=spec,
             weights=str(manifest["weights"]),
             record=dict(manifest["record"]),
+            abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
         )
         labels = len(model.estimator.classes_)
     except ModelError as error:
-        raise ModelError(f"{path} {error}") from error
+        raise ModelError(f"{path}: {error}") from error
     except Exception as error:  # skops raises whatever crafted bytes lead it to
         raise not_a_model(path, error) from error
     if labels != len(model.classes):

@@ -100,6 +100,58 @@ def fit_head(
         say(f"saved: {out}")
 
 
+@app.command("learning-curve")
+@takes(feature_options)
+def learning_curve(
+    data: Data,
+    model: Annotated[str, typer.Option(help="One head, see 'fit head'.")] = "logreg",
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Subsets of each size. The largest is all images, once.")
+    ] = 5,
+    *,
+    options: "FeatureOptions",
+    max_failures: MaxFailures = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Show accuracy against images a class, and what doubling the data would bring.
+
+    Example: headstart fit learning-curve photographs/
+    """
+    from ..classify.learning_curve import learning_curve
+    from ..console import interval, print_json, print_table, say, stages, warn
+    from ..extract.dataset import read_dataset
+    from ..extract.features import feature_source
+
+    with stages(quiet=quiet) as stage:
+        curve = learning_curve(
+            read_dataset(data), feature_source(options), model, seeds, seed, stage, max_failures
+        )
+    if not quiet:
+        for line in curve["warnings"]:
+            warn(line)
+    if as_json:
+        print_json(curve)
+        return
+    print_table(
+        ["images a class", "images", "accuracy", "95 % interval", "subsets"],
+        [
+            [
+                f"{point['images_a_class']:.3g}",
+                f"{point['images']:,}",
+                f"{100 * point['accuracy']:.1f} %",
+                interval(point["ci95"]),
+                str(point["seeds"]),
+            ]
+            for point in curve["points"]
+        ],
+    )
+    evaluation = curve["evaluation"]
+    say(f"{curve['model']} on the {evaluation['n']} images of the {evaluation['split']} split")
+    say(curve["conclusion"])
+
+
 def _head_row(record: dict[str, Any]) -> list[str]:
     from ..console import interval
 

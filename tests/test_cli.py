@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from conftest import paint
 from headstart.demo import write_digits
 
 
@@ -145,3 +146,73 @@ def test_the_demos_data_are_1797_digits_in_ten_folders(tmp_path):
     write_digits(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == list("0123456789")
     assert len(list(tmp_path.rglob("*.png"))) == 1797
+
+
+def test_predict_may_abstain_and_says_what_that_meant_on_training_images(
+    headstart, photographs, tmp_path
+):
+    path, stranger = tmp_path / "m.headstart", tmp_path / "new" / "yellow.png"
+    status, out, _ = headstart("fit", "head", photographs, "--out", path, "--json")
+    curve = json.loads(out)["abstention"]["curve"]
+    paint(stranger, (250, 250, 0), seed=0)
+
+    arguments = ("predict", path, stranger, photographs / "red", "--abstain", "0.9")
+    status, out, _ = headstart(*arguments, "--json")
+    told = json.loads(out)
+    by_name = {p["path"].rsplit("/", 1)[-1]: p for p in told["predictions"]}
+    assert status == 0
+    assert told["abstention"] == next(point for point in curve if point["wished"] == 0.9)
+    assert by_name["yellow.png"]["label"] is None
+    assert by_name["yellow.png"]["abstained"]
+    assert len(by_name["yellow.png"]["top"]) == 3
+    labelled = [p for p in told["predictions"] if not p["abstained"]]
+    assert {p["label"] for p in labelled} == {"red"}
+    assert len(labelled) >= 7
+
+    status, out, _ = headstart(*arguments)
+    assert "unsure" in next(line for line in out.splitlines() if "yellow.png" in line)
+    unsure = len(by_name) - len(labelled)
+    assert f"unsure of {unsure} of 11 images" in out
+    assert "out of fold, " in out.splitlines()[-1]
+
+    status, out, _ = headstart("predict", path, stranger, "--json")
+    assert json.loads(out)["predictions"][0]["label"] is not None  # nothing was asked: all labelled
+    status, _, err = headstart("predict", path, stranger, "--abstain", "95")
+    assert status == 1
+    assert err.splitlines()[-1].startswith("error: --abstain takes the share of images to label")
+
+
+def test_a_model_saved_without_out_of_fold_scores_says_that_it_cannot_abstain(
+    headstart, photographs, tmp_path
+):
+    path = tmp_path / "m.headstart"
+    headstart("fit", "head", photographs, "--model", "ridge", "--out", path)
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist() if name != "abstention.npz"}
+    manifest = json.loads(parts["manifest.json"])
+    del manifest["sha256"]["abstention.npz"]
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in (parts | {"manifest.json": json.dumps(manifest)}).items():
+            file.writestr(name, data)
+    status, _, err = headstart("predict", path, photographs, "--abstain", "0.95")
+    assert status == 1
+    assert "saved without the out-of-fold scores that --abstain needs" in err.splitlines()[-1]
+    assert headstart("predict", path, photographs)[0] == 0
+
+
+def test_a_learning_curve_prints_its_contract_and_a_sentence(headstart, photographs):
+    status, out, _ = headstart("fit", "learning-curve", photographs, "--seeds", "2", "--json")
+    told = json.loads(out)
+    assert status == 0
+    assert set(told) >= {"version", "model", "points", "evaluation", "extrapolation", "conclusion"}
+    assert set(told["points"][0]) >= {"images_a_class", "images", "accuracy", "ci95", "seeds"}
+
+    status, out, err = headstart("fit", "learning-curve", photographs, "--seeds", "1")
+    assert status == 0
+    assert out.splitlines()[0].startswith("images a class")
+    assert out.splitlines()[-1] == told["conclusion"]
+    assert "warning: 3 of 3 classes have fewer than 20 training images" in err
+    status, _, err = headstart("fit", "learning-curve", photographs, "--model", "all")
+    assert status == 1
+    assert err.splitlines()[-1].startswith("error: unknown head 'all'")
+    assert headstart("fit", "learning-curve", photographs, "--seeds", "0")[0] == 2

@@ -10,6 +10,7 @@ from headstart.classify.compare import compare
 from headstart.classify.finetune import FineTuneSettings
 from headstart.classify.fit import fit_head, fit_heads, load_table
 from headstart.classify.heads import PROBE, find_head
+from headstart.classify.learning_curve import learning_curve
 from headstart.classify.model import Model, assemble
 from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
@@ -26,10 +27,16 @@ def silent(_name):
     return lambda done, total: None
 
 
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory):
+    """One cache for the tests that ask for the same features."""
+    return tmp_path_factory.mktemp("extracted")
+
+
 @pytest.mark.parametrize(("name", "target"), [("monkeys10", 0.965), ("flowers17", 0.96)])
-def test_logistic_regression_on_frozen_mobilenet_reaches_its_target(name, target, tmp_path):
+def test_logistic_regression_on_frozen_mobilenet_reaches_its_target(name, target, extracted):
     dataset = read_dataset(SHARED / "data" / name)
-    source = feature_source(FeatureOptions(cache=tmp_path / "cache"))
+    source = feature_source(FeatureOptions(cache=extracted))
     table = load_table(dataset, source, max_failures="0")
     assert len(table.y) == len(dataset.images)  # the JPEG without an ending and the PNG, too
     fitted = fit_head(find_head("logreg"), table, 0)
@@ -43,6 +50,44 @@ def test_logistic_regression_on_frozen_mobilenet_reaches_its_target(name, target
     )
     whole = assemble(model, source.weights).predict(pixels, verbose=0)
     assert np.abs(whole - fitted.probabilities[:64]).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("known", "unknown"), [("monkeys10", "flowers17"), ("flowers17", "monkeys10")]
+)
+def test_strangers_are_left_to_a_person_and_the_known_classes_are_not(known, unknown, extracted):
+    source = feature_source(FeatureOptions(cache=extracted))
+    table, strange = (
+        load_table(read_dataset(SHARED / "data" / name), source) for name in (known, unknown)
+    )
+    fitted = fit_head(find_head("logreg"), table, 0)
+    threshold = fitted.abstainer.threshold(0.95)
+
+    def labelled(X, probabilities):
+        return fitted.abstainer.judge(X, probabilities) >= threshold
+
+    rows = table.split.evaluation
+    passed = labelled(table.X[rows], fitted.probabilities)
+    right = fitted.probabilities.argmax(axis=1) == table.y[rows]
+    assert 0.92 <= passed.mean() <= 0.98
+    assert right[passed].mean() > right.mean()
+    assert labelled(strange.X, fitted.estimator.predict_proba(strange.X)).mean() < 0.02
+
+
+def test_the_learning_curve_of_the_flowers_rises_and_ends_with_fit_heads_accuracy(extracted):
+    dataset = read_dataset(SHARED / "data" / "flowers17")
+    source = feature_source(FeatureOptions(cache=extracted))
+    told = learning_curve(dataset, source, "logreg", 2, 0, silent)
+    points = {round(point["images_a_class"]): point for point in told["points"]}
+    assert list(points) == [2, 4, 8, 16, 32, 64]
+    accuracies = [point["accuracy"] for point in points.values()]
+    assert accuracies[:4] == sorted(accuracies[:4])  # later steps are a few images
+    assert min(accuracies[4:]) > accuracies[3]
+    fitted = fit_head(find_head("logreg"), load_table(dataset, source), 0)
+    assert points[64]["accuracy"] == fitted.evaluation.accuracy
+    assert points[64]["ci95"] == pytest.approx(fitted.evaluation.ci95)
+    check = told["extrapolation"]["check"]
+    assert abs(check["predicted"] - check["observed"]) < 0.02
 
 
 @pytest.mark.slow

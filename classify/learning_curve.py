@@ -1,0 +1,369 @@
+"""Accuracy against images a class: nested subsets of the training images, one evaluation split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache.rows import take
+from ..extract.dataset import Dataset
+from ..extract.features import FeatureSource
+from ..extract.pipeline import Progress
+from .fit import Table, load_table
+from .heads import Head, find_head
+from .power_law import LEAST_SIZES, extrapolate
+from .select import choose, choose_layers, fit_calibrated, make_folds, sample
+from .training import Training
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One size of the curve.
+
+    Parameters
+    ----------
+    images_a_class : float
+        Mean over the classes.
+    images : int
+        Training images, the mean over the subsets.
+    hits : ndarray of bool, shape (subsets, n evaluation)
+        Whether the fit on each subset labelled each evaluation image right.
+    """
+
+    images_a_class: float
+    images: int
+    hits: NDArray[np.bool_]
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over subsets and images, 0 to 1."""
+        return float(self.hits.mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the contract's entry of ``points``."""
+        return {
+            "images_a_class": self.images_a_class,
+            "images": self.images,
+            "accuracy": self.accuracy,
+            "ci95": list(crossed_interval(self.hits)),
+            "seeds": len(self.hits),
+            "accuracies": self.hits.mean(axis=1).tolist(),
+        }
+
+
+def learning_curve(
+    dataset: Dataset,
+    source: FeatureSource,
+    name: str,
+    seeds: int,
+    seed: int,
+    stage: Callable[[str], Progress],
+    max_failures: str | None = None,
+) -> dict[str, Any]:
+    """Return the ``fit learning-curve`` contract.
+
+    Each subset chooses its regularisation by cross-validation on itself alone;
+    all are evaluated on the same split.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With labels.
+    source : FeatureSource
+        What to extract.
+    name : str
+        Name in the table of heads.
+    seeds : int
+        Subsets drawn of each size; all images are one subset.
+    seed : int
+        The first of the seeds.
+    stage : callable
+        Told what runs; returns where to tell its progress.
+    max_failures : str, optional
+        See :func:`headstart.extract.pipeline.check_failures`.
+
+    Raises
+    ------
+    OptionError
+        If the head is unknown.
+    """
+    head = find_head(name)  # a typing error must not cost an extraction
+    table = load_table(dataset, source, max_failures, stage("extracting"))
+    tell = stage(f"fitting {head.name} on subsets")
+    points = curve_points(head, table, seeds, seed, tell)
+    told = [point.to_dict() for point in points]
+    evaluation = len(table.split.evaluation)
+    extrapolation = None
+    if len(points) >= LEAST_SIZES:
+        extrapolation = extrapolate(
+            np.array([point.images_a_class for point in points]),
+            [point.hits for point in points],
+            np.array([_spread(point.hits) for point in points]),
+            seed,
+        )
+    return {
+        "version": 1,
+        "model": head.name,
+        "points": told,
+        "evaluation": {"split": table.split.name, "n": evaluation},
+        "extrapolation": extrapolation,
+        "conclusion": conclude(len(points), extrapolation, evaluation, head.least),
+        "classes": table.classes,
+        "seed": seed,
+        "warnings": [*table.warnings, *_proportions(table, head.least)],
+    }
+
+
+def curve_points(
+    head: Head,
+    table: Table,
+    seeds: int,
+    seed: int,
+    progress: Progress = lambda done, total: None,
+) -> list[Point]:
+    """Fit and evaluate a head on nested subsets of every size.
+
+    Parameters
+    ----------
+    head : Head
+        Row of the table of heads.
+    table : Table
+        From :func:`headstart.classify.fit.load_table`.
+    seeds : int
+        Subsets of each size but the largest, which is one: all images.
+    seed : int
+        The first of the seeds.
+    progress : callable
+        Told ``(done, total)`` fits.
+
+    Returns
+    -------
+    list of Point
+        Sizes ascending, each about twice the one before.
+    """
+    pool = table.split.fitting
+    y, groups = table.y[pool], table.groups[pool]
+    targets = subset_targets(np.bincount(y, minlength=len(table.classes)), head.least)
+    drawn = [nested_subsets(y, groups, targets, seed + number) for number in range(seeds)]
+    levels = [list(level) for level in zip(*drawn, strict=True)]
+    levels[-1] = levels[-1][:1]  # all images, whatever the seed
+    means = [float(np.mean([len(rows) for rows in level])) for level in levels]
+    # Large groups may fill two sizes alike.
+    kept = [at for at, mean in enumerate(means) if mean < [*means, math.inf][at + 1]]
+    total, done = sum(len(levels[at]) for at in kept), 0
+    points = []
+    for at in kept:
+        hits = []
+        for number, rows in enumerate(levels[at]):
+            hits.append(_hits(head, table, pool[rows], seed + number))
+            done += 1
+            progress(done, total)
+        size = round(means[at] / len(table.classes), 2)
+        points.append(Point(size, round(means[at]), np.stack(hits)))
+    return points
+
+
+def _hits(head: Head, table: Table, rows: Rows, seed: int) -> NDArray[np.bool_]:
+    """Choose and fit on some rows, label the evaluation split: (n evaluation,)."""
+
+    def training(rows: Rows) -> Training:
+        folds = make_folds(table.y[rows], table.groups[rows], seed)
+        return Training(take(table.X, rows), table.y[rows], folds)
+
+    whole = training(rows)
+    drawn = sample(whole.y, table.groups[rows], seed)
+    chosen_on = whole if len(drawn) == len(rows) else training(rows[drawn])
+    taps = table.taps
+    if table.layers_open and taps is not None:
+        taps = choose_layers(head, chosen_on, seed, taps)
+    estimator = fit_calibrated(choose(head, chosen_on, seed, taps), whole).estimator
+    evaluation = table.split.evaluation
+    predicted = estimator.predict(take(table.X, evaluation))
+    right: NDArray[np.bool_] = predicted == table.y[evaluation]
+    return right
+
+
+def subset_targets(counts: NDArray[np.intp], least: int = 2) -> list[NDArray[np.intp]]:
+    """Return images of each class for each size: all, a half, a quarter and so on.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (k,)
+        Training images of each class.
+    least : int
+        Images a class, on average, of the smallest size.
+
+    Returns
+    -------
+    list of ndarray of int, shape (k,)
+        Ascending. Every class keeps its share, but ``least`` images where it has them.
+
+    Examples
+    --------
+    >>> [targets.tolist() for targets in subset_targets(np.array([8, 16]))]
+    [[2, 4], [4, 8], [8, 16]]
+    """
+    halvings = max(0, int(math.log2(counts.mean() / least)))
+    targets = []
+    for halving in range(halvings, -1, -1):
+        shares = np.rint(counts / 2**halving).astype(np.intp)
+        targets.append(np.minimum(counts, np.maximum(least, shares)))
+    return [target for target in targets[:-1] if target.sum() < counts.sum()] + targets[-1:]
+
+
+def nested_subsets(
+    y: Rows, groups: Rows, targets: Sequence[NDArray[np.intp]], seed: int
+) -> list[Rows]:
+    """Draw subsets, each within the next, that never part a group.
+
+    Whole groups are taken in a random order, each if one of its classes still
+    lacks images, or lacks the second group that cross-validation needs.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n,)
+        Class indices.
+    groups : ndarray of int, shape (n,)
+        Equal for images that must stay together.
+    targets : sequence of ndarray of int, shape (k,)
+        From :func:`subset_targets`. A group that is taken whole may exceed them.
+    seed : int
+        Of the order.
+
+    Returns
+    -------
+    list of ndarray of int
+        Rows of each subset, ascending.
+
+    Examples
+    --------
+    >>> y, groups = np.array([0, 0, 0, 1, 1, 1]), np.arange(6)
+    >>> [len(rows) for rows in nested_subsets(y, groups, [np.array([2, 2]), np.array([3, 3])], 0)]
+    [4, 6]
+    """
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    np.random.default_rng(seed).shuffle(members)
+    images, parts = np.zeros_like(targets[0]), np.zeros_like(targets[0])  # of each class, so far
+    taken = np.zeros(len(y), dtype=bool)
+    subsets = []
+    for target in targets:
+        for rows in members:
+            lacking = (images < target) | (parts < 2)
+            if not lacking.any():
+                break
+            if lacking[y[rows]].any() and not taken[rows[0]]:
+                taken[rows] = True
+                images += np.bincount(y[rows], minlength=len(images))
+                parts[np.unique(y[rows])] += 1
+        subsets.append(np.flatnonzero(taken))
+    return subsets
+
+
+def crossed_interval(hits: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return a 95 % interval of the accuracy over other subsets and other evaluation images.
+
+    Subsets and images are crossed random effects (Owen 2007, arXiv:0711.1236, section 3),
+    so the variance of the mean adds what images and what subsets contribute. Wilson's
+    interval then takes the number of images that would have this variance, with
+    Student's quantile for the few subsets (Korn and Graubard 1998, Survey Methodology
+    24, 193, for surveys). One subset gives Wilson's interval itself.
+
+    Parameters
+    ----------
+    hits : ndarray of bool, shape (subsets, n)
+        Whether each fit labelled each image right.
+
+    Examples
+    --------
+    >>> hits = np.ones((1, 272), dtype=bool)
+    >>> hits[0, :8] = False
+    >>> [round(bound, 4) for bound in crossed_interval(hits)]  # as wilson(264, 272)
+    [0.943, 0.985]
+    """
+    from scipy.stats import norm, t
+
+    p, n = float(hits.mean()), hits.shape[1]
+    by_images, by_subsets = _variances(hits)
+    variance = by_images + by_subsets
+    z = float(norm.ppf(0.975))
+    size = float(n)
+    if variance > 0:
+        size = p * (1 - p) / variance
+        freedom = variance**2 / (by_images**2 / (n - 1) + by_subsets**2 / max(len(hits) - 1, 1))
+        z *= float(t.ppf(0.975, freedom) / t.ppf(0.975, n - 1))
+    middle = (p + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z / (1 + z**2 / size) * math.sqrt(p * (1 - p) / size + z**2 / (4 * size**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _variances(hits: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return what images and what subsets add to the variance of the mean accuracy."""
+    subsets, n = hits.shape
+    right = hits.astype(np.float64)
+    by_image, by_subset = right.mean(axis=0), right.mean(axis=1)
+    from_images = float(by_image.var()) / n
+    if subsets == 1:
+        return from_images, 0.0
+    rest = right - by_image - by_subset[:, None] + right.mean()
+    noise = float((rest**2).sum()) / ((subsets - 1) * (n - 1))
+    between = n * float(by_subset.var(ddof=1))
+    return from_images, max(0.0, between - noise) / (n * subsets)
+
+
+def _spread(hits: NDArray[np.bool_]) -> float:
+    """Return the standard error of a size's accuracy; half an image where nothing varies."""
+    by_images, by_subsets = _variances(hits)
+    half_an_image: float = 0.5 / hits.shape[1]
+    return max(math.sqrt(by_images + by_subsets), half_an_image)
+
+
+def conclude(sizes: int, extrapolation: dict[str, Any] | None, n: int, least: int = 2) -> str:
+    """Say in one sentence what doubling the training images would bring.
+
+    Parameters
+    ----------
+    sizes : int
+        Points of the curve.
+    extrapolation : dict or None
+        From :func:`headstart.classify.power_law.extrapolate`; None where the sizes are too few.
+    n : int
+        Evaluation images.
+    least : int
+        Images a class at the smallest size.
+    """
+    if extrapolation is None:
+        return (
+            f"{sizes} {'size is' if sizes == 1 else 'sizes are'} too few to say what more images would bring: "
+            f"{LEAST_SIZES} take {least * 2 ** (LEAST_SIZES - 1)} training images a class"
+        )
+    gain, (low, high) = 100 * extrapolation["gain"], extrapolation["gain_ci95"]
+    figures = f"{gain:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+    doubled = f"doubling the data to {extrapolation['images_a_class']:.0f} images a class"
+    if low * n < 1:
+        return (
+            f"no gain can be told on {n} images: by the power law {doubled} would bring {figures}, "
+            f"and one image is {100 / n:.2f} points"
+        )
+    return (
+        f"by the power law {doubled} would bring {figures}, "
+        f"to {100 * extrapolation['accuracy']:.1f} %"
+    )
+
+
+def _proportions(table: Table, least: int) -> list[str]:
+    counts = np.bincount(table.y[table.split.fitting], minlength=len(table.classes))
+    if counts.max() <= 2 * counts.min():
+        return []
+    line = (
+        f"classes have {counts.min()} to {counts.max()} training images: subsets keep the "
+        f"proportions, with at least {least} a class, and sizes are means over the classes"
+    )
+    return [line]

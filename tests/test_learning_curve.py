@@ -1,0 +1,181 @@
+"""The learning curve: nested subsets, honest intervals, a sentence that promises nothing."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import COLOURS, paint
+from headstart.classify.evaluate import wilson
+from headstart.classify.heads import HEADS
+from headstart.classify.learning_curve import (
+    conclude,
+    crossed_interval,
+    learning_curve,
+    nested_subsets,
+    subset_targets,
+)
+from headstart.errors import OptionError
+from headstart.extract.dataset import read_dataset
+from headstart.extract.features import FeatureOptions, feature_source
+
+
+def silent(_name):
+    return lambda done, total: None
+
+
+@pytest.fixture
+def run(fake_engine, tmp_path):
+    def go(data, name="logreg", seeds=2, seed=0):
+        source = feature_source(FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache"))
+        return learning_curve(read_dataset(data), source, name, seeds, seed, silent)
+
+    return go
+
+
+@st.composite
+def groups_of_images(draw):
+    """Classes of any size, copies among them, perhaps of two classes in one group."""
+    n = draw(st.integers(4, 60))
+    y = np.array([0, 0, 1, 1, *draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))])
+    y = np.unique(y, return_inverse=True)[1]
+    return y, np.array(draw(st.lists(st.integers(0, 40), min_size=len(y), max_size=len(y))))
+
+
+@given(groups_of_images(), st.integers(0, 5))
+def test_subsets_are_nested_part_no_group_and_reach_their_sizes(drawn, seed):
+    y, groups = drawn
+    targets = subset_targets(np.bincount(y))
+    subsets = nested_subsets(y, groups, targets, seed)
+    before = set()
+    for target, rows in zip(targets, subsets, strict=True):
+        assert before <= set(rows)
+        before = set(rows)
+        assert (np.bincount(y[rows], minlength=len(target)) >= target).all()
+        assert not set(groups[rows]) & set(np.delete(groups, rows))
+    assert subsets[-1].tolist() == list(range(len(y)))
+
+
+@given(st.lists(st.integers(2, 300), min_size=2, max_size=8), st.integers(2, 3))
+def test_sizes_double_up_to_all_and_every_class_keeps_its_share(counts, least):
+    counts = np.array(counts)
+    targets = subset_targets(counts, least)
+    assert targets[-1].tolist() == counts.tolist()
+    for smaller, larger in pairwise(targets):
+        assert smaller.sum() < larger.sum()
+        free = smaller > least
+        assert (np.abs(larger[free] - 2 * smaller[free]) <= 2).all()
+    assert (targets[0] >= np.minimum(counts, least)).all()
+
+
+@given(st.integers(1, 300), st.data())
+def test_one_subset_has_wilsons_interval(n, data):
+    right = data.draw(st.integers(0, n))
+    hits = np.arange(n)[None] < right
+    if n > 1:
+        assert crossed_interval(hits) == pytest.approx(wilson(right, n), abs=1e-9)
+
+
+def test_the_interval_counts_both_images_and_subsets():
+    random = np.random.default_rng(0)
+    hits = random.random((1, 200)) < 0.8
+    same = np.repeat(hits, 5, axis=0)  # five subsets, one opinion: no more is known of images
+    assert crossed_interval(same) == pytest.approx(crossed_interval(hits), abs=1e-9)
+    differing = random.random((5, 200)) < np.array([0.6, 0.7, 0.8, 0.9, 1.0])[:, None]
+    low, high = crossed_interval(differing)
+    assert low < 0.65
+    assert high > 0.9
+    assert crossed_interval(np.ones((5, 200), dtype=bool))[1] == 1
+
+
+def test_the_interval_covers_the_accuracy_over_other_subsets_and_images():
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        subset = random.normal(0, 0.05, (5, 1))
+        image = random.choice([-0.3, 0.1], (1, 272), p=[0.25, 0.75])
+        low, high = crossed_interval(random.random((5, 272)) < 0.85 + subset + image)
+        covered += low <= 0.85 <= high
+    assert covered >= 180
+
+
+def test_the_curve_ends_with_all_images_and_its_figures_fit_together(run, photographs):
+    for c, (name, colour) in enumerate(COLOURS.items()):
+        for number in range(10, 30):
+            paint(photographs / name / f"{number}.png", colour, seed=100 * c + number)
+    told = run(photographs)
+    images = [point["images"] for point in told["points"]]
+    assert told["points"][-1]["seeds"] == 1
+    assert all(point["seeds"] == 2 for point in told["points"][:-1])
+    assert len(images) == 4
+    assert images == sorted(images)
+    for point in told["points"]:
+        assert point["images_a_class"] == pytest.approx(point["images"] / 3, abs=0.2)
+        assert point["ci95"][0] <= point["accuracy"] <= point["ci95"][1]
+        assert np.mean(point["accuracies"]) == pytest.approx(point["accuracy"])
+    assert told["extrapolation"]["images_a_class"] == 2 * told["points"][-1]["images_a_class"]
+    assert told["conclusion"].startswith(f"no gain can be told on {told['evaluation']['n']} images")
+    assert run(photographs) == told
+
+
+def test_few_images_make_no_extrapolation_and_say_what_it_takes(run, photographs):
+    told = run(photographs, seeds=1)
+    assert told["extrapolation"] is None
+    assert told["conclusion"] == (
+        f"{len(told['points'])} sizes are too few to say what more images would bring: "
+        "4 take 16 training images a class"
+    )
+
+
+def test_one_size_is_a_curve_of_one_point(run, tmp_path):
+    for c, (name, colour) in enumerate(COLOURS.items()):
+        for number in range(3):
+            paint(tmp_path / "few" / name / f"{number}.png", colour, seed=100 * c + number)
+    told = run(tmp_path / "few")
+    assert len(told["points"]) == 1
+    assert told["conclusion"].startswith("1 size is too few")
+
+
+def test_unequal_classes_keep_their_proportions_and_it_is_told(run, photographs):
+    for number in range(10, 60):
+        paint(photographs / "red" / f"{number}.png", COLOURS["red"], seed=1000 + number)
+    told = run(photographs, seeds=1)
+    assert any(
+        "subsets keep the proportions, with at least 2 a class" in w for w in told["warnings"]
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, head in HEADS.items() if head.fast])
+def test_every_fast_head_has_a_curve(run, photographs, name):
+    told = run(photographs, name, seeds=1)
+    assert told["model"] == name
+    assert told["points"][0]["images_a_class"] >= HEADS[name].least
+
+
+def test_an_unknown_head_is_refused_before_anything_is_extracted(run, photographs, fake_engine):
+    with pytest.raises(OptionError, match="unknown head 'x'; valid: centroid"):
+        run(photographs, "x")
+    assert fake_engine.images == 0
+
+
+@pytest.mark.parametrize(
+    ("gain", "interval", "line"),
+    [
+        (0.004, [0.0, 0.008], "no gain can be told on 200 images: by the power law doubling"),
+        (0.03, [0.01, 0.05], "by the power law doubling the data to 40 images a class would bring"),
+    ],
+)
+def test_a_gain_under_one_image_is_called_none(gain, interval, line):
+    extrapolation = {"images_a_class": 40, "accuracy": 0.9, "gain": gain, "gain_ci95": interval}
+    assert conclude(6, extrapolation, 200).startswith(line)
+
+
+def test_each_subset_chooses_layers_and_views_too(photographs, fake_engine, tmp_path):
+    options = FeatureOptions(
+        make_engine=fake_engine, cache=tmp_path, views="original,flip", layers=("auto",)
+    )
+    source = feature_source(options)
+    told = learning_curve(read_dataset(photographs), source, "logreg", 1, 0, silent)
+    assert told["points"][-1]["accuracy"] == 1
