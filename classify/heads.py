@@ -171,7 +171,7 @@ HEADS = {
             lambda _: HingeHead(),
             PowerScaler,
             _POWERS,
-            {"head__C": _log_spaced(-7, 1, 33)},
+            {"head__C": _log_spaced(-6, -1, 21)},
         ),
         Head(
             "svm",

@@ -154,6 +154,11 @@ class HingeHead(LogisticHead):
     ['cat', 'dog']
     """
 
+    def __init__(
+        self, C: float = 1.0, class_weight: Any = None, tol: float = 1e-3, max_iter: int = 1000
+    ) -> None:
+        super().__init__(C, class_weight, tol, max_iter)
+
     def _loss(self) -> Loss:
         return squared_hinge_loss
 
