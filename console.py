@@ -167,6 +167,22 @@ def warn(line: str) -> None:
     err.print(Text.assemble(("warning: ", "yellow"), line))
 
 
+def size(bytes_: int) -> str:
+    """Return a number of bytes as people write it.
+
+    Examples
+    --------
+    >>> size(512), size(5_400_000)
+    ('512 B', '5.4 MB')
+    """
+    value = float(bytes_)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:,.1f} GB"
+
+
 def interval(bounds: list[float]) -> str:
     """Return two shares as one range in per cent."""
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from ..cache.rows import take
-from ..errors import OptionError, unknown
+from ..errors import unknown
 from ..extract.dataset import Dataset, Image, shown
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
@@ -305,12 +305,6 @@ def fit_heads(
         heads = [head for head in heads if head.weighs_classes or head.name in names]
         for head in heads:
             head.pipeline(seed, class_weight=class_weight)  # refused by name
-    unsaved = [head.name for head in heads if not head.saves]
-    if out is not None and unsaved:
-        raise OptionError(
-            f"--out cannot save {', '.join(unsaved)} (trees read from a file can corrupt memory): "
-            "leave those heads or --out out"
-        )
     table = load_table(dataset, source, max_failures, stage("extracting"))
     fitted = []
     for head in heads:
@@ -324,6 +318,11 @@ def fit_heads(
     if out is not None:
         to_model(best, table, source, records[fitted.index(best)]).save(out)
     remarks = [line for one in fitted for line in one.choice.warnings]
+    if out is not None and not best.head.saves:
+        remarks.append(
+            f"{out} holds trees, written by joblib: it loads only with --trust-joblib, since such "
+            "a file can run code; do not pass it on, or train another head"
+        )
     return HeadsRun(
         records, best.head.name, [one.head.name for one in close], [*table.warnings, *remarks]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,6 +18,13 @@ from .views import Pixels, make_views
 # Part of every feature spec. Raise it when a change here moves a pixel.
 RECIPE = 1
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs: 256 MB of RGB
+
+# Of what Pillow reads. Left out are formats that it hands to other programs (EPS to Ghostscript,
+# which runs what it is given) and those that hardly anything tells from text (TGA, PCX).
+FORMATS = (
+    *("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "PSD", "QOI", "TIFF"),
+    "WEBP",
+)
 
 # EXIF orientation (CIPA DC-008, tag 274) to the turn that puts the image upright.
 _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -170,11 +178,14 @@ def upright_rgb(image: Image.Image) -> Pixels:
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     """Read the header alone: format, size, mode."""
+    if max_pixels > MAX_PIXELS:
+        # Pillow refuses twice its own limit by itself; it has one limit, for the whole process.
+        Image.MAX_IMAGE_PIXELS = max(max_pixels, Image.MAX_IMAGE_PIXELS or 0)
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=_readable())
     except UnidentifiedImageError as error:
         raise DecodeError(f"not an image (begins with {data[:8]!r})") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DecodeError(f"too large: {_first_line(error)}") from error
     except Exception as error:
         raise DecodeError(f"damaged image: {_first_line(error)}") from error
@@ -185,6 +196,13 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
             f"the limit is {max_pixels:,}"
         )
     return image
+
+
+@functools.cache
+def _readable() -> tuple[str, ...]:
+    """Return those of our formats that this build of Pillow reads."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _pixels(data: bytes, header: Image.Image, shortest: int) -> Pixels:

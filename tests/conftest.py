@@ -9,6 +9,9 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+from headstart import cli
+from headstart.extract import features
+
 # The same examples in every run: a red build is about the change, not the draw.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
@@ -147,3 +150,26 @@ def comparison(hostile_manifest, tmp_path_factory):
             lambda name: lambda done, total: None,
             command="headstart compare transfer-vs-finetune '<b>'",
         )
+
+
+@pytest.fixture
+def headstart(capsys, monkeypatch, fake_engine):
+    """Run a command with the fake engine; return (status, output, errors)."""
+    defaults = features.FeatureOptions
+
+    def with_fake(*args, **kwargs):
+        return defaults(*args, **{**kwargs, "make_engine": fake_engine})
+
+    monkeypatch.setattr(features, "FeatureOptions", with_fake)
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = ended.code or 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run

@@ -6,34 +6,9 @@ import zipfile
 import pytest
 
 from conftest import paint
-from headstart import cli
 from headstart.demo import write_digits
-from headstart.extract import features
 
 TWICE = ("--backbone", "vgg16", "--backbone", "vgg16")
-
-
-@pytest.fixture
-def headstart(capsys, monkeypatch, fake_engine):
-    """Run a command with the fake engine; return (status, output, errors)."""
-    defaults = features.FeatureOptions
-
-    def with_fake(*args, **kwargs):
-        return defaults(*args, **{**kwargs, "make_engine": fake_engine})
-
-    monkeypatch.setattr(features, "FeatureOptions", with_fake)
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            status = ended.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 def test_extract_features_prints_its_contract(headstart, photographs):

@@ -32,9 +32,15 @@ def place(tmp_path_factory):
     return root
 
 
+OFFLINE = Path(__file__).with_name("offline")
+
+
 def environment(place: Path) -> dict[str, str]:
+    """Return a home of its own, and a guard that ends any command about to use a network."""
+    paths = [str(OFFLINE), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
         "XDG_CACHE_HOME": str(place / "home"),
         "HEADSTART_CACHE": str(place / "cache"),
         "KERAS_HOME": str(place / "keras"),
