@@ -41,8 +41,9 @@ format: $(INSTALLED) ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## Measure extraction and fine-tuning against their peers, in turns
+bench: $(INSTALLED) ## Measure extraction, heads and fine-tuning against their peers, in turns
 	$(ENV) $(BIN)/python benchmarks/extraction.py
+	$(ENV) $(BIN)/python benchmarks/heads.py
 	$(ENV) $(BIN)/python benchmarks/finetuning.py
 
 lock: ## Write constraints.txt and requirements-dev.lock anew from the newest versions that resolve
@@ -55,13 +56,11 @@ lock: ## Write constraints.txt and requirements-dev.lock anew from the newest ve
 		--custom-compile-command 'make lock' --output-file requirements-dev.lock pyproject.toml -
 	rm -rf .lock
 
-audit: ## Look the pinned packages up among known vulnerabilities, where the database can be reached
-	@rm -rf .audit && $(PYTHON) -m venv .audit
-	@if $(PYTHON) -c 'import urllib.request as u; u.urlopen("https://pypi.org/pypi/pip/json", timeout=20)' 2>/dev/null \
-		&& .audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; \
-	then .audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock; \
-	else echo 'not audited: the database of vulnerabilities cannot be reached from here'; fi
-	@rm -rf .audit
+audit: ## Look the pinned packages up among known vulnerabilities; needs the database's network
+	rm -rf .audit && $(PYTHON) -m venv .audit
+	.audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock
+	rm -rf .audit
 
 clean: ## Remove the environment and what was built
 	rm -rf $(VENV) .lock .audit .link build dist *.egg-info
