@@ -4,16 +4,20 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ENV := env -u PYTHONPATH
 
-.PHONY: help demo test test-slow check types format bench lock clean
+.PHONY: help demo test test-slow check types format bench lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Every package is pinned and its hash compared; nothing else is installed, not even to build.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(INSTALLED): pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --require-hashes --requirement requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(INSTALLED) ## Install, then run the whole job on data that comes with the install
@@ -37,15 +41,26 @@ format: $(INSTALLED) ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## Measure extraction and fine-tuning against their peers, in turns
+bench: $(INSTALLED) ## Measure extraction, heads and fine-tuning against their peers, in turns
 	$(ENV) $(BIN)/python benchmarks/extraction.py
+	$(ENV) $(BIN)/python benchmarks/heads.py
 	$(ENV) $(BIN)/python benchmarks/finetuning.py
 
-lock: ## Write constraints.txt anew from the newest versions that resolve
+lock: ## Write constraints.txt and requirements-dev.lock anew from the newest versions that resolve
 	rm -rf .lock && $(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
 	.lock/bin/python -m pip freeze --exclude headstart > constraints.txt
+	.lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	echo 'setuptools>=77' | .lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --extra dev --constraint constraints.txt \
+		--custom-compile-command 'make lock' --output-file requirements-dev.lock pyproject.toml -
 	rm -rf .lock
 
+audit: ## Look the pinned packages up among known vulnerabilities; needs the database's network
+	rm -rf .audit && $(PYTHON) -m venv .audit
+	.audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock
+	rm -rf .audit
+
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) .lock .link build dist *.egg-info
+	rm -rf $(VENV) .lock .audit .link build dist *.egg-info

@@ -1,5 +1,7 @@
 """The command line: every command by its name, one exit for errors."""
 
+import contextlib
+import io
 import os
 import sys
 from typing import Annotated
@@ -7,8 +9,9 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .commands import compare, demo, extract, fit, predict
+from .commands import cache, compare, demo, extract, fit, inspect, predict
 from .errors import HeadstartError
+from .stopping import Stopped, signals_stop
 
 app = typer.Typer(
     name="headstart",
@@ -20,6 +23,8 @@ app = typer.Typer(
 app.add_typer(extract.app, name="extract")
 app.add_typer(fit.app, name="fit")
 app.add_typer(compare.app, name="compare")
+app.add_typer(cache.app, name="cache")
+app.command("inspect")(inspect.inspect_data)
 app.command("predict")(predict.predict_images)
 app.command("demo")(demo.demo)
 
@@ -42,22 +47,38 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; expected errors become one line and exit status 1."""
+    """Run the command line; expected errors become one line and exit status 1.
+
+    A signal ends it with 128 and the signal's number: 130 for SIGINT, 143 for SIGTERM, 129 for
+    SIGHUP.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path may hold bytes that are no text
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        with signals_stop(_tell_stopping):
+            app()
     except HeadstartError as error:
         from .console import fail
 
         fail(str(error))
         sys.exit(1)
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         from .console import fail
 
-        fail(
-            "interrupted; what was extracted is cached, the same command goes on from there "
+        going_on = (
+            "what was extracted is cached, the same command goes on from there "
             "(fit finetune: with --resume)"
         )
-        sys.exit(130)
+        with contextlib.suppress(OSError):  # the terminal may be what has gone
+            fail(str(stopped) or f"stopped; {going_on}")
+        sys.exit(128 + stopped.number)
     except BrokenPipeError:  # the reader of our output, such as head, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _tell_stopping() -> None:
+    from .console import warn
+
+    warn("stopping once the batches in flight are safe; the same signal again stops at once")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -144,12 +145,12 @@ def print_json(document: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def print_table(columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table on standard output; the first column is text, the others figures."""
+def print_table(columns: list[str], rows: list[list[str]], texts: int = 1) -> None:
+    """Print a table on standard output; the first ``texts`` columns are text, the others figures."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
         table.add_column(
-            column, justify="right" if position else "left", no_wrap=True, overflow="ignore"
+            column, justify="left" if position < texts else "right", no_wrap=True, overflow="ignore"
         )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
@@ -166,9 +167,30 @@ def warn(line: str) -> None:
     err.print(Text.assemble(("warning: ", "yellow"), line))
 
 
+def size(bytes_: int) -> str:
+    """Return a number of bytes as people write it.
+
+    Examples
+    --------
+    >>> size(512), size(5_400_000)
+    ('512 B', '5.4 MB')
+    """
+    value = float(bytes_)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:,.1f} GB"
+
+
 def interval(bounds: list[float]) -> str:
     """Return two shares as one range in per cent."""
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+
+
+def command_line() -> str:
+    """Return what was typed, as a shell takes it."""
+    return shlex.join(["headstart", *sys.argv[1:]])
 
 
 def fail(line: str) -> None:

@@ -1,12 +1,15 @@
 """The cache: content-addressed features in immutable HDF5 segments."""
 
+from .claims import Claims
 from .place import default_cache, stat_index_path
 from .rows import StoredRows
+from .segment import DamagedSegmentError
 from .spec import FeatureSpec
 from .statindex import Sighting, StatIndex
-from .store import DamagedSegmentError, FeatureStore
+from .store import FeatureStore
 
 __all__ = [
+    "Claims",
     "DamagedSegmentError",
     "FeatureSpec",
     "FeatureStore",

@@ -130,6 +130,18 @@ class StatIndex:
             return None
         return None if row is None else bytes(row[0])
 
+    def paths(self, digests: Iterable[bytes]) -> list[Path]:
+        """Return the files that had one of these digests when they were last read, sorted."""
+        wanted = set(digests)
+        if self._connection is None or not wanted:
+            return []
+        try:
+            rows = self._connection.execute("SELECT path, digest FROM file").fetchall()
+        except sqlite3.Error as error:
+            self._give_up(error)
+            return []
+        return sorted(Path(os.fsdecode(path)) for path, digest in rows if digest in wanted)
+
     def record(self, sightings: Iterable[Sighting]) -> None:
         """Remember files as they looked when they were read.
 

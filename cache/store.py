@@ -1,61 +1,38 @@
-"""Segments of one feature spec: append, look up, read.
+"""The features of one spec: append, look up, read.
 
-A segment is one immutable HDF5 file, written under a temporary name in the
-same folder, flushed to the disk and renamed. ``FORMAT.md`` beside this file
-is the contract. Nothing here locks: any number of processes may append at
-once, since no file is ever changed after its rename.
+Nothing here locks: any number of processes may append at once, since a
+segment is never changed after its rename.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-import uuid
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
 from ..errors import CacheError
+from .segment import (
+    DamagedSegmentError,
+    open_segment,
+    read_blocks,
+    read_digests,
+    read_widths,
+    remove_stale_temporaries,
+    segment_paths,
+    set_aside,
+    write_segment,
+)
 from .spec import FeatureSpec
+from .statindex import at_rest
 
-FORMAT_VERSION = 1
-SUFFIX = ".h5"
-DAMAGED = ".damaged"
-CHUNK_BYTES = 1 << 20
-READ_BYTES = 64 << 20
-
-# What h5py raises for damaged bytes, by where they lie.
-_UNREADABLE = (KeyError, OSError, RuntimeError, TypeError, ValueError)
-
-Digests = NDArray[np.uint8]  # (n, 32)
 Features = NDArray[np.float32]  # (n, d)
-
-
-class DamagedSegmentError(CacheError):
-    """A segment did not read back as it was written; it was set aside.
-
-    Attributes
-    ----------
-    path : Path
-        The segment.
-    digests : list of bytes
-        The rows that went with it, where its index could still be read.
-    """
-
-    def __init__(self, path: Path, reason: str, digests: list[bytes] | None = None) -> None:
-        self.path = path
-        self.digests = digests or []
-        super().__init__(
-            f"segment {path} is damaged ({reason}); it was set aside with the ending "
-            f"{DAMAGED} and its {len(self.digests)} rows will be extracted again"
-        )
 
 
 @dataclass
@@ -85,13 +62,24 @@ class FeatureStore:
     cache: Path
     spec: FeatureSpec
     damaged: list[DamagedSegmentError] = field(default_factory=list)
-    _segments: dict[str, int] = field(default_factory=dict, repr=False)
+    _segments: set[str] = field(default_factory=set, repr=False)
+    _refused: set[str] = field(default_factory=set, repr=False)  # damaged, told already
     _rows: dict[bytes, tuple[str, int]] = field(default_factory=dict, repr=False)
     _widths: tuple[int, ...] = field(default=(), repr=False)
+    _listed_ns: int | None = field(default=None, repr=False)  # the folder's time when last listed
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __post_init__(self) -> None:
         self.folder = self.cache / self.spec.folder
+        remove_stale_temporaries(self.folder)
         self.refresh()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the lock behind: it cannot travel to another process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.RLock())
 
     @property
     def dimension(self) -> int | None:
@@ -109,33 +97,57 @@ class FeatureStore:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def refresh(self) -> None:
-        """Take in the segments that appeared since the last look."""
-        remove_stale_temporaries(self.folder)
-        paths = segment_paths(self.folder)
-        gone = self._segments.keys() - {path.name for path in paths}
-        if gone:  # compacted or cleared by another process
-            self._segments.clear()
-            self._rows.clear()
-        for path in paths:
-            if path.name not in self._segments:
-                self._add(path)
+    def digests(self) -> set[bytes]:
+        """Return the images that are held."""
+        return set(self._rows)
 
-    def _add(self, path: Path) -> None:
+    def refresh(self, *, anew: bool = False) -> None:
+        """Take in what other processes added, merged or removed since the last look.
+
+        Parameters
+        ----------
+        anew : bool
+            Read the keys of all segments again.
+        """
+        with self._lock:
+            now, stat = time.time_ns(), _stat(self.folder)
+            if not anew and stat is not None and stat.st_mtime_ns == self._listed_ns:
+                return
+            while not self._take_in(segment_paths(self.folder), anew=anew):
+                pass  # a segment was merged between listing and opening: list again
+            # A folder that may change within its clock's tick is listed again next time.
+            settled = stat is not None and at_rest(stat, now)
+            self._listed_ns = stat.st_mtime_ns if stat is not None and settled else None
+
+    def _take_in(self, paths: list[Path], *, anew: bool) -> bool:
+        anew = anew or bool(self._segments - {path.name for path in paths})
+        segments, rows = (set(), {}) if anew else (self._segments, self._rows)
+        for path in paths:
+            if path.name not in segments and path.name not in self._refused:
+                try:
+                    self._add(path, segments, rows)
+                except FileNotFoundError:
+                    return False
+        self._segments, self._rows = segments, rows
+        return True
+
+    def _add(self, path: Path, segments: set[str], rows: dict[bytes, tuple[str, int]]) -> None:
         try:
             with open_segment(path) as segment:
                 digests = read_digests(segment, self.spec)
                 widths = read_widths(segment, self.spec)
-        except FileNotFoundError:
-            return  # compacted away between listing and opening
         except DamagedSegmentError as error:
-            set_aside(path)
-            self.damaged.append(error)
+            self._refuse(error)
             return
-        self._segments[path.name] = len(digests)
+        segments.add(path.name)
         self._widths = widths
         for row, digest in enumerate(digests):
-            self._rows.setdefault(digest, (path.name, row))
+            rows.setdefault(digest, (path.name, row))
+
+    def _refuse(self, error: DamagedSegmentError) -> None:
+        set_aside(error.path)
+        self._refused.add(error.path.name)
+        self.damaged.append(error)
 
     def append(
         self,
@@ -175,23 +187,9 @@ class FeatureStore:
                 f"right weights? ({self.spec.backbone}, SHA-256 {self.spec.weights_sha256[:12]}…)"
             )
         features = _stored(features, self.spec.storage)
-        name = uuid.uuid4().hex
-        final = self.folder / f"{name}{SUFFIX}"
-        temporary = self.folder / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write_segment(temporary, self.spec, digests, features, widths)
-            os.replace(temporary, final)
-            _sync_folder(self.folder)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise CacheError(
-                f"cannot write to the cache {self.folder} ({_reason(error)}); features committed "
-                "before are safe: free some space or give another place with --cache DIR"
-            ) from error
-        self._add(final)
-        return final
+        path = write_segment(self.folder, self.spec, digests, features, widths)
+        self.refresh()
+        return path
 
     def read(self, digests: Sequence[bytes]) -> Features:
         """Read the features of these images, in this order.
@@ -224,171 +222,33 @@ class FeatureStore:
             rows, positions = np.array(sorted(pairs), dtype=np.intp).T
             try:
                 with open_segment(self.folder / name) as segment:
-                    for low, high, block in _blocks(segment["features"], rows):
-                        out[positions[low:high]] = block[rows[low:high] - rows[low]]
-            except OSError as error:
-                raise self._drop(name, error) from error
+                    for low, high, block in read_blocks(segment, rows):
+                        out[positions[low:high]] = block
+            except FileNotFoundError:
+                self._lost(name, "no such file")
+                return self.read(digests)  # compacted by another process: the rows lie elsewhere
             except DamagedSegmentError as error:
-                raise self._drop(name, error) from error
+                self._lost(name, error.reason)
+                return self.read(digests)  # other segments hold the same rows
         return out
 
-    def _drop(self, name: str, error: Exception) -> DamagedSegmentError:
-        lost = [digest for digest, (segment, _) in self._rows.items() if segment == name]
-        for digest in lost:
-            del self._rows[digest]
-        self._segments.pop(name, None)
-        set_aside(self.folder / name)
-        damage = DamagedSegmentError(self.folder / name, _reason(error), lost)
-        self.damaged.append(damage)
-        return damage
+    def _lost(self, name: str, why: str) -> None:
+        """Look for a lost segment's rows elsewhere; raise if some are nowhere."""
+        path = self.folder / name
+        held = [digest for digest, (segment, _) in self._rows.items() if segment == name]
+        damage = DamagedSegmentError(path, why, held)
+        if path.exists():
+            self._refuse(damage)
+        self.refresh(anew=True)
+        if not self._rows.keys() >= set(held):
+            raise damage
 
 
-def segment_paths(folder: Path) -> list[Path]:
-    """List the committed segments of one spec's folder, sorted by name."""
+def _stat(folder: Path) -> os.stat_result | None:
     try:
-        entries = [Path(entry.path) for entry in os.scandir(folder)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise CacheError(
-            f"cannot read the cache {folder} ({_reason(error)}); "
-            "mend its permissions or give another place with --cache DIR"
-        ) from error
-    return sorted(p for p in entries if p.suffix == SUFFIX and not p.name.startswith("."))
-
-
-@contextlib.contextmanager
-def open_segment(path: Path) -> Iterator[Any]:
-    """Open a segment for reading and check that it is one.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    CacheError
-        If a newer headstart wrote it.
-    DamagedSegmentError
-        If it is not a readable segment.
-    """
-    try:
-        # Segments never change, so no lock is wanted: HDF5's are unreliable on network disks.
-        file = h5py.File(path, "r", locking=False)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise DamagedSegmentError(path, _reason(error)) from error
-    with file:
-        try:
-            version = int(file.attrs["format_version"])
-            complete = {"digest", "features"} <= set(file)
-        except _UNREADABLE as error:
-            raise DamagedSegmentError(path, _reason(error)) from error
-        if version > FORMAT_VERSION:
-            raise CacheError(
-                f"segment {path} has format {version}, newer than this headstart's "
-                f"{FORMAT_VERSION}; upgrade headstart or give another place with --cache DIR"
-            )
-        if not complete:
-            raise DamagedSegmentError(path, "digest or features missing")
-        yield file
-
-
-def read_digests(segment: Any, spec: FeatureSpec) -> list[bytes]:
-    """Read a segment's keys; a failing checksum or a foreign spec is a damaged segment."""
-    path = Path(os.fsdecode(segment.filename))
-    try:
-        written_for = np.bytes_(segment.attrs["spec"])
-        table = segment["digest"][...]
-        rows = segment["features"].shape[0]
-    except _UNREADABLE as error:
-        raise DamagedSegmentError(path, _reason(error)) from error
-    if written_for != spec.to_json().encode("ascii"):
-        raise DamagedSegmentError(path, "it holds features of another spec")
-    if table.ndim != 2 or table.shape != (rows, 32):
-        raise DamagedSegmentError(path, f"{table.shape} digests for {rows} rows")
-    return [row.tobytes() for row in table]
-
-
-def read_widths(segment: Any, spec: FeatureSpec) -> tuple[int, ...]:
-    """Read the columns of each layer; segments of one layer may leave them out."""
-    path = Path(os.fsdecode(segment.filename))
-    columns = int(segment["features"].shape[1])
-    try:
-        widths = tuple(int(width) for width in segment.attrs["widths"])
-    except KeyError:
-        widths = (columns // len(spec.views),)
-    except _UNREADABLE as error:
-        raise DamagedSegmentError(path, _reason(error)) from error
-    if sum(widths) * len(spec.views) != columns:
-        raise DamagedSegmentError(path, f"{widths} columns a layer do not make {columns}")
-    return widths
-
-
-def set_aside(path: Path) -> None:
-    """Rename a damaged segment, so that it is neither read again nor lost to inspection."""
-    with contextlib.suppress(OSError):  # a read-only cache: it stays, and stays refused
-        os.replace(path, path.with_name(path.name + DAMAGED))
-
-
-def remove_stale_temporaries(folder: Path) -> list[Path]:
-    """Remove temporary files whose writer on this machine is dead; return them."""
-    removed = []
-    for path in folder.glob(".*.tmp"):
-        _, _, writer = path.stem[1:].partition(".")
-        host, _, pid = writer.rpartition(".")
-        if not (pid.isascii() and pid.isdigit()):
-            continue  # another program's, such as a synchroniser's
-        if host == socket.gethostname() and not _alive(int(pid)):
-            with contextlib.suppress(OSError):
-                path.unlink()
-                removed.append(path)
-    return removed
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _write_segment(
-    path: Path,
-    spec: FeatureSpec,
-    digests: Sequence[bytes],
-    features: NDArray[Any],
-    widths: tuple[int, ...],
-) -> None:
-    rows, columns = features.shape
-    chunk = max(1, min(rows, CHUNK_BYTES // max(1, columns * features.itemsize)))
-    # "latest" gives every piece of metadata a checksum of its own: with Fletcher-32 on the
-    # data, no flipped bit goes unseen. The older format lets some through.
-    with h5py.File(path, "x", libver="latest", locking=False) as file:
-        file.attrs["format_version"] = FORMAT_VERSION
-        # Of fixed length: others lie in HDF5's global heap, which has no checksum, and where one
-        # flipped bit can make the library loop for ever.
-        file.attrs["spec"] = np.bytes_(spec.to_json())
-        file.attrs["widths"] = np.array(widths, dtype=np.int64)
-        file.attrs["created_by"] = np.bytes_(f"headstart {__version__}")
-        table = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(rows, 32)
-        file.create_dataset("digest", data=table, chunks=(rows, 32), fletcher32=True)
-        file.create_dataset("features", data=features, chunks=(chunk, columns), fletcher32=True)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return folder.stat()
+    except OSError:
+        return None
 
 
 def _stored(features: NDArray[Any], storage: str) -> NDArray[Any]:
@@ -402,25 +262,3 @@ def _stored(features: NDArray[Any], storage: str) -> NDArray[Any]:
             "--storage float32"
         )
     return stored
-
-
-def _blocks(dataset: Any, rows: NDArray[np.intp]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-    """Read sorted rows in runs: (low, high, rows[low] to rows[high - 1] of the dataset).
-
-    A run ends where more than a chunk lies between two rows: a few rows of wide
-    maps cost no more than their own chunks.
-    """
-    step = max(1, READ_BYTES // max(1, dataset.shape[1] * dataset.dtype.itemsize))
-    ends = np.append(np.flatnonzero(np.diff(rows) > dataset.chunks[0]) + 1, len(rows))
-    low = 0
-    while low < len(rows):
-        end = int(ends[np.searchsorted(ends, low, side="right")])
-        high = min(end, int(np.searchsorted(rows, rows[low] + step)))
-        yield low, high, dataset[int(rows[low]) : int(rows[high - 1]) + 1]
-        low = high
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -178,17 +178,26 @@ def fit_temperature(scores: Scores, y: NDArray[np.intp]) -> float:
     True
     """
     from scipy.optimize import minimize_scalar
-    from scipy.special import logsumexp
-
-    rows = np.arange(len(y))
 
     def loss(log_temperature: float) -> float:
-        scaled = scores / np.exp(log_temperature)
-        return float(np.mean(logsumexp(scaled, axis=1) - scaled[rows, y]))
+        return log_loss(scores / np.exp(log_temperature), y)
 
     found = float(np.exp(minimize_scalar(loss, bounds=LOG_BOUNDS, method="bounded").x))
     faultless = bool((scores.argmax(axis=1) == y).all())
     return max(found, 1.0) if faultless else found
+
+
+def log_loss(scores: Scores, y: NDArray[np.intp]) -> float:
+    """Return the mean negative log probability of the true classes, in nats.
+
+    Examples
+    --------
+    >>> round(log_loss(np.zeros((3, 2)), np.array([0, 1, 1])), 4)
+    0.6931
+    """
+    from scipy.special import logsumexp
+
+    return float(np.mean(logsumexp(scores, axis=1) - scores[np.arange(len(y)), y]))
 
 
 def softmax(scores: Scores) -> NDArray[np.float64]:

@@ -1,225 +1,158 @@
-"""Heads on frozen features against fine-tuning, on the same images."""
+"""Heads on frozen features against fine-tuning, on the same images: the protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
 from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
-from .evaluate import Evaluation, PairedTest, paired_test
-from .finetune import FineTuneSettings, Stage, fine_tune_dataset
-from .fit import Table, fit_head, load_table
-from .heads import Head, find_heads
-from .model import trained_parameters
-from .resources import Cost, measured
-from .unfreeze import find_depths
+from .approaches import finetune_approach, head_approach
+from .background import find_curve, find_findings
+from .finetune import FineTuneSettings, Stage
+from .fit import Table
+from .heads import find_heads
+from .machine import describe_machine, versions
+from .runs import Run, check_same_images, find_rate, prepare, run_all
+from .summary import summarise
 
-RESULTS_VERSION = 1
+MAPPED = 1_000  # evaluation images that a map can show
 
 
 @dataclass(frozen=True)
-class Approach:
-    """One way to get a classifier, with its figures.
+class Comparison:
+    """What a comparison found.
 
     Parameters
     ----------
-    name : str
-        For print.
-    kind : str
-        ``"transfer"`` or ``"finetune"``.
-    chosen_by : float
-        Accuracy on training data by which the best of a kind is picked.
-    evaluation : Evaluation
-        On the evaluation split.
-    right : ndarray of bool, shape (n,)
-        Which images it labelled right.
-    cost : Cost
-        Everything after the shared features.
-    trainable_parameters : int
-        Numbers that its training could move.
-    budget : dict
-        What it was allowed to try.
+    results : dict
+        The ``results.json`` contract.
+    evidence : Evidence
+        What the page shows beyond it.
     """
 
-    name: str
-    kind: str
-    chosen_by: float
-    evaluation: Evaluation
-    right: NDArray[np.bool_]
-    cost: Cost
-    trainable_parameters: int
-    budget: dict[str, Any]
+    results: dict[str, Any]
+    evidence: Evidence
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return one entry of the contract's ``approaches``."""
-        figures = self.evaluation.to_dict()
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            **{key: figures[key] for key in ("accuracy", "ci95", "macro_f1", "log_loss", "ece")},
-            "seconds": round(self.cost.seconds, 3),
-            "peak_memory_mb": self.cost.peak_memory_mb,
-            "trainable_parameters": self.trainable_parameters,
-            "budget": self.budget,
-        }
+
+@dataclass(frozen=True)
+class Evidence:
+    """The evaluation images and what each approach made of them.
+
+    Parameters
+    ----------
+    paths : list of Path, length n
+        The images.
+    truth : ndarray of int, shape (n,)
+        Their classes.
+    probabilities : dict of str to ndarray, shape (n, k)
+        By approach.
+    features : ndarray, shape (m, d)
+        Of the first thousand images at most, of the backbone of the best head.
+    """
+
+    paths: list[Path]
+    truth: NDArray[np.intp]
+    probabilities: dict[str, NDArray[np.float64]]
+    features: NDArray[np.float32]
 
 
 def compare(
     dataset: Dataset,
-    source: FeatureSource,
+    sources: Sequence[FeatureSource],
     heads: Sequence[str],
-    settings: FineTuneSettings,
+    finetuning: Sequence[Sequence[FineTuneSettings]],
     stage: Stage,
+    *,
+    seed: int = 0,
+    repeats: int = 1,
+    recompute: bool = False,
     max_failures: str | None = None,
-) -> dict[str, Any]:
-    """Run every approach on the same split and return the ``results.json`` contract.
+    command: str = "",
+) -> Comparison:
+    """Run every approach on the same splits.
 
-    The best head is the one with the best cross-validated accuracy, so the
-    evaluation split is used once, for the figures alone.
+    The best head is the one with the best cross-validated accuracy, the best
+    fine-tuned network the one with the best accuracy on images held out of
+    training: the evaluation split is used once, for the figures alone. What was
+    computed before for the same inputs is taken from the cache of results.
 
     Parameters
     ----------
     dataset : Dataset
         With labels.
-    source : FeatureSource
-        The features of the heads, and the network to fine-tune.
+    sources : sequence of FeatureSource
+        One a backbone.
     heads : sequence of str
         Names in the table of heads.
-    settings : FineTuneSettings
-        For the fine-tuned network.
+    finetuning : sequence of sequence of FineTuneSettings
+        For each fine-tuned network the settings that it is chosen among, see
+        :func:`headstart.classify.approaches.finetune_candidates`.
     stage : callable
         Told what runs; returns where to tell its progress.
+    seed : int
+        Seeds folds, heads and resampling.
+    repeats : int
+        Splits to run on: the dataset's own and, from 2 on, stable resplits.
+    recompute : bool
+        Run everything again, whatever the cache of results holds.
     max_failures : str, optional
         See :func:`headstart.extract.pipeline.check_failures`.
+    command : str
+        What was typed, for the record.
+
+    Raises
+    ------
+    DataError
+        If the splits cannot be used.
+    OptionError
+        If a head is unknown or a network cannot be fine-tuned.
     """
     rows = find_heads(heads)
-    find_depths(source, settings.unfreeze)  # an error now, not after an extraction
-    table = load_table(dataset, source, max_failures, stage("features"))
-    approaches = []
-    for row in rows:
-        stage(f"head {row.name}")
-        approaches.append(_transfer(row, table, settings.seed))
-    approaches.append(_fine_tuned(table, source, settings, stage))
-    best = max((a for a in approaches if a.kind == "transfer"), key=lambda a: a.chosen_by)
-    tuned = approaches[-1]
-    test = paired_test(best.right, tuned.right, settings.seed)
-    return {
-        "version": RESULTS_VERSION,
-        "dataset": _describe(dataset, table),
-        "approaches": [approach.to_dict() for approach in approaches],
-        "tests": {"first": best.name, "second": tuned.name, **test.to_dict()},
-        "verdict": verdict(best, tuned, test),
-        "features": {
-            "seconds": round(table.features.extraction.seconds, 3),
-            "extracted": table.features.extraction.extracted,
-            "spec": {"id": source.spec.id, "backbone": source.spec.backbone},
-        },
-        "settings": {"heads": list(heads), "finetune": settings.to_dict()},
-        "headstart": __version__,
-        "warnings": table.warnings,
+    plans = [  # errors now, not after an extraction
+        [
+            *(head_approach(row, seed) for row in rows),
+            *(finetune_approach(candidates, source) for candidates in finetuning),
+        ]
+        for source in sources
+    ]
+    benches = [
+        prepare(dataset, source, approaches, stage, max_failures)
+        for source, approaches in zip(sources, plans, strict=True)
+    ]
+    check_same_images(benches)
+    runs = run_all(benches, stage, seed, repeats, recompute=recompute)
+    rates = {bench.source.spec.id: find_rate(bench, stage) for bench in benches}
+    stage("figures")
+    several = len(benches) > 1
+    named = {
+        f"{run.own.name} on {run.bench.source.spec.backbone}" if several else run.own.name: run
+        for run in runs
     }
-
-
-def verdict(head: Approach, tuned: Approach, test: PairedTest) -> str:
-    """Say in words which of two approaches to use, from the figures alone.
-
-    Parameters
-    ----------
-    head, tuned : Approach
-        The best head and the fine-tuned network.
-    test : PairedTest
-        Of the head (first) against the network (second).
-    """
-    n = tuned.evaluation.n
-    low, high = (100 * bound for bound in test.difference_ci95)
-    figures = (
-        f"{tuned.evaluation.accuracy:.1%} against {head.evaluation.accuracy:.1%} on {n} images; "
-        f"difference {100 * test.difference:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
-        f"McNemar p = {_p(test.mcnemar_p)}"
-    )
-    times = tuned.cost.seconds / max(head.cost.seconds, 1e-9)
-    cost = f"{_seconds(tuned.cost.seconds)} against {_seconds(head.cost.seconds)} of training"
-    if test.mcnemar_p >= 0.05 or low <= 0 <= high:
-        cheaper = head.name if times >= 1 else tuned.name
-        return (
-            f"{tuned.name} and {head.name} cannot be told apart ({figures}): "
-            f"use {cheaper}, which costs less ({cost})."
-        )
-    if test.difference > 0:
-        return f"Fine-tuning wins: {tuned.name} over {head.name} ({figures}), at {cost}."
-    return f"The head wins: {head.name} over {tuned.name} ({figures}), and it costs less ({cost})."
-
-
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
-
-
-def _transfer(head: Head, table: Table, seed: int) -> Approach:
-    with measured() as cost:
-        fitted = fit_head(head, table, seed)
-    cv = fitted.choice.cv
-    return Approach(
-        name=head.name,
-        kind="transfer",
-        chosen_by=cv.mean,
-        evaluation=fitted.evaluation,
-        right=_right(fitted.probabilities, table),
-        cost=cost,
-        trainable_parameters=trained_parameters(fitted.estimator),
-        budget={"candidates": cv.candidates, "folds": cv.folds, "cv_accuracy": cv.mean},
-    )
-
-
-def _fine_tuned(
-    table: Table, source: FeatureSource, settings: FineTuneSettings, stage: Stage
-) -> Approach:
-    with measured() as cost:
-        tuned = fine_tune_dataset(table, source, settings, stage)
-    if tuned.diverged is not None:
-        table.warnings.append(f"{tuned.name} diverged, its best weights count: {tuned.diverged}")
-    return Approach(
-        name=tuned.name,
-        kind="finetune",
-        chosen_by=tuned.chosen_by,
-        evaluation=tuned.evaluation,
-        right=_right(tuned.probabilities, table),
-        cost=cost,
-        trainable_parameters=tuned.trainable_parameters,
-        budget={
-            "candidates": tuned.head.choice.cv.candidates,
-            "epochs_allowed": settings.epochs * len(tuned.unfreeze),
-            "epochs_run": sum(entry["epoch"] > 0 for entry in tuned.history),
-            "epochs_kept": tuned.epochs,
-            "training_images": tuned.training_images,
-            "held_out_images": tuned.held_out_images,
-            "training_seconds": round(tuned.seconds, 3),
-            "history": tuned.history,
-        },
-    )
-
-
-def _right(probabilities: NDArray[np.float64], table: Table) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = probabilities.argmax(axis=1) == table.y[table.split.evaluation]
-    return right
-
-
-def _describe(dataset: Dataset, table: Table) -> dict[str, Any]:
-    return {
-        "path": str(dataset.root),
-        "images": len(dataset.images),
-        "classes": table.classes,
-        "training": len(table.split.fitting),
-        "evaluation": len(table.split.evaluation),
-        "split": table.split.name,
-        "failed": len(table.features.extraction.failures),
+    results = summarise(dataset, benches, named, rates, seed)
+    best = named[results["tests"]["first"]]
+    results["curve"] = find_curve(dataset, best, seed, stage)
+    results["doctor"] = find_findings(dataset, best, seed, stage)
+    results["settings"] = {
+        "heads": list(heads),
+        "finetune": [one.to_dict() for candidates in finetuning for one in candidates],
+        "seed": seed,
+        "repeats": repeats,
     }
+    results["made"] = {"command": command, "versions": versions(), "machine": describe_machine()}
+    return Comparison(results, _evidence(named, best.bench.table))
+
+
+def _evidence(named: dict[str, Run], table: Table) -> Evidence:
+    rows = table.split.evaluation
+    return Evidence(
+        paths=[table.paths[i] for i in rows],
+        truth=table.y[rows],
+        probabilities={name: run.own.probabilities for name, run in named.items()},
+        features=table.X[rows[:MAPPED]],
+    )

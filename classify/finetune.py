@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ..errors import OptionError
+from ..errors import OptionError, unknown
 from ..extract.backbones import find_backbone
 from ..extract.choose import free_memory
 from ..extract.engines import computing_in
@@ -34,6 +34,11 @@ from .unfreeze import Depth, find_depths
 
 HELD_OUT_FOLDS = 8  # one of them chooses the number of epochs
 MEMORY_SHARE = 0.5  # of what is free
+STARTS = {  # what training starts from → how that is said behind the network's name
+    "head": "",
+    "random": ", random head",
+    "scratch": ", random weights",
+}
 
 Stage = Callable[[str], Tell]  # what runs now → where to tell its progress
 
@@ -47,6 +52,9 @@ class FineTuneSettings:
     unfreeze : tuple of str
         What moves, stage by stage: each a block, a layer, a number of blocks from the
         top, ``"all"`` or ``"none"`` (the head alone). The last block when empty.
+    start : str
+        ``"head"``: the fitted head on the pretrained network; ``"random"``: a random head
+        on it; ``"scratch"``: nothing pretrained.
     learning_rate : float
         Of Adam, at the head; it falls to 0 along half a cosine.
     layer_decay : float
@@ -77,6 +85,7 @@ class FineTuneSettings:
     """
 
     unfreeze: tuple[str, ...] = ()
+    start: str = "head"
     learning_rate: float = 1e-5
     layer_decay: float = 1.0
     epochs: int = 6
@@ -93,6 +102,8 @@ class FineTuneSettings:
 
     def __post_init__(self) -> None:
         self.augmentation()  # refuses an unknown kind
+        if self.start not in STARTS:
+            raise unknown("start", self.start, list(STARTS))
         if not self.learning_rate > 0:
             raise OptionError(f"--learning-rate must be over 0, got {self.learning_rate:g}")
         if not 0 < self.layer_decay <= 1:
@@ -226,13 +237,15 @@ def fine_tune_dataset(
     probe = fit_head(PROBE, table, settings.seed)
     begin = time.perf_counter()
     parts = _parts(table, settings.seed)
-    layer = linear_layer(_refit(probe, table, parts.training, settings.seed))
+    layer = None
+    if settings.start == "head":
+        layer = linear_layer(_refit(probe, table, parts.training, settings.seed))
     trained = _train_stages(depths, layer, table, parts, source, settings, stage)
     temperature = _temperature(trained, table.y[parts.held_out], settings)
     logits = predict_logits(trained.upper, trained.maps.evaluation(), settings.batch_size)
     probabilities = softmax(logits / temperature)
     upper, history = trained.upper, trained.position.history
-    name = f"fine-tuned from {trained.depth.name}"
+    name = f"fine-tuned from {trained.depth.name}{STARTS[settings.start]}"
     return FineTunedResult(
         name=name,
         unfreeze=[depth.name for depth in depths],
@@ -284,7 +297,7 @@ class _Trained:
 
 def _train_stages(
     depths: list[Depth],
-    layer: tuple[NDArray[np.float32], NDArray[np.float32]],
+    layer: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
     table: Table,
     parts: Parts,
     source: FeatureSource,
@@ -297,8 +310,9 @@ def _train_stages(
     position = _position(checkpoint, settings, announce)
     strategy = _strategy()
     with strategy.scope():
-        network = _network(table, source)
-        network.set_head(*layer)
+        network = _network(table, source, pretrained=settings.start != "scratch")
+        if layer is not None:
+            network.set_head(*layer)
     before: dict[str, Arrays] = {}
     for number, depth in enumerate(depths):
         with strategy.scope():
@@ -384,11 +398,12 @@ def _strategy() -> Any:
     return tensorflow.distribute.get_strategy()
 
 
-def _network(table: Table, source: FeatureSource) -> Network:
-    """Return the backbone with its own copy of the weights, and a head to be set."""
+def _network(table: Table, source: FeatureSource, *, pretrained: bool) -> Network:
+    """Return the backbone with its own copy of the weights, and a random head."""
+    row = find_backbone(source.spec.backbone)
     with computing_in(source.spec.precision):
-        backbone = find_backbone(source.spec.backbone).load(source.weights)
-    return Network(source.spec, backbone, len(table.classes))
+        backbone = row.load(source.weights) if pretrained else row.build()
+    return Network(source.spec, backbone, len(table.classes), pretrained=pretrained)
 
 
 def _refit(probe: FittedHead, table: Table, rows: NDArray[np.intp], seed: int) -> Any:

@@ -13,12 +13,20 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from ..cache.rows import take
-from ..errors import OptionError, unknown
-from ..extract.dataset import Dataset
+from ..errors import unknown
+from ..extract.dataset import Dataset, Image, shown
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
 from .abstain import Abstainer, describe_abstention, make_abstainer
 from .calibrate import TemperatureScaled, class_scores, softmax
+from .duplicates import (
+    Directions,
+    NearPairs,
+    find_neighbours,
+    group_images,
+    near_pairs,
+    same,
+)
 from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
 from .heads import Head, find_heads
 from .model import Model
@@ -30,7 +38,7 @@ from .select import (
     make_folds,
     sample,
 )
-from .split import Split, split_images
+from .split import Rows, Split, split_images
 from .taps import TapSelector
 from .training import Training
 
@@ -177,18 +185,30 @@ def load_table(
     failed = [f"{len(failures)} images could not be used and are left out"] if failures else []
     y = np.array([index[image.label] for image in images], dtype=np.intp)
     small = _small_classes(y[split.fitting], classes)
+    taps = find_taps(features.widths, len(source.spec.views))
+    directions = Directions(features.X, taps)
+    near = near_pairs(directions, find_neighbours(directions, features.digests), y)
+    groups, alike = group_images(known_groups(images, features.digests), near, y, split.train)
     return Table(
         X=features.X,
         y=y,
-        groups=_groups([image.group for image in images], features.digests),
+        groups=groups,
         classes=classes,
         paths=[image.path for image in images],
         split=split,
         features=features,
         layers=list(source.spec.layers),
-        taps=_taps(features.widths, len(source.spec.views)),
+        taps=taps,
         layers_open=source.options.layers == ("auto",),
-        warnings=[*dataset.warnings, *features.warnings, *failed, *split.warnings, *small],
+        warnings=[
+            *dataset.warnings,
+            *features.warnings,
+            *failed,
+            *split.warnings,
+            *_near_leaks(near, split, images),
+            *_melted(alike, classes),
+            *small,
+        ],
     )
 
 
@@ -285,12 +305,6 @@ def fit_heads(
         heads = [head for head in heads if head.weighs_classes or head.name in names]
         for head in heads:
             head.pipeline(seed, class_weight=class_weight)  # refused by name
-    unsaved = [head.name for head in heads if not head.saves]
-    if out is not None and unsaved:
-        raise OptionError(
-            f"--out cannot save {', '.join(unsaved)} (trees read from a file can corrupt memory): "
-            "leave those heads or --out out"
-        )
     table = load_table(dataset, source, max_failures, stage("extracting"))
     fitted = []
     for head in heads:
@@ -304,6 +318,11 @@ def fit_heads(
     if out is not None:
         to_model(best, table, source, records[fitted.index(best)]).save(out)
     remarks = [line for one in fitted for line in one.choice.warnings]
+    if out is not None and not best.head.saves:
+        remarks.append(
+            f"{out} holds trees, written by joblib: it loads only with --trust-joblib, since such "
+            "a file can run code; do not pass it on, or train another head"
+        )
     return HeadsRun(
         records, best.head.name, [one.head.name for one in close], [*table.warnings, *remarks]
     )
@@ -372,14 +391,46 @@ def _small_classes(y: NDArray[np.intp], classes: list[str]) -> list[str]:
     return [f"{line}, so their figures are rough: {', '.join(small)}"]
 
 
-def _taps(widths: tuple[int, ...], views: int) -> TapSelector | None:
+def _near_leaks(near: NearPairs, split: Split, images: Sequence[Image]) -> list[str]:
+    """Tell how many training images are nearly the same as one that evaluates."""
+    evaluates = np.zeros(len(images), dtype=bool)
+    evaluates[split.evaluation] = True
+    trains = np.zeros(len(images), dtype=bool)
+    trains[split.fitting] = True
+    pairs = [
+        (one, other)
+        for pair in zip(near.first.tolist(), near.second.tolist(), strict=True)
+        for one, other in (pair, pair[::-1])
+        if trains[one] and evaluates[other]
+    ]
+    if not pairs:
+        return []
+    one, other = pairs[0]
+    line = (
+        f"{len({one for one, _ in pairs})} training images look nearly the same as images of the "
+        f"{split.name} split, which flatters its figures (first: {shown(images[one].path)} and "
+        f"{shown(images[other].path)}); 'headstart inspect' shows them all"
+    )
+    return [line]
+
+
+def _melted(alike: NDArray[np.intp], classes: list[str]) -> list[str]:
+    return [
+        f"all images of class {classes[at]!r} look nearly the same, so folds keep only its exact "
+        "copies and named groups together: give a 'group' column in a manifest if they belong to "
+        "several films or bursts"
+        for at in alike.tolist()
+    ]
+
+
+def find_taps(widths: tuple[int, ...], views: int) -> TapSelector | None:
+    """Say what the columns are where there are several layers or views."""
     if len(widths) == views == 1:
         return None
     return TapSelector(widths, views)
 
 
-def _groups(named: Sequence[str | None], digests: Sequence[bytes]) -> NDArray[np.intp]:
-    """Give each group a number; an image without one goes with its exact copies."""
-    keys = [name or digest.hex() for name, digest in zip(named, digests, strict=True)]
-    numbers: NDArray[np.intp] = np.unique(keys, return_inverse=True)[1]
-    return numbers
+def known_groups(images: Sequence[Image], digests: Sequence[bytes]) -> list[tuple[Rows, Rows]]:
+    """Return what is known to belong together: the same bytes, the same group of the manifest."""
+    named = [image.group or digest.hex() for image, digest in zip(images, digests, strict=True)]
+    return [same(digests), same(named)]

@@ -11,9 +11,10 @@ import numpy as np
 from ..errors import TrainingError
 from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
-from .evaluate import ECE_BINS, paired_test, reliability
+from .evaluate import ECE_BINS, reliability
 from .finetune import FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
 from .fit import Table, load_table
+from .paired import paired_test
 from .unfreeze import find_depths
 
 

@@ -44,8 +44,9 @@ class Head:
     fast : bool
         Seconds, not minutes, on a thousand images: what ``--model auto`` runs.
     saves : bool
-        Whether a file of it can be read back safely. Trees cannot: their arrays
-        are walked without bounds, so a crafted file could corrupt memory.
+        Whether a file of it can be read back safely, by skops. Trees cannot: their
+        arrays are walked without bounds, so a crafted file could corrupt memory. They
+        are written by joblib, and load only with ``--trust-joblib``.
     least : int
         Images a class from which it can be chosen: what learns how a class varies needs
         two in each fold's training part.

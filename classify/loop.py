@@ -308,7 +308,8 @@ def _optimizer(upper: Upper, pace: Pace, steps: int) -> Any:
         for variable in variables
     }
     moving = upper.model.trainable_variables
-    scales = [pace.layer_decay ** depth[id(variable)] for variable in moving]
+    # Batch norm, where it learns at all, belongs to no block.
+    scales = [pace.layer_decay ** depth.get(id(variable), 0) for variable in moving]
     decays = [len(variable.shape) > 1 for variable in moving]  # not biases
     return BlockwiseAdam(
         keras.optimizers.schedules.CosineDecay(pace.learning_rate, pace.epochs * steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
 from .abstain import Abstainer
-from .parts import read_parts, write_parts
+from .heads import find_head
+from .parts import not_a_model, read_parts, write_parts
 from .tuned import TunedModel, assemble_tuned, tuned_from
 
-HEAD = "head.skops"
+SKOPS, JOBLIB = "head.skops", "head.joblib"
 ABSTENTION = "abstention.npz"
 
 # What skops does not trust by itself; data all of it, none of it runs code from the file.
@@ -72,16 +74,18 @@ class Model:
         return probabilities
 
     def save(self, path: Path) -> None:
-        """Write one file: a zip of JSON, a skops head and arrays, each part checksummed.
+        """Write one file: a zip of JSON and the head, each part checksummed.
+
+        The head is written by skops, which holds data alone. Trees are written by joblib,
+        whose files can hold code: they load only where they are trusted.
 
         Raises
         ------
         ModelError
             If the file cannot be written; nothing half-written is left.
         """
-        import skops.io
-
-        parts = {HEAD: skops.io.dumps(self.estimator)}
+        part = SKOPS if find_head(self.name).saves else JOBLIB
+        parts = {part: _WRITERS[part](self.estimator)}
         if self.abstainer is not None:
             parts[ABSTENTION] = self.abstainer.to_bytes()
         manifest = {
@@ -95,13 +99,15 @@ class Model:
         write_parts(path, manifest, parts)
 
 
-def load(path: str | os.PathLike[str]) -> Model | TunedModel:
+def load(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> Model | TunedModel:
     """Load a saved classifier without running any code from the file.
 
     Parameters
     ----------
     path : path
         What ``fit head --out`` or ``fit finetune --out`` wrote.
+    trust_joblib : bool
+        Load a head written by joblib too, which may run code from the file.
 
     Raises
     ------
@@ -111,29 +117,65 @@ def load(path: str | os.PathLike[str]) -> Model | TunedModel:
     """
     path = Path(path)
     manifest, parts = read_parts(path)
+    if JOBLIB in parts and not trust_joblib:
+        raise ModelError(
+            f"{path} was written by joblib, whose files can run code when they are loaded: "
+            "--trust-joblib loads it, if you know who made it"
+        )
     if "network" in manifest:
         return tuned_from(manifest, parts, path)
     try:
-        return Model(
-            name=manifest["head"],
-            estimator=_load_head(parts[HEAD], path),
-            classes=list(manifest["classes"]),
-            spec=FeatureSpec.from_json(json.dumps(manifest["spec"])),
-            weights=manifest["weights"],
-            record=manifest["record"],
+        spec = FeatureSpec.from_json(json.dumps(manifest["spec"]))
+        model = Model(
+            name=str(manifest["head"]),
+            estimator=_read_joblib(parts[JOBLIB]) if JOBLIB in parts else _read_skops(parts[SKOPS]),
+            classes=[str(name) for name in manifest["classes"]],
+            spec=spec,
+            weights=str(manifest["weights"]),
+            record=dict(manifest["record"]),
             abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
         )
-    except (KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error
+        labels = len(model.estimator.classes_)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    except Exception as error:  # skops raises whatever crafted bytes lead it to
+        raise not_a_model(path, error) from error
+    if labels != len(model.classes):
+        raise ModelError(f"{path} is damaged: {len(model.classes)} names for {labels} classes")
+    return model
 
 
-def _load_head(head: bytes, path: Path) -> Any:
+def _write_skops(estimator: Any) -> bytes:
+    import skops.io
+
+    head: bytes = skops.io.dumps(estimator)
+    return head
+
+
+def _read_skops(head: bytes) -> Any:
     import skops.io
 
     unknown = sorted(set(skops.io.get_untrusted_types(data=head)) - set(TRUSTED))
     if unknown:
-        raise ModelError(f"{path} holds types that no headstart model has: {', '.join(unknown)}")
+        raise ModelError(f"holds types that no headstart model has: {', '.join(unknown)}")
     return skops.io.loads(head, trusted=TRUSTED)
+
+
+def _write_joblib(estimator: Any) -> bytes:
+    import joblib
+
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer)
+    return buffer.getvalue()
+
+
+def _read_joblib(head: bytes) -> Any:
+    import joblib
+
+    return joblib.load(io.BytesIO(head))
+
+
+_WRITERS = {SKOPS: _write_skops, JOBLIB: _write_joblib}
 
 
 def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -89,10 +89,16 @@ class Network:
         A copy of its own: a layer that two models share shares its ``trainable`` too.
     classes : int
         Width of the head, k.
+    pretrained : bool
+        Whether the backbone's weights and batch statistics are worth keeping: else batch
+        norm learns, too.
     """
 
-    def __init__(self, spec: FeatureSpec, backbone: Any, classes: int) -> None:
+    def __init__(
+        self, spec: FeatureSpec, backbone: Any, classes: int, *, pretrained: bool = True
+    ) -> None:
         keras = load_keras()
+        self._pretrained = pretrained
         self._spec = spec
         self._backbone = backbone
         self._head = keras.layers.Dense(classes, name=HEAD, dtype="float32")
@@ -135,7 +141,8 @@ class Network:
         for layer in upper.layers:
             # Frozen, batch norm runs in inference mode. A training=False in the call below would
             # not do: inside fit() Keras 3 overrides it, and the ImageNet statistics would drift.
-            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+            normalises = isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = not (normalises and self._pretrained)
         tapped = upper(maps)
         tapped = tapped if isinstance(tapped, list) else [tapped]
         pooled = [pool(keras, one, self._spec.pooling) for one in tapped]

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, ModelError
 from ..extract.dataset import plain_files
-from ..extract.features import FeatureOptions, FeatureSource, feature_source, load_features
+from ..extract.features import (
+    FeatureOptions,
+    FeatureSource,
+    feature_source,
+    load_features,
+    options_for,
+)
 from ..extract.pipeline import Failure, Progress, read_features
 from .abstain import Abstainer
 from .boundary import PassingStore, extract_passing
@@ -59,7 +65,7 @@ def predict(
 
     Parameters
     ----------
-    model : Model or TunedModel
+    model : Model
         From :func:`headstart.classify.model.load`.
     paths : iterable of paths
         Files and folders.
@@ -92,32 +98,18 @@ def predict(
     files = _expand(paths)
     spec = model.spec
     weights = model.weights if options.weights == "imagenet" else options.weights
-    source = feature_source(
-        replace(
-            options,
-            backbone=spec.backbone,
-            weights=weights,
-            layers=spec.layers,
-            pooling=spec.pooling,
-            resize=spec.resize,
-            views=",".join(spec.views),
-            precision=spec.precision,
-            storage=spec.storage,
-        )
-    )
+    source = feature_source(replace(options_for(spec, options), weights=weights))
     if source.spec != spec:
         raise ModelError(_mismatch(spec.weights_sha256, source.spec.weights_sha256, source.weights))
     if isinstance(model, TunedModel):
         probabilities, positions, failures = _through_network(model, files, source, progress)
-        abstained = np.zeros(len(positions), dtype=bool)
+        abstained = np.zeros(len(probabilities), dtype=bool)
     else:
         features = load_features(files, source, progress)
         positions, failures = features.positions, features.extraction.failures
-        if not positions:
-            return [], failures
-        probabilities = model.predict_proba(features.X)
-        abstained = np.zeros(len(positions), dtype=bool)
-        if threshold is not None:
+        probabilities = model.predict_proba(features.X) if positions else np.empty((0, 0))
+        abstained = np.zeros(len(probabilities), dtype=bool)
+        if threshold is not None and positions:
             abstained = abstainer_of(model).judge(features.X, probabilities) < threshold
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     predictions = [
@@ -157,12 +149,12 @@ def abstainer_of(model: Model | TunedModel) -> Abstainer:
     Raises
     ------
     ModelError
-        If it was saved without, or is a network.
+        If it was saved without.
     """
     if isinstance(model, TunedModel):
         raise ModelError(
-            "a fine-tuned network has no out-of-fold scores, so it cannot abstain: use a head, "
-            "'fit head --out' saves one"
+            f"a network ({model.name}) has no out-of-fold scores to abstain by: leave --abstain "
+            "out, or take a head of 'fit head --out'"
         )
     if model.abstainer is None:
         raise ModelError(

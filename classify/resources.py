@@ -1,12 +1,15 @@
-"""What a piece of work cost: wall time and peak memory."""
+"""What a piece of work cost: wall time, processor time, peak memory, energy."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from .energy import EnergyCounter, find_meters
 
 _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
@@ -14,10 +17,24 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass
 class Cost:
-    """Wall time in seconds; peak resident memory in MB, None where it cannot be told."""
+    """What a block of work cost; None where it cannot be told.
+
+    Parameters
+    ----------
+    seconds : float
+        Wall time.
+    cpu_seconds : float
+        Processor time of all threads and ended child processes.
+    peak_memory_mb : float or None
+        Peak resident memory of the process.
+    energy_joules : float or None
+        Of the machine's processors and GPUs, whoever used them.
+    """
 
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     peak_memory_mb: float | None = None
+    energy_joules: float | None = None
 
 
 @contextlib.contextmanager
@@ -36,12 +53,21 @@ def measured() -> Iterator[Cost]:
     """
     cost = Cost()
     resets = _reset_peak()
-    begin = time.perf_counter()
+    counter = EnergyCounter(find_meters())
+    counter.start()
+    begin, cpu_begin = time.perf_counter(), _cpu_seconds()
     try:
         yield cost
     finally:
         cost.seconds = time.perf_counter() - begin
+        cost.cpu_seconds = _cpu_seconds() - cpu_begin
         cost.peak_memory_mb = _peak_mb() if resets else None
+        cost.energy_joules = counter.stop()
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _reset_peak() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class Split:
         return np.concatenate([self.train, self.joining])
 
 
-def split_images(images: Sequence[Image], digests: Sequence[bytes]) -> Split:
+def split_images(images: Sequence[Image], digests: Sequence[bytes], salt: str = "") -> Split:
     """Split images as given, else by a stable hash of what is in them.
 
     Without given splits an image's digest (or its group) decides alone, about a
@@ -62,19 +62,15 @@ def split_images(images: Sequence[Image], digests: Sequence[bytes]) -> Split:
         With labels and perhaps splits and groups.
     digests : sequence of bytes
         SHA-256 of each.
+    salt : str
+        Goes into the hash: another one draws another fifth.
 
     Raises
     ------
     DataError
         If a part would be empty, or a class has fewer than two training images.
     """
-    given = {image.split for image in images} - {None}
-    if given - {"train"}:
-        name = "test" if "test" in given else "validation"
-        parts = [image.split or "train" for image in images]
-    else:
-        name = "held-out fifth"
-        parts = _hashed(images, digests, name)
+    name, parts = name_parts(images, digests, salt)
     evaluation = [i for i, part in enumerate(parts) if part == name]
     joining = [i for i, part in enumerate(parts) if part == "validation" and name == "test"]
     train = [i for i, part in enumerate(parts) if part == "train"]
@@ -92,12 +88,43 @@ def split_images(images: Sequence[Image], digests: Sequence[bytes]) -> Split:
     return Split(_rows(train), _rows(joining), _rows(evaluation), name, warnings)
 
 
+def resplit(images: Sequence[Image], digests: Sequence[bytes], number: int) -> Split:
+    """Split images anew, whatever splits were given: a stable fifth for each number.
+
+    Raises
+    ------
+    DataError
+        As :func:`split_images`.
+    """
+    pooled = [replace(image, split=None) for image in images]
+    return split_images(pooled, digests, salt=f"resplit {number}:")
+
+
+def name_parts(
+    images: Sequence[Image], digests: Sequence[bytes], salt: str = ""
+) -> tuple[str, list[str]]:
+    """Name the part that evaluates and the part of each image, before copies are left out.
+
+    Returns
+    -------
+    name : str
+        ``"test"``, ``"validation"`` or ``"held-out fifth"``.
+    parts : list of str
+        ``"train"``, ``"validation"``, ``"test"`` or ``"held-out fifth"`` for each image.
+    """
+    given = {image.split for image in images} - {None}
+    if given - {"train"}:
+        name = "test" if "test" in given else "validation"
+        return name, [image.split or "train" for image in images]
+    return "held-out fifth", _hashed(images, digests, "held-out fifth", salt)
+
+
 def _rows(indices: list[int]) -> Rows:
     return np.array(indices, dtype=np.intp)
 
 
-def _hashed(images: Sequence[Image], digests: Sequence[bytes], name: str) -> list[str]:
-    scores = [_score(image, digest) for image, digest in zip(images, digests, strict=True)]
+def _hashed(images: Sequence[Image], digests: Sequence[bytes], name: str, salt: str) -> list[str]:
+    scores = [_score(image, digest, salt) for image, digest in zip(images, digests, strict=True)]
     parts = [name if score < EVALUATION_SHARE else "train" for score in scores]
     members = defaultdict(list)
     for i, image in enumerate(images):
@@ -111,10 +138,10 @@ def _hashed(images: Sequence[Image], digests: Sequence[bytes], name: str) -> lis
     return parts
 
 
-def _score(image: Image, digest: bytes) -> float:
+def _score(image: Image, digest: bytes, salt: str) -> float:
     """Map what must stay together to one number in [0, 1), the same for ever."""
     key = image.group.encode("utf-8", "surrogateescape") if image.group else digest
-    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / 2**64
+    return int.from_bytes(hashlib.sha256(salt.encode() + key).digest()[:8], "big") / 2**64
 
 
 def _check(images: Sequence[Image], train: list[int], evaluation: list[int], name: str) -> None:
@@ -124,7 +151,7 @@ def _check(images: Sequence[Image], train: list[int], evaluation: list[int], nam
     counts: dict[str, int] = defaultdict(int)
     for i in train:
         counts[images[i].label] += 1
-    classes = {images[i].label for i in (*train, *evaluation)}
+    classes = {image.label for image in images}  # of those left out, too
     if len(classes) < 2:
         raise DataError(
             f"all images are of the one class {next(iter(classes))!r}: a classifier needs two"

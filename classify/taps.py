@@ -90,3 +90,19 @@ class TapSelector(TransformerMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether fit has measured the layers."""
         return hasattr(self, "scales_")
+
+
+def last_layer(X: NDArray[np.float32], taps: TapSelector | None) -> NDArray[np.float32]:
+    """Return the last layer's columns of the first view; all of ``X`` where taps is None.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 2.0, 3.0, 5.0, 6.0, 7.0]], dtype=np.float32)
+    >>> last_layer(X, TapSelector(widths=(1, 2), views=2))
+    array([[2., 3.]], dtype=float32)
+    """
+    if taps is None:
+        return X
+    widths = taps.widths or (X.shape[1] // taps.views,)
+    end = sum(widths)
+    return X[:, end - widths[-1] : end]

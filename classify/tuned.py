@@ -121,7 +121,7 @@ def tuned_from(manifest: dict[str, Any], parts: dict[str, bytes], path: Path) ->
     """
     try:
         with np.load(io.BytesIO(parts[WEIGHTS]), allow_pickle=False) as file:
-            arrays = [file[name] for name in sorted(file.files)]
+            arrays = [_numbers(file[name]) for name in sorted(file.files)]
         return TunedModel(
             name=manifest["network"],
             classes=list(manifest["classes"]),
@@ -134,6 +134,13 @@ def tuned_from(manifest: dict[str, Any], parts: dict[str, bytes], path: Path) ->
         )
     except (KeyError, ValueError, TypeError, OSError, BadZipFile) as error:
         raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error
+
+
+def _numbers(array: Any) -> NDArray[np.float32]:
+    """Return an array; np.load gives the bytes of whatever else lies in the file."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        raise TypeError("it holds something else than arrays of numbers")
+    return array
 
 
 def assemble_tuned(model: TunedModel, weights: Path) -> Any:

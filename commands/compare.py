@@ -1,7 +1,7 @@
 """``headstart compare``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,7 @@ from .options import (
     MaxFailures,
     Quiet,
     Seed,
-    feature_options,
+    several_backbones,
     takes,
 )
 
@@ -22,17 +22,44 @@ app = typer.Typer(help="Compare approaches.", no_args_is_help=True)
 
 
 @app.command("transfer-vs-finetune")
-@takes(feature_options)
+@takes(several_backbones)
 def transfer_vs_finetune(
     data: Data,
     model: Annotated[
         list[str] | None, typer.Option(help="Heads to compare; repeat. Default: auto and dense.")
     ] = None,
     *,
-    options: "FeatureOptions",
+    options: "list[FeatureOptions]",
     max_failures: MaxFailures = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of fine-tuning at most.")] = 6,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam, for fine-tuning.")] = 1e-5,
+    unfreeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Depth to fine-tune from: a block, a layer, a number of blocks or all; repeat to "
+            "compare several. Default: the last block."
+        ),
+    ] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What fine-tuning starts from: head (the fitted one), random (head), scratch "
+            "(nothing pretrained); repeat. Default: head and random."
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a training at most.")] = 6,
+    learning_rate: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Of Adam; repeat to let held-out images choose. Default: two by what it starts "
+            "from."
+        ),
+    ] = None,
+    repeats: Annotated[
+        int,
+        typer.Option(min=1, help="Splits to run on: the dataset's own, then stable resplits."),
+    ] = 1,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Run again what was computed before.")
+    ] = False,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
     quiet: Quiet = False,
@@ -42,49 +69,77 @@ def transfer_vs_finetune(
 
     Example: headstart compare transfer-vs-finetune photographs/ --out report
     """
+    from ..classify.approaches import finetune_candidates
     from ..classify.compare import compare
-    from ..classify.finetune import FineTuneSettings
     from ..classify.report import write_report
-    from ..console import print_json, print_table, say, stages, warn
+    from ..classify.report.tables import HEADER, rows
+    from ..console import command_line, print_json, print_table, say, stages, warn
     from ..extract.dataset import read_dataset
     from ..extract.features import feature_source
 
-    settings = FineTuneSettings(learning_rate=learning_rate, epochs=epochs, seed=seed)
     with stages(quiet=quiet) as stage:
-        results = compare(
+        comparison = compare(
             read_dataset(data),
-            feature_source(options),
+            [feature_source(one) for one in options],
             model or ["auto", "dense"],
-            settings,
+            finetune_candidates(
+                unfreeze or [],
+                start or ["head", "random"],
+                learning_rate or [],
+                epochs=epochs,
+                seed=seed,
+            ),
             stage,
-            max_failures,
+            seed=seed,
+            repeats=repeats,
+            recompute=recompute,
+            max_failures=max_failures,
+            command=command_line(),
         )
-    written = write_report(results, out)
+        stage("writing the report")
+        written = write_report(comparison, out)
+    results = comparison.results
     if as_json:
         print_json(results)
         return
-    print_table(
-        ["approach", "accuracy", "95 % interval", "log loss", "seconds", "peak MB", "trainable"],
-        [_approach_row(approach) for approach in results["approaches"]],
-    )
+    print_table(HEADER, rows(results))
     say("")
     say(results["verdict"])
-    say(f"report: {written[1]}")
+    reused = sum(one["reused"] for one in results["approaches"])
+    if reused:
+        say(f"{reused} of {len(results['approaches'])} were computed before (--recompute: again)")
+    say(f"report: {written[0]}")
     if not quiet:
         for line in results["warnings"]:
             warn(line)
 
 
-def _approach_row(approach: dict[str, Any]) -> list[str]:
-    from ..console import interval
+@app.command("show")
+def show(
+    report: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a report.")],
+    other: Annotated[
+        Path | None, typer.Argument(metavar="[DIR2]", help="Another, to hold beside it.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print a report's table again, or two reports side by side.
 
-    peak = approach["peak_memory_mb"]
-    return [
-        approach["name"],
-        f"{100 * approach['accuracy']:.1f} %",
-        interval(approach["ci95"]),
-        f"{approach['log_loss']:.3f}",
-        f"{approach['seconds']:.1f}",
-        "–" if peak is None else f"{peak:,.0f}",
-        f"{approach['trainable_parameters']:,}",
-    ]
+    Example: headstart compare show report/
+    """
+    from ..classify.report import read_results
+    from ..classify.report.tables import HEADER, SIDE_BY_SIDE, rows, side_by_side
+    from ..console import print_json, print_table, say
+
+    folders = [report] if other is None else [report, other]
+    found = [read_results(folder) for folder in folders]
+    if as_json:
+        print_json(found[0] if other is None else {"version": 1, "reports": found})
+        return
+    if other is None:
+        print_table(HEADER, rows(found[0]))
+    else:
+        print_table(SIDE_BY_SIDE, side_by_side(*found))
+    for folder, results in zip(folders, found, strict=True):
+        say("")
+        say(results["verdict"] if other is None else f"{folder}: {results['verdict']}")

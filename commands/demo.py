@@ -42,11 +42,13 @@ def demo(
         (
             (
                 f"headstart compare transfer-vs-finetune {digits} --model logreg --model ridge "
-                f"--epochs 2 --out {out / 'report'}"
+                f"--start head --learning-rate 1e-5 --epochs 2 --out {out / 'report'}"
             ),
             lambda: transfer_vs_finetune(
                 digits,
                 model=["logreg", "ridge"],
+                start=["head"],
+                learning_rate=[1e-5],
                 epochs=2,
                 cache=cache,
                 out=out / "report",

@@ -44,10 +44,10 @@ def extract_features(
     from ..extract.pipeline import check_failures
 
     dataset = read_dataset(data)
-    source = feature_source(options)
     paths = [image.path for image in dataset.images]
-    store = source.store()
     with stages(quiet=quiet) as stage:
+        source = feature_source(options)
+        store = source.store()
         extraction, warnings = ensure_features(paths, source, store, stage("extracting"))
     if out is not None:
         from ..extract.table import write_table
@@ -64,6 +64,10 @@ def extract_features(
                 "reused": extraction.reused,
                 "duplicates": extraction.duplicates,
                 "failed": failed,
+                "ledger": [
+                    {"path": shown(line.path), "outcome": line.outcome, "reason": line.reason}
+                    for line in extraction.ledger
+                ],
                 "dimension": store.dimension,
                 "seconds": round(extraction.seconds, 3),
                 "images_per_second": None if rate is None else round(rate, 1),

@@ -27,12 +27,21 @@ MaxFailures = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Seeds folds, weights and order.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+TrustJoblib = Annotated[
+    bool,
+    typer.Option(
+        "--trust-joblib",
+        help="Load a model of trees, whose file can run code. For files that you made yourself.",
+    ),
+]
 
 Weights = Annotated[str, typer.Option(help="'imagenet' or a Keras weights file.")]
 Cache = Annotated[
     Path | None,
     typer.Option(
-        envvar="HEADSTART_CACHE", help="Where features are kept. Default: the user's cache folder."
+        envvar="HEADSTART_CACHE",
+        readable=False,  # we tell it with the remedy
+        help="Where features are kept. Default: the user's cache folder.",
     ),
 ]
 Engine = Annotated[
@@ -46,6 +55,10 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Threads that decode and run. Default: by cores and memory."),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(min=1, help="Refuse larger images. Default: 89,478,485, Pillow's own limit."),
+]
 
 
 def running_options(
@@ -53,10 +66,12 @@ def running_options(
     engine: Engine = "auto",
     batch_size: BatchSize = None,
     workers: Workers = None,
+    max_pixels: MaxPixels = None,
     cache: Cache = None,
 ) -> "FeatureOptions":
     """Return the options that say how to run, not what to compute."""
     from ..console import announce
+    from ..extract.decode import MAX_PIXELS
     from ..extract.features import FeatureOptions
 
     return FeatureOptions(
@@ -64,6 +79,7 @@ def running_options(
         engine=engine,
         batch_size=batch_size,
         workers=workers,
+        max_pixels=max_pixels or MAX_PIXELS,
         cache=cache,
         announce=announce,
     )
@@ -97,11 +113,12 @@ def feature_options(
     engine: Engine = "auto",
     batch_size: BatchSize = None,
     workers: Workers = None,
+    max_pixels: MaxPixels = None,
     cache: Cache = None,
 ) -> "FeatureOptions":
     """Return the options of everything that extracts features."""
     return replace(
-        running_options(weights, engine, batch_size, workers, cache),
+        running_options(weights, engine, batch_size, workers, max_pixels, cache),
         backbone=backbone,
         layers=tuple(layer or ()),
         pooling=pooling,
@@ -110,6 +127,49 @@ def feature_options(
         precision=precision,
         storage=storage,
     )
+
+
+def several_backbones(
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(help="mobilenet, vgg16 or another; repeat to compare several."),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="'imagenet' or a Keras weights file; repeat, one for each backbone."),
+    ] = None,
+    **rest: Any,
+) -> "list[FeatureOptions]":
+    """Return the options of what extracts features by one backbone or several.
+
+    Raises
+    ------
+    OptionError
+        If there are more or fewer weights than backbones.
+    """
+    from ..errors import OptionError
+
+    backbones = backbone or ["mobilenet"]
+    files = weights or ["imagenet"] * len(backbones)
+    if len(files) != len(backbones):
+        raise OptionError(
+            f"{len(files)} --weights for {len(backbones)} --backbone: name one for each, in the "
+            "same order ('imagenet' where no file is meant)"
+        )
+    pairs = zip(backbones, files, strict=True)
+    return [feature_options(backbone=name, weights=file, **rest) for name, file in pairs]
+
+
+def _with_the_rest_of(shared: Callable[..., Any], fewer: Callable[..., Any]) -> None:
+    """Give ``fewer`` the options of ``shared`` that it does not declare itself."""
+    own = dict(inspect.signature(fewer).parameters)
+    own.pop("rest")
+    signature = inspect.signature(shared)
+    merged = [own.get(name, option) for name, option in signature.parameters.items()]
+    fewer.__signature__ = signature.replace(parameters=merged)  # type: ignore[attr-defined]
+
+
+_with_the_rest_of(feature_options, several_backbones)
 
 
 def takes(shared: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -9,6 +9,7 @@ from ..errors import HeadstartError
 from .options import (
     Json,
     Quiet,
+    TrustJoblib,
     running_options,
     takes,
 )
@@ -31,6 +32,7 @@ def predict_images(
         ),
     ] = None,
     *,
+    trust_joblib: TrustJoblib = False,
     options: "FeatureOptions",
     quiet: Quiet = False,
     as_json: Json = False,
@@ -44,7 +46,7 @@ def predict_images(
     from ..console import print_json, print_table, say, stages, warn
     from ..extract.dataset import shown
 
-    classifier = load(model)
+    classifier = load(model, trust_joblib=trust_joblib)
     with stages(quiet=quiet) as stage:
         predictions, failures = predict(
             classifier, paths, options, top, stage("predicting"), abstain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,6 +18,13 @@ from .views import Pixels, make_views
 # Part of every feature spec. Raise it when a change here moves a pixel.
 RECIPE = 1
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs: 256 MB of RGB
+
+# Of what Pillow reads. Left out are formats that it hands to other programs (EPS to Ghostscript,
+# which runs what it is given) and those that hardly anything tells from text (TGA, PCX).
+FORMATS = (
+    *("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "PSD", "QOI", "TIFF"),
+    "WEBP",
+)
 
 # EXIF orientation (CIPA DC-008, tag 274) to the turn that puts the image upright.
 _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -160,7 +168,7 @@ def upright_rgb(image: Image.Image) -> Pixels:
         If it has no pixels that can be used; the message is the reason.
     """
     try:
-        pixels: Pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+        pixels: Pixels = np.asarray(to_rgb(ImageOps.exif_transpose(image)))
     except DecodeError:
         raise
     except Exception as error:  # Pillow decodes late, and raises what damaged bytes lead it to
@@ -170,11 +178,14 @@ def upright_rgb(image: Image.Image) -> Pixels:
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     """Read the header alone: format, size, mode."""
+    if max_pixels > MAX_PIXELS:
+        # Pillow refuses twice its own limit by itself; it has one limit, for the whole process.
+        Image.MAX_IMAGE_PIXELS = max(max_pixels, Image.MAX_IMAGE_PIXELS or 0)
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=_readable())
     except UnidentifiedImageError as error:
         raise DecodeError(f"not an image (begins with {data[:8]!r})") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DecodeError(f"too large: {_first_line(error)}") from error
     except Exception as error:
         raise DecodeError(f"damaged image: {_first_line(error)}") from error
@@ -187,6 +198,13 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
+@functools.cache
+def _readable() -> tuple[str, ...]:
+    """Return those of our formats that this build of Pillow reads."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 def _pixels(data: bytes, header: Image.Image, shortest: int) -> Pixels:
     if header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L"):
         # strict refuses stray bytes that harm nothing, too: Pillow, which raises when data is
@@ -197,10 +215,17 @@ def _pixels(data: bytes, header: Image.Image, shortest: int) -> Pixels:
                 data, min_height=shortest, min_width=shortest, min_factor=2, strict=True
             )
             return pixels
-    return np.asarray(_to_rgb(header))
+    return np.asarray(to_rgb(header))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return any Pillow image as RGB: transparency on white, 16 bits as 8.
+
+    Raises
+    ------
+    DecodeError
+        If its pixels have no known range.
+    """
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..cache import Sighting, StatIndex
-
-
-def read_file(path: Path) -> tuple[Sighting, bytes]:
-    """Read a whole file; return what the stat index remembers of it, and its bytes.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
-    now = time.time_ns()
-    with open(path, "rb") as file:
-        stat = os.fstat(file.fileno())
-        data = file.read()
-    return Sighting(path, stat, now, hashlib.sha256(data).digest()), data
+from ..cache import StatIndex
+from ..errors import DecodeError
+from .decode import MAX_PIXELS
+from .read import read_image
 
 
 def known_digest(path: Path, stat_index: StatIndex) -> bytes | None:
@@ -42,8 +27,8 @@ def digest_files(paths: Sequence[Path], stat_index: StatIndex) -> list[bytes | N
         digest = known_digest(path, stat_index)
         if digest is None:
             try:
-                sighting, _ = read_file(path)
-            except OSError:
+                sighting, _ = read_image(path, MAX_PIXELS)
+            except DecodeError:
                 digests.append(None)
                 continue
             sightings.append(sighting)

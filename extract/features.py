@@ -12,7 +12,7 @@ from ..cache import FeatureSpec, FeatureStore, StatIndex, default_cache, stat_in
 from ..errors import OptionError, unknown
 from .backbones import BACKBONES, Backbone, find_backbone
 from .choose import Plan, choose, this_machine
-from .decode import RECIPE, RESIZE_RULES
+from .decode import MAX_PIXELS, RECIPE, RESIZE_RULES
 from .devices import run_on_each, visible_gpus
 from .engines import POOLINGS, Engine, open_engine
 from .pipeline import Extraction, Progress, extract, read_features
@@ -70,6 +70,8 @@ class FeatureOptions:
         Images a call of the engine; chosen from engine and memory when None.
     workers : int, optional
         Threads that read, decode and call the engine; chosen from cores and memory when None.
+    max_pixels : int
+        Larger images fail. Alters no feature, so it is no part of the spec.
     make_engine : callable
         FeatureSource to engine.
     announce : callable
@@ -88,6 +90,7 @@ class FeatureOptions:
     engine: str = "auto"
     batch_size: int | None = None
     workers: int | None = None
+    max_pixels: int = MAX_PIXELS
     make_engine: Callable[[FeatureSource], Engine] = _planned_engine
     announce: Callable[[str], None] = _say_nothing
 
@@ -201,7 +204,7 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
         options.workers,
     )
     layers = _layers(backbone, options.layers)
-    weights = find_weights(backbone.name, backbone.imagenet, options.weights)
+    weights = find_weights(backbone.name, backbone.imagenet, options.weights, options.announce)
     spec = FeatureSpec(
         backbone=backbone.name,
         weights_sha256=file_sha256(weights),
@@ -216,6 +219,20 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
         storage=options.storage,
     )
     return FeatureSource(options, spec, weights, options.cache or default_cache(), plan)
+
+
+def options_for(spec: FeatureSpec, options: FeatureOptions) -> FeatureOptions:
+    """Return these options, but for what a spec decides: the way back from spec to options."""
+    return replace(
+        options,
+        backbone=spec.backbone,
+        layers=spec.layers,
+        pooling=spec.pooling,
+        resize=spec.resize,
+        views=",".join(spec.views),
+        precision=spec.precision,
+        storage=spec.storage,
+    )
 
 
 def _layers(backbone: Backbone, wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -241,7 +258,7 @@ def ensure_features(
     Where there are several GPUs, a process for each does the work, and what is
     left here is to count it.
     """
-    before = len(store)
+    held = store.digests()
     devices = visible_gpus() if source.plan.device == "gpu" else []
     if len(devices) > 1:
 
@@ -250,7 +267,7 @@ def ensure_features(
             progress(min(len(store), len(paths)), len(paths))
 
         run_on_each(devices, functools.partial(_extract_part, source), paths, poll)
-    elsewhere = len(store) - before
+    elsewhere = len(store) - len(held)
     with StatIndex(stat_index_path()) as stat_index:
         extraction = extract(
             paths,
@@ -259,11 +276,19 @@ def ensure_features(
             stat_index,
             batch_size=source.plan.batch_size,
             workers=source.plan.workers,
+            max_pixels=source.options.max_pixels,
             progress=progress,
+            announce=source.options.announce,
         )
         if elsewhere:
             extraction.extracted += elsewhere
             extraction.reused -= elsewhere
+            extraction.ledger = [
+                replace(line, outcome="extracted")
+                if line.outcome == "reused" and digest not in held
+                else line
+                for line, digest in zip(extraction.ledger, extraction.digests, strict=True)
+            ]
             extraction.engine, extraction.device = source.plan.engine, source.plan.device
         warnings = [*map(str, store.damaged), *extraction.notes]
         if stat_index.problem:

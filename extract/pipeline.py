@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import DamagedSegmentError, FeatureStore, Sighting, StatIndex, StoredRows
-from ..errors import DataError, DecodeError, OptionError
+from ..cache import DamagedSegmentError, FeatureStore, StatIndex, StoredRows
+from ..errors import DataError, OptionError
+from ..stopping import Stopped, sheltered
 from .dataset import shown
-from .decode import decode_views, resize_views
-from .digests import known_digest, read_file
-from .engines import Engine, Images
+from .decode import MAX_PIXELS
+from .digests import known_digest
+from .engines import Engine
 from .pixels import PixelImage
+from .run import Run, bounded
 
-SEGMENT_ROWS = 512  # a kill loses at most this many images' work …
-SEGMENT_BYTES = 128 << 20  # … or this much of it …
-SEGMENT_SECONDS = 30.0  # … or what this long took
+SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written
 
 Progress = Callable[[int, int], None]  # images done, images to do
 
@@ -33,6 +32,25 @@ class Failure:
 
     path: Path
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one image: a line of the ledger.
+
+    Parameters
+    ----------
+    path : Path
+        The image, as given.
+    outcome : str
+        ``"extracted"``, ``"reused"``, ``"duplicate"`` or ``"failed"``.
+    reason : str or None
+        Why it failed, or which image it repeats.
+    """
+
+    path: Path
+    outcome: str
+    reason: str | None = None
 
 
 @dataclass
@@ -55,6 +73,8 @@ class Extraction:
         Where it ran: ``"cpu"`` or ``"gpu"``.
     notes : list of str
         What is worth telling about the engine.
+    ledger : list of Outcome
+        One for each image, in the order given.
     """
 
     digests: list[bytes | None]
@@ -66,17 +86,7 @@ class Extraction:
     engine: str | None = None
     device: str | None = None
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Reading:
-    """One image on its way: where it stands in the dataset and what was found."""
-
-    position: int
-    digest: bytes | None = None
-    sighting: Sighting | None = None  # of a file; an image given as pixels has none
-    pixels: Images | None = None  # (views, height, width, 3)
-    failure: str | None = None
+    ledger: list[Outcome] = field(default_factory=list)
 
 
 def extract(
@@ -87,12 +97,15 @@ def extract(
     *,
     batch_size: int,
     workers: int,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress = lambda done, total: None,
+    announce: Callable[[str], None] = lambda line: None,
 ) -> Extraction:
     """Make sure that the store holds the features of all these images.
 
     Each file is read at most once, and not at all when the stat index knows it
     and the store has its features. The engine is made only when it is needed.
+    What another process of this machine is computing is left to it.
 
     Parameters
     ----------
@@ -108,8 +121,12 @@ def extract(
         Images a call of the engine.
     workers : int
         Threads that read, decode and call the engine.
+    max_pixels : int
+        Larger images fail.
     progress : callable
         Told ``(done, total)`` images after each batch.
+    announce : callable
+        Told, in a line, when other processes are waited for.
 
     Returns
     -------
@@ -120,20 +137,39 @@ def extract(
     CacheError
         If the cache cannot be written. Whatever stops the run, finished rows
         are committed first.
+    Stopped
+        If a signal asked to stop: after the batches in flight, committed.
     """
     begin = time.perf_counter()
     digests, unread = _look_up(paths, store, stat_index)
-    run = _Run(paths, store, make_engine, stat_index, digests)
-    progress(len(paths) - len(unread), len(paths))
-    batches = [unread[i : i + batch_size] for i in range(0, len(unread), batch_size)]
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            for readings, features in _bounded(pool, run.process, batches, 2 * workers):
-                run.take(readings, features)
-                progress(len(paths) - len(unread) + run.done, len(paths))
-    finally:
-        run.commit()
-    return run.summary(time.perf_counter() - begin)
+    in_flight = 2 * workers  # batches
+    gather = max(batch_size, SEGMENT_ROWS - in_flight * batch_size)
+    run = Run(paths, store, make_engine, stat_index, digests, max_pixels, gather)
+    settled = len(paths) - len(unread)
+    progress(settled, len(paths))
+    with run.claims:
+        while unread:
+            batches = [unread[i : i + batch_size] for i in range(0, len(unread), batch_size)]
+            with sheltered() as shelter:
+                try:
+                    with ThreadPoolExecutor(workers) as pool:
+                        finished = bounded(pool, run.process, batches, in_flight, shelter)
+                        for readings, features in finished:
+                            run.take(readings, features)
+                            progress(settled + run.done, len(paths))
+                finally:
+                    run.commit()
+            if shelter.wanted is not None:
+                raise Stopped(
+                    shelter.wanted,
+                    f"stopped: {settled + run.done:,} of {len(paths):,} images are done and "
+                    "safe; the same command goes on from there",
+                )
+            if run.elsewhere:
+                announce(f"waiting for {run.elsewhere:,} images that other processes are computing")
+            unread = run.wait_for_others()
+            progress(settled + run.done, len(paths))
+    return _summary(run, paths, time.perf_counter() - begin)
 
 
 def read_features(
@@ -244,180 +280,35 @@ def _known_digest(path: Path | PixelImage, stat_index: StatIndex) -> bytes | Non
     return path.digest if isinstance(path, PixelImage) else known_digest(path, stat_index)
 
 
-class _Run:
-    """One extraction under way. Workers call ``process``; the caller's thread does the rest."""
-
-    def __init__(
-        self,
-        paths: Sequence[Path | PixelImage],
-        store: FeatureStore,
-        make_engine: Callable[[], Engine],
-        stat_index: StatIndex,
-        digests: list[bytes | None],
-    ) -> None:
-        self._paths = paths
-        self._store = store
-        self._stat_index = stat_index
-        self._make_engine = make_engine
-        self._engine: Engine | None = None
-        self._engine_lock = threading.Lock()
-        self._claim_lock = threading.Lock()
-        self._claimed: set[bytes] = set()  # digests that some worker of this run decodes
-        self._pending: list[tuple[bytes, Sighting | None, NDArray[np.float32]]] = []
-        self._since = time.monotonic()
-        self._digests = digests
-        self._reused = {digest for digest in digests if digest is not None}
-        self._extracted: set[bytes] = set()
-        self._failures: dict[int, str] = {}
-        self.done = 0
-
-    def process(self, positions: Sequence[int]) -> tuple[list[_Reading], NDArray[np.float32]]:
-        """Read, decode and run one batch, in a worker's thread."""
-        readings = [self._read(position) for position in positions]
-        images = [r.pixels for r in readings if r.pixels is not None]
-        if not images:
-            return readings, np.empty((0, 0), dtype=np.float32)
-        engine = self._get_engine()
-        features = engine(np.concatenate(images))  # (images x views, d)
-        return readings, features.reshape(len(images), -1)
-
-    def take(self, readings: list[_Reading], features: NDArray[np.float32]) -> None:
-        """Take in one finished batch; commit a segment when enough has gathered."""
-        rows = iter(features)
-        known = []
-        for reading in readings:
-            self.done += 1
-            if reading.digest is None:
-                self._failures[reading.position] = reading.failure or "unknown"
-                continue
-            self._digests[reading.position] = reading.digest
-            if reading.failure is not None:
-                self._failures[reading.position] = reading.failure
-            elif reading.pixels is not None:
-                self._pending.append((reading.digest, reading.sighting, next(rows)))
-            else:
-                known.append(reading.sighting)
-                if reading.digest in self._store:
-                    self._reused.add(reading.digest)
-        self._stat_index.record(filter(None, known))
-        gathered = sum(row.nbytes for *_, row in self._pending[:1]) * len(self._pending)
-        if (
-            len(self._pending) >= SEGMENT_ROWS
-            or gathered >= SEGMENT_BYTES
-            or time.monotonic() - self._since > SEGMENT_SECONDS
-        ):
-            self.commit()
-
-    def commit(self) -> None:
-        """Write what has gathered as one segment, then remember the files."""
-        self._since = time.monotonic()
-        if not self._pending:
-            return
-        digests = [digest for digest, _, _ in self._pending]
-        rows = np.stack([row for *_, row in self._pending])
-        widths = self._get_engine().widths
-        self._store.append(digests, rows, widths)
-        self._extracted.update(digests)
-        self._stat_index.record(sighting for _, sighting, _ in self._pending if sighting)
-        self._pending.clear()
-
-    def summary(self, seconds: float) -> Extraction:
-        """Count what happened to each image."""
-        self._fail_copies()
-        digests = [
-            None if i in self._failures else digest for i, digest in enumerate(self._digests)
-        ]
-        held = [digest for digest in digests if digest is not None]
-        reused = self._reused - self._extracted
-        return Extraction(
-            digests=digests,
-            extracted=len(self._extracted),
-            reused=len(reused),
-            duplicates=len(held) - len(set(held)),
-            failures=[
-                Failure(Path(str(self._paths[i])), self._failures[i])
-                for i in sorted(self._failures)
-            ],
-            seconds=seconds,
-            engine=self._engine.name if self._engine else None,
-            device=self._engine.device if self._engine else None,
-            notes=list(self._engine.notes) if self._engine else [],
-        )
-
-    def _fail_copies(self) -> None:
-        """Give the copies of an image that failed its reason."""
-        reasons = {self._digests[i]: reason for i, reason in self._failures.items()}
-        reasons.pop(None, None)
-        for i, digest in enumerate(self._digests):
-            if digest in reasons and digest not in self._store:
-                self._failures[i] = reasons[digest]
-
-    def _read(self, position: int) -> _Reading:
-        path = self._paths[position]
-        if isinstance(path, PixelImage):
-            return self._view(position, path)
-        reading = _Reading(position)
-        try:
-            reading.sighting, data = read_file(path)
-        except OSError as error:
-            reading.failure = f"cannot read: {error.strerror}"
-            return reading
-        reading.digest = reading.sighting.digest
-        if not self._claim(reading.digest):
-            return reading
-        spec = self._store.spec
-        try:
-            reading.pixels = decode_views(
-                data, spec.input_size, spec.resize, spec.views, reading.digest
-            )
-        except DecodeError as error:
-            reading.failure = str(error)
-        return reading
-
-    def _view(self, position: int, image: PixelImage) -> _Reading:
-        reading = _Reading(position, image.digest)
-        if self._claim(image.digest):
-            spec = self._store.spec
-            reading.pixels = resize_views(
-                image.pixels, spec.input_size, spec.resize, spec.views, image.digest
-            )
-        return reading
-
-    def _claim(self, digest: bytes) -> bool:
-        """Tell whether this worker is the one to decode this image."""
-        with self._claim_lock:
-            if digest in self._claimed or digest in self._store:
-                return False
-            self._claimed.add(digest)
-            return True
-
-    def _get_engine(self) -> Engine:
-        with self._engine_lock:
-            if self._engine is None:
-                self._engine = self._make_engine()
-            return self._engine
+def _summary(run: Run, paths: Sequence[Path | PixelImage], seconds: float) -> Extraction:
+    """Count what happened to each image."""
+    names = [Path(str(path)) for path in paths]  # images in memory have a name, too
+    digests = run.settle()
+    held = [digest for digest in digests if digest is not None]
+    engine = run.engine
+    return Extraction(
+        digests=digests,
+        extracted=len(run.extracted),
+        reused=len(run.reused - run.extracted),
+        duplicates=len(held) - len(set(held)),
+        failures=[Failure(names[i], run.failures[i]) for i in sorted(run.failures)],
+        seconds=seconds,
+        engine=engine.name if engine else None,
+        device=engine.device if engine else None,
+        notes=list(engine.notes) if engine else [],
+        ledger=_ledger(names, digests, run),
+    )
 
 
-def _bounded(
-    pool: ThreadPoolExecutor,
-    work: Callable[[Sequence[int]], tuple[list[_Reading], NDArray[np.float32]]],
-    batches: list[list[int]],
-    limit: int,
-) -> Iterator[tuple[list[_Reading], NDArray[np.float32]]]:
-    """Yield results as they finish, with at most ``limit`` batches in memory."""
-    waiting: set[Future[tuple[list[_Reading], NDArray[np.float32]]]] = set()
-    ahead = iter(batches)
-    try:
-        for batch in ahead:
-            waiting.add(pool.submit(work, batch))
-            if len(waiting) >= limit:
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    yield future.result()
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
-    finally:
-        for future in waiting:
-            future.cancel()
+def _ledger(names: list[Path], digests: list[bytes | None], run: Run) -> list[Outcome]:
+    first: dict[bytes, Path] = {}
+    ledger = []
+    for i, (path, digest) in enumerate(zip(names, digests, strict=True)):
+        if digest is None:
+            ledger.append(Outcome(path, "failed", run.failures[i]))
+        elif digest in first:
+            ledger.append(Outcome(path, "duplicate", f"same bytes as {shown(first[digest])}"))
+        else:
+            first[digest] = path
+            ledger.append(Outcome(path, "extracted" if digest in run.extracted else "reused"))
+    return ledger

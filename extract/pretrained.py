@@ -6,16 +6,24 @@ import contextlib
 import hashlib
 import os
 import re
-import sys
+import urllib.error
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import h5py
+import psutil
 
 from ..errors import WeightsError
+
+ATTEMPTS = 3
+TIMEOUT_SECONDS = 60.0  # without a byte
+BLOCK_BYTES = 1 << 20
+_NETWORK = (urllib.error.URLError, ConnectionError, TimeoutError)
+_ALGORITHM = {32: "md5", 64: "sha256"}  # by the length of Keras' checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,12 @@ def keras_models_folder() -> Path:
     return (Path(home) if home else Path.home() / ".keras") / "models"
 
 
-def find_weights(backbone: str, imagenet: Pretrained, weights: str = "imagenet") -> Path:
+def find_weights(
+    backbone: str,
+    imagenet: Pretrained,
+    weights: str = "imagenet",
+    announce: Callable[[str], None] = lambda line: None,
+) -> Path:
     """Return the weights file, downloading it when it must be.
 
     Parameters
@@ -69,6 +82,8 @@ def find_weights(backbone: str, imagenet: Pretrained, weights: str = "imagenet")
         Where its ImageNet weights come from.
     weights : str
         ``"imagenet"`` or the path of an HDF5 weights file.
+    announce : callable
+        Told, in a line, that a download begins.
 
     Raises
     ------
@@ -83,31 +98,78 @@ def find_weights(backbone: str, imagenet: Pretrained, weights: str = "imagenet")
             )
         return path
     path = imagenet.local()
-    if path.is_file():
-        return path
-    return _download(backbone, imagenet, path)
+    if imagenet.bundled is None and not _is_whole(path, imagenet.checksum):
+        announce(f"downloading the ImageNet weights of {backbone} from {imagenet.url}")
+        _download(backbone, imagenet, path)
+    return path
 
 
-def _download(backbone: str, imagenet: Pretrained, path: Path) -> Path:
-    from .loading import load_keras
+def _is_whole(path: Path, checksum: str | None) -> bool:
+    """Tell whether a download is there, all of it: another program may have been killed at it."""
+    if not path.is_file():
+        return False
+    return checksum is None or _hash(path, checksum) == checksum
 
+
+def _hash(path: Path, checksum: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, _ALGORITHM[len(checksum)]).hexdigest()
+
+
+def _download(backbone: str, imagenet: Pretrained, path: Path) -> None:
+    """Download under a temporary name, check, rename; what is broken is fetched again."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    reason = ""
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
-            fetched = load_keras().utils.get_file(
-                path.name,
-                imagenet.url,
-                cache_dir=path.parent.parent,
-                cache_subdir=path.parent.name,
-                file_hash=imagenet.checksum,
-            )
-    except Exception as error:  # Keras raises bare exceptions for every network failure
-        path.unlink(missing_ok=True)
-        raise WeightsError(
-            f"cannot download the ImageNet weights of {backbone} "
-            f"({str(error).splitlines()[0]}): fetch {imagenet.url} elsewhere and put it at "
-            f"{path}, or name a file with --weights FILE"
-        ) from error
-    return Path(fetched)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+        for _ in range(ATTEMPTS):
+            reason = _fetch(imagenet, temporary)
+            if not reason:
+                os.replace(temporary, path)
+                return
+    except OSError as error:  # of the disk: another attempt would not help
+        reason = f"{error.strerror}: {error.filename}"
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    raise WeightsError(
+        f"cannot download the ImageNet weights of {backbone} "
+        f"({reason}): fetch {imagenet.url} elsewhere and put it at "
+        f"{path}, or name a file with --weights FILE"
+    )
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove what killed downloads of this file left."""
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        pid = part.name.split(".")[-2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            part.unlink(missing_ok=True)
+
+
+def _fetch(imagenet: Pretrained, temporary: Path) -> str:
+    """Fetch into a file; return what is wrong with it, or nothing."""
+    import http.client
+    import urllib.request
+
+    url = str(imagenet.url)
+    with open(temporary, "wb") as file:
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - from our table
+                announced = answer.headers.get("Content-Length")
+                while block := answer.read(BLOCK_BYTES):
+                    file.write(block)
+        except (*_NETWORK, http.client.HTTPException) as error:
+            return (str(error).splitlines() or [type(error).__name__])[0]
+        file.flush()
+        os.fsync(file.fileno())
+        size = file.tell()
+    if announced is not None and size != int(announced):
+        return f"{size:,} of {int(announced):,} bytes came"
+    if imagenet.checksum is not None and _hash(temporary, imagenet.checksum) != imagenet.checksum:
+        return f"what came has not the checksum {imagenet.checksum}"
+    return ""
 
 
 def file_sha256(path: Path) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+
+from headstart import cli
+from headstart.extract import features
 
 # The same examples in every run: a red build is about the change, not the draw.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -72,3 +77,99 @@ def photographs(tmp_path):
             ending = "png" if number % 5 == 0 else "jpg"
             paint(root / name / f"{number}.{ending}", colour, seed=100 * c + number)
     return root
+
+
+# What a page, a plot or a table must show as text and nothing else.
+HOSTILE = (
+    "<script>document.title='owned'</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "$\\frac$ | *é*",
+)
+
+
+@pytest.fixture(scope="session")
+def hostile_manifest(tmp_path_factory):
+    """Sixty pictures of three classes with hostile names, some labelled wrong; 18 evaluate."""
+    root = tmp_path_factory.mktemp("hostile")
+    rows = []
+    for c, (label, colour) in enumerate(zip(HOSTILE, COLOURS.values(), strict=True)):
+        for number in range(20):
+            name = f"\"'><b onload=alert(1)> {c}-{number}.png"
+            paint(root / name, colour, seed=1000 * c + number)
+            wrong = number % 10 == 3
+            split = "train" if number < 14 else "test"
+            rows.append([name, HOSTILE[c - 1] if wrong else label, split])
+    # Two that every head must get wrong: their labels lie.
+    for number, row in enumerate(rows[18:20]):
+        row[1] = HOSTILE[1 + number]
+    with open(root / "manifest.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["path", "label", "split"], *rows])
+    return root / "manifest.csv"
+
+
+def pretend_to_finetune(candidates, source):
+    """Stand in for fine-tuning: a nearest-neighbour head that calls itself a network."""
+    from headstart.classify.approaches import Approach, head_approach
+    from headstart.classify.heads import HEADS
+
+    name = "fine-tuned from block"
+    head = head_approach(HEADS["knn"], candidates[0].seed)
+
+    def run(table, source, stage):
+        from dataclasses import replace
+
+        tell = stage(f"{name}, epochs")
+        tell(1, 2)
+        tell(2, 2)
+        losses = [{"val_loss": 0.5}, {"loss": 0.4, "val_loss": 0.3}, {"loss": 0.2, "val_loss": 0.4}]
+        outcome = head.run(table, source, stage)
+        return replace(outcome, name=name, kind="finetune", history=losses)
+
+    settings = {"seed": candidates[0].seed, "epochs": 2}
+    return Approach(name, "finetune", settings, run)
+
+
+@pytest.fixture(scope="session")
+def comparison(hostile_manifest, tmp_path_factory):
+    """A whole comparison on the hostile pictures: real heads, the network pretended."""
+    from headstart.classify import compare
+    from headstart.classify.finetune import FineTuneSettings
+    from headstart.extract.dataset import read_dataset
+    from headstart.extract.features import FeatureOptions, feature_source
+
+    root = tmp_path_factory.mktemp("comparison")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "home"))
+        patch.setattr(compare, "finetune_approach", pretend_to_finetune)
+        source = feature_source(FeatureOptions(cache=root / "cache", make_engine=FakeEngine))
+        return compare.compare(
+            read_dataset(hostile_manifest),
+            [source],
+            ["ridge", "centroid"],
+            [[FineTuneSettings()]],
+            lambda name: lambda done, total: None,
+            command="headstart compare transfer-vs-finetune '<b>'",
+        )
+
+
+@pytest.fixture
+def headstart(capsys, monkeypatch, fake_engine):
+    """Run a command with the fake engine; return (status, output, errors)."""
+    defaults = features.FeatureOptions
+
+    def with_fake(*args, **kwargs):
+        return defaults(*args, **{**kwargs, "make_engine": fake_engine})
+
+    monkeypatch.setattr(features, "FeatureOptions", with_fake)
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = ended.code or 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run

@@ -6,32 +6,9 @@ import zipfile
 import pytest
 
 from conftest import paint
-from headstart import cli
 from headstart.demo import write_digits
-from headstart.extract import features
 
-
-@pytest.fixture
-def headstart(capsys, monkeypatch, fake_engine):
-    """Run a command with the fake engine; return (status, output, errors)."""
-    defaults = features.FeatureOptions
-
-    def with_fake(*args, **kwargs):
-        return defaults(*args, **{**kwargs, "make_engine": fake_engine})
-
-    monkeypatch.setattr(features, "FeatureOptions", with_fake)
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            status = ended.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
+TWICE = ("--backbone", "vgg16", "--backbone", "vgg16")
 
 
 def test_extract_features_prints_its_contract(headstart, photographs):
@@ -127,6 +104,11 @@ def test_rank_prints_its_contract_and_what_to_do_next(headstart, photographs):
         (("fit", "head", "DATA", "--resize", "x"), "error: unknown resize rule 'x'; valid: sq"),
         (("fit", "head", "DATA", "--pooling", "x"), "error: unknown pooling 'x'; valid: avg"),
         (("extract", "features", "DATA", "--weights", "/no"), "error: no weights file /no"),
+        (("compare", "show", "/nowhere"), "error: no report in /nowhere: 'compare transfer"),
+        (
+            ("compare", "transfer-vs-finetune", "DATA", *TWICE, "--weights", "x"),
+            "error: 1 --weights for 2 --backbone: name one for each",
+        ),
     ],
 )
 def test_expected_errors_are_one_line_and_status_1(headstart, photographs, arguments, line):
@@ -165,6 +147,33 @@ def test_a_spoiled_model_is_refused_in_one_line(headstart, photographs, tmp_path
     status, _, err = headstart("predict", path, photographs)
     assert status == 1
     assert message in err.splitlines()[-1]
+
+
+def test_inspect_prints_counts_then_a_table_for_each_finding(headstart, photographs, tmp_path):
+    copy = photographs / "green" / "copy.jpg"
+    copy.write_bytes((photographs / "red" / "1.jpg").read_bytes())
+    status, out, err = headstart("inspect", photographs, "--out", tmp_path / "page", "--top", "2")
+    lines = out.splitlines()
+    assert status == 0, err
+    assert lines[0].startswith("31 images of 3 classes: ")
+    assert "exact duplicates: 1 groups, 0 across splits, 1 with different labels" in lines
+    (row,) = (line for line in lines if line.startswith("labels differ"))
+    assert "green/copy.jpg" in row
+    assert "red/1.jpg" in row
+    assert "… and 1 more: --top 3 or --json shows all" in lines
+    assert lines[-1] == f"page: {tmp_path / 'page' / 'inspect.html'}"
+
+
+def test_inspect_prints_one_document_with_everything(headstart, photographs):
+    status, out, _ = headstart("inspect", photographs, "--json", "--quiet", "--top", "1")
+    document = json.loads(out)
+    assert status == 0
+    assert set(document) == {
+        *("version", "dataset", "images", "classes", "duplicates", "near_duplicates"),
+        *("label_errors", "outliers", "failed", "remarks"),
+    }
+    assert [one["name"] for one in document["classes"]] == ["blue", "green", "red"]
+    assert all(sum(one["splits"].values()) == 10 for one in document["classes"])
 
 
 def test_the_demos_data_are_1797_digits_in_ten_folders(tmp_path):

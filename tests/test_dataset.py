@@ -1,8 +1,13 @@
 """Folders and manifests as people have them."""
 
+import csv
 import os
+import time
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headstart.errors import DataError
 from headstart.extract.dataset import read_dataset, shown
@@ -92,16 +97,141 @@ def test_a_manifest_with_byte_order_mark_and_windows_lines(tmp_path):
     [
         ("", "an empty file"),
         ("file,label\n", "expected the columns path,label .* got file,label"),
+        ("path;label\na.jpg;cat\n", "expected the columns path,label .* got path;label"),
+        ("path,label,path\na.jpg,cat,a.jpg\n", "the column path stands there twice"),
         ("path,label\n", "lists no images"),
         ("path,label\na.jpg,cat\ngone.jpg,cat\n", "line 3: no such file: .*gone.jpg"),
         ("path,label\na.jpg,\n", "line 2: path or label is empty"),
+        ("path,label\na.jpg\n", "line 2: expected 2 fields, got 1"),
+        ("path,label\na.jpg,cat,more\n", "line 2: expected 2 fields, got 3"),
+        ("path,label\n.,cat\n", "line 2: no plain file"),
+        ("path,label\na\0.jpg,cat\n", r"line 2: no such file: .*a\\x00.jpg"),
+        ('path,label\n"a.jpg,cat\n', "is not CSV: line 2: unexpected end of data"),
         ("path,label,split\na.jpg,cat,tain\n", "line 2: unknown split 'tain'; valid: train"),
-        ("path,label,split\na.jpg,cat,train\na.jpg,cat,\n", "1 of 2 rows name a split"),
+        (
+            "path,label,split\na.jpg,cat,train\nb.jpg,cat,\n",
+            r"1 of 2 rows name a split \(line 3 does not\)",
+        ),
+        (
+            "path,label\na.jpg,cat\nb.jpg,dog\na.jpg,dog\n",
+            r"line 4: .*a.jpg has the label 'dog', on line 2 'cat'",
+        ),
+        (
+            "path,label,split\na.jpg,cat,train\n./a.jpg,cat,test\n",
+            r"line 3: .*a.jpg is in split test, on line 2 in train: what is trained on must not",
+        ),
+        (
+            "path,label\nlink.jpg,cat\na.jpg,dog\n",
+            r"line 3: .*a.jpg has the label 'dog', on line 2 'cat'",
+        ),
+        (
+            "path,label,group\na.jpg,cat,g\na.jpg,cat,h\n",
+            r"line 3: .*a.jpg is in group h, on line 2 in g",
+        ),
+        (
+            'path,label\n"line\nend.jpg",cat\ngone.jpg,cat\n',
+            r"line 2: no such file: .*line\\nend.jpg; line 4: no such file: .*gone.jpg$",
+        ),
+        (
+            "path,label\n" + "gone.jpg,cat\n" * 9,
+            r"line 2: .*; line 3: .*; line 4: .*gone.jpg \(and 6 more\)$",
+        ),
     ],
 )
 def test_a_wrong_manifest_is_told_by_line(tmp_path, text, message):
-    lay(tmp_path, "a.jpg")
+    lay(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "link.jpg").symlink_to("a.jpg")
     manifest = tmp_path / "m.csv"
     manifest.write_text(text)
     with pytest.raises(DataError, match=message):
         read_dataset(manifest)
+
+
+def test_a_row_that_stands_twice_is_taken_once_and_told(tmp_path):
+    lay(tmp_path, "a.jpg", "b.jpg")
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("path,label\na.jpg,cat\n\nb.jpg,dog\n./a.jpg,cat\na.jpg,cat\n")
+    dataset = read_dataset(manifest)
+    assert [(i.path.name, i.label) for i in dataset.images] == [("a.jpg", "cat"), ("b.jpg", "dog")]
+    assert dataset.warnings == [
+        f"manifest {manifest}: line 5 repeats line 2; line 6 repeats line 2: taken once"
+    ]
+
+
+def test_what_is_wrong_with_a_manifest_is_told_before_anything_is_extracted(
+    tmp_path, monkeypatch, capsys
+):
+    from headstart import cli
+    from headstart.extract import features
+
+    lay(tmp_path, "a.jpg", "b.jpg")
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("path,label,split\na.jpg,cat,train\nb.jpg,dog,train\na.jpg,cat,test\n")
+    monkeypatch.setattr(features, "feature_source", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr("sys.argv", ["headstart", "extract", "features", str(manifest)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert "line 4:" in capsys.readouterr().err
+
+
+def read_or_refuse(manifest):
+    try:
+        return read_dataset(manifest).images, ""
+    except DataError as error:
+        return [], str(error)
+
+
+@given(st.binary(max_size=400))
+def test_a_manifest_of_any_bytes_is_read_or_refused_in_one_line(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    lay(folder, "a.jpg", "b.jpg")
+    for content in (data, b"path,label,split\na.jpg,cat,train\n" + data):
+        (folder / "m.csv").write_bytes(content)
+        images, refusal = read_or_refuse(folder / "m.csv")
+        assert refusal.isprintable(), "one line that can be printed"
+        assert {i.path.name for i in images} <= {"a.jpg", "b.jpg", "m.csv"}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a.jpg", "b.jpg", "./a.jpg", "gone", "", "\0", '"', "m.csv\n"]),
+            st.sampled_from(["cat", "dog", "", " cat ", "é\udc80"]),
+            st.sampled_from(["", "train", "TEST", "tain"]),
+        ),
+        max_size=6,
+    )
+)
+def test_a_manifest_of_any_rows_never_keeps_a_file_twice(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("fuzz")
+    lay(folder, "a.jpg", "b.jpg")
+    with open(folder / "m.csv", "w", newline="", errors="surrogateescape") as file:
+        csv.writer(file).writerows([("path", "label", "split"), *rows])
+    images, refusal = read_or_refuse(folder / "m.csv")
+    assert refusal.isprintable()
+    if refusal:
+        return
+    assert len({i.path.name for i in images}) == len(images)
+    wanted = {(Path(p).name, label.strip()) for p, label, _ in rows}
+    assert {(i.path.name, i.label) for i in images} == wanted
+
+
+@pytest.mark.slow
+def test_a_manifest_of_a_million_rows_is_read_in_seconds(tmp_path):
+    files = 100_000
+    for folder in range(100):
+        (tmp_path / str(folder)).mkdir()
+    names = [f"{n % 100}/{n}" for n in range(files)]
+    for name in names:
+        (tmp_path / name).touch()
+    with open(tmp_path / "m.csv", "w") as file:
+        file.write("path,label,split\n")
+        for _ in range(10):
+            file.writelines(f"{name},class {name[-1]},train\n" for name in names)
+    begin = time.perf_counter()
+    dataset = read_dataset(tmp_path / "m.csv")
+    assert time.perf_counter() - begin < 60
+    assert len(dataset.images) == files
+    assert "line 100002 repeats line 2" in dataset.warnings[0]
+    assert "(and 899997 more)" in dataset.warnings[0]

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
+from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
+from statsmodels.stats.proportion import proportion_confint
 
 from headstart.classify.evaluate import (
     evaluate,
     expected_calibration_error,
-    paired_test,
+    figures,
     wilson,
 )
 
@@ -22,41 +24,19 @@ def test_wilson_is_the_formula_of_the_paper():
     np.testing.assert_allclose(wilson(hits, n), (middle - half, middle + half), rtol=1e-9)
 
 
+@pytest.mark.parametrize(("hits", "n"), [(264, 272), (0, 10), (10, 10), (1, 2)])
+def test_wilson_is_that_of_statsmodels(hits, n):
+    np.testing.assert_allclose(
+        wilson(hits, n), proportion_confint(hits, n, method="wilson"), atol=1e-12
+    )
+
+
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_stays_within_0_and_1_and_holds_the_share(case):
     hits, n = case
     low, high = wilson(hits, n)
     assert 0 <= low <= hits / n <= high <= 1
     assert high > low
-
-
-def pair(both, only_first, only_second, neither):
-    first = [True] * (both + only_first) + [False] * (only_second + neither)
-    second = [True] * both + [False] * only_first + [True] * only_second + [False] * neither
-    return np.array(first), np.array(second)
-
-
-@pytest.mark.parametrize(("b", "c"), [(3, 14), (0, 5), (10, 10), (1, 0)])
-def test_mcnemar_is_the_exact_binomial_test_of_the_images_that_differ(b, c):
-    test = paired_test(*pair(200, b, c, 20))
-    tail = binom.cdf(min(b, c), b + c, 0.5)
-    assert test.mcnemar_p == pytest.approx(min(1.0, 2 * tail))
-    assert (test.only_first, test.only_second) == (b, c)
-    assert test.difference == pytest.approx((c - b) / (220 + b + c))
-
-
-def test_the_bootstrap_interval_is_close_to_the_normal_one_where_that_holds():
-    b, c, n = 60, 120, 1000
-    test = paired_test(*pair(700, b, c, n - 700 - b - c))
-    half = 1.96 * np.sqrt((b + c) / n - ((c - b) / n) ** 2) / np.sqrt(n)
-    expected = ((c - b) / n - half, (c - b) / n + half)
-    np.testing.assert_allclose(test.difference_ci95, expected, atol=0.002)
-
-
-def test_no_differing_image_is_not_no_uncertainty():
-    low, high = paired_test(*pair(90, 0, 0, 10)).difference_ci95
-    assert low == pytest.approx(-high)
-    assert high == pytest.approx(1 - 0.025 ** (1 / 100))
 
 
 def test_calibration_error_of_a_case_by_hand():
@@ -73,3 +53,78 @@ def test_an_evaluation_holds_the_figures_of_a_case_by_hand():
     assert (result.n, result.accuracy, result.split) == (4, 0.75, "test")
     assert result.macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
     assert result.log_loss == pytest.approx(-np.log([0.8, 0.4, 0.7, 0.9]).mean())
+
+
+def a_case(n=400, k=5, seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(k, size=n)
+    scores = rng.normal(size=(n, k)) + 2.0 * np.eye(k)[truth]
+    scores = np.exp(scores)
+    return truth, scores / scores.sum(axis=1, keepdims=True)
+
+
+def test_every_metric_is_that_of_scikit_learn():
+    truth, probabilities = a_case()
+    predicted = probabilities.argmax(axis=1)
+    found = figures(truth, probabilities)
+    assert found["accuracy"].value == pytest.approx((predicted == truth).mean())
+    assert found["macro_f1"].value == pytest.approx(f1_score(truth, predicted, average="macro"))
+    expected = balanced_accuracy_score(truth, predicted)
+    assert found["balanced_accuracy"].value == pytest.approx(expected)
+    assert found["log_loss"].value == pytest.approx(log_loss(truth, probabilities))
+    assert found["ece"].value == pytest.approx(expected_calibration_error(truth, probabilities))
+
+
+def test_brier_of_a_case_by_hand():
+    # (0.2² + 0.2²) and (0.7² + 0.7²): summed over classes, averaged over the two images.
+    found = figures(np.array([0, 1]), np.array([[0.8, 0.2], [0.7, 0.3]]))
+    assert found["brier"].value == pytest.approx((0.08 + 0.98) / 2)
+
+
+def test_the_bootstrap_intervals_are_those_of_scipy():
+    truth, probabilities = a_case()
+    losses = -np.log(probabilities[np.arange(len(truth)), truth])
+    theirs = scipy.stats.bootstrap((losses,), np.mean, method="percentile", rng=1)
+    np.testing.assert_allclose(
+        figures(truth, probabilities)["log_loss"].ci95, theirs.confidence_interval, rtol=0.03
+    )
+    predicted = probabilities.argmax(axis=1)
+    theirs = scipy.stats.bootstrap(
+        (truth, predicted),
+        lambda a, b: f1_score(a, b, average="macro"),
+        paired=True,
+        vectorized=False,
+        n_resamples=400,
+        method="percentile",
+        rng=1,
+    )
+    found = figures(truth, probabilities)["macro_f1"].ci95
+    np.testing.assert_allclose(found, theirs.confidence_interval, atol=0.012)
+
+
+def test_every_interval_holds_its_figure_and_stays_in_range():
+    for seed in range(5):
+        for name, figure in figures(*a_case(60, 4, seed)).items():
+            low, high = figure.ci95
+            assert 0 <= low <= figure.value <= high, name
+            assert high <= {"brier": 2.0, "log_loss": np.inf}.get(name, 1.0), name
+
+
+def test_a_sample_without_a_mistake_is_not_certainty():
+    truth, probabilities = np.array([0, 1] * 20), np.tile(np.eye(2), (20, 1)) * 0.8 + 0.1
+    found = figures(truth, probabilities)
+    assert found["macro_f1"].ci95 == found["accuracy"].ci95
+    assert found["balanced_accuracy"].ci95[0] == pytest.approx(wilson(40, 40)[0])
+
+
+def test_a_class_that_a_resample_lacks_does_not_count_in_it():
+    truth = np.array([0] * 30 + [1])
+    probabilities = np.tile([0.9, 0.1], (31, 1))
+    low, high = figures(truth, probabilities)["balanced_accuracy"].ci95
+    assert (low, high) == pytest.approx((0.5, 1.0), abs=0.3)
+    assert np.isfinite([low, high]).all()
+
+
+def test_the_same_seed_gives_the_same_intervals():
+    assert figures(*a_case(), seed=3) == figures(*a_case(), seed=3)
+    assert figures(*a_case(), seed=3) != figures(*a_case(), seed=4)

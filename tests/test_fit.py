@@ -47,9 +47,9 @@ def test_few_images_a_class_are_told(run):
     assert any(warning.startswith(line) for warning in run(["centroid"]).warnings)
 
 
-def test_heads_with_trees_are_not_saved_and_say_why(run, tmp_path):
-    with pytest.raises(OptionError, match=r"cannot save random-forest .*can corrupt memory"):
-        run(["random-forest"], out=tmp_path / "m.headstart")
+def test_heads_with_trees_are_saved_by_joblib_and_say_what_that_means(run, tmp_path):
+    warnings = run(["random-forest"], out=tmp_path / "m.headstart").warnings
+    assert "written by joblib: it loads only with --trust-joblib" in warnings[-1]
 
 
 def test_auto_leaves_out_heads_that_cannot_weigh_classes(run):

@@ -32,9 +32,15 @@ def place(tmp_path_factory):
     return root
 
 
+OFFLINE = Path(__file__).with_name("offline")
+
+
 def environment(place: Path) -> dict[str, str]:
+    """Return a home of its own, and a guard that ends any command about to use a network."""
+    paths = [str(OFFLINE), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
         "XDG_CACHE_HOME": str(place / "home"),
         "HEADSTART_CACHE": str(place / "cache"),
         "KERAS_HOME": str(place / "keras"),
@@ -87,14 +93,27 @@ def test_nothing_but_our_own_lines_reaches_standard_error(place):
 
 
 def test_the_comparison_writes_a_page_and_the_contract(place):
-    arguments = ("pictures", "--model", "ridge", "--epochs", "1", "--out", "report", "--json")
+    arguments = ["pictures", "--model", "ridge", "--epochs", "1", "--out", "report", "--json"]
+    arguments += ["--start", "head", "--learning-rate", "1e-5"]
     results = document(run(place, "compare", "transfer-vs-finetune", *arguments))
     assert [a["kind"] for a in results["approaches"]] == ["transfer", "finetune"]
     for key in ("accuracy", "ci95", "macro_f1", "log_loss", "ece", "seconds", "peak_memory_mb"):
         assert key in results["approaches"][0]
     assert "cannot be told apart" in results["verdict"]
+    assert results["made"]["command"].startswith("headstart compare transfer-vs-finetune pictures")
     assert results["verdict"].split("(")[0] in (place / "report" / "index.html").read_text()
     assert json.loads((place / "report" / "results.json").read_text()) == results
+
+    shown = run(place, "compare", "show", "report")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[0].split() == [
+        *("approach", "accuracy", "95", "%", "interval", "log", "loss", "time"),
+        *("peak", "MB", "trainable"),
+    ]
+    assert results["verdict"] in shown.stdout
+    beside = run(place, "compare", "show", "report", "report")
+    assert beside.stdout.splitlines()[1].split()[-2:] == ["+0.0", "1.000"]
+    assert document(run(place, "compare", "show", "report", "--json")) == results
 
 
 def test_a_killed_extraction_goes_on_where_it_was(place):
@@ -156,7 +175,7 @@ def test_help_is_quick_because_it_loads_nothing_heavy(place):
         "from headstart.cli import app\n"
         "from typer.testing import CliRunner\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
-        "print([m for m in ('tensorflow', 'keras', 'sklearn', 'h5py') if m in sys.modules])"
+        "print([m for m in ('tensorflow', 'keras', 'sklearn', 'h5py', 'matplotlib') if m in sys.modules])"
     )
     finished = subprocess.run(
         [sys.executable, "-c", script],

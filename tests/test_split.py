@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.split import split_images
+from headstart.classify.split import resplit, split_images
 from headstart.errors import DataError
 from headstart.extract.dataset import Image
 
@@ -79,6 +79,29 @@ def test_copies_and_groups_never_straddle(numbers):
             continue  # a draw of few numbers may leave a class without training images
         train = {numbers[i] for i in split.train}
         assert not train & {numbers[i] for i in split.evaluation}
+
+
+def test_resplits_ignore_given_splits_differ_and_are_stable():
+    splits = ["train"] * 300 + ["test"] * 100
+    given = images(["cat", "dog"] * 200, splits)
+    parts = [set(resplit(given, digests(400), number).evaluation.tolist()) for number in (1, 2)]
+    assert parts[0] == set(resplit(given, digests(400), 1).evaluation.tolist())
+    assert parts[0] != parts[1]
+    assert all(40 < len(part) < 120 and part & set(range(300)) for part in parts)
+    shared = parts[0] & parts[1]
+    assert len(shared) < 40, "two fifths of the same images share about a fifth"
+
+
+@given(st.lists(st.integers(0, 8), min_size=40, max_size=80), st.integers(1, 5))
+def test_resplits_part_no_group(numbers, number):
+    labels = ["cat", "dog"] * 60
+    count = len(numbers)
+    groups = [str(n) for n in numbers]
+    try:
+        split = resplit(images(labels[:count], groups=groups), digests(count), number)
+    except DataError:
+        return  # a draw of few numbers may leave a class without training images
+    assert not {numbers[i] for i in split.fitting} & {numbers[i] for i in split.evaluation}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -115,7 +116,8 @@ def test_half_precision_on_the_disk_reads_back_as_float32_to_5e_4(tmp_path):
     assert again.dtype == np.float32
     np.testing.assert_allclose(again, rows, rtol=5e-4, atol=1e-7)
     whole = FeatureStore(tmp_path, SPEC).append([key(n) for n in range(50)], rows)
-    assert path.stat().st_size == whole.stat().st_size - 50 * 40 * 2
+    named = len(',"storage":"float16"')  # in the spec, which is an attribute
+    assert path.stat().st_size == whole.stat().st_size - 50 * 40 * 2 + named
 
 
 def test_a_number_too_large_for_half_precision_is_refused_and_nothing_written(tmp_path):
@@ -136,9 +138,17 @@ def test_the_widths_of_layers_come_back_and_must_add_up(tmp_path):
 
 
 def test_rows_far_apart_are_read_without_what_lies_between(tmp_path, monkeypatch):
-    monkeypatch.setattr("headstart.cache.store.READ_BYTES", 64)  # eight rows at a time
+    monkeypatch.setattr("headstart.cache.segment.READ_BYTES", 64)  # eight rows at a time
     store = FeatureStore(tmp_path, SPEC)
     rows = np.arange(200, dtype=np.float32).reshape(100, 2)
     store.append([key(n) for n in range(100)], rows)
     wanted = [99, 3, 50, 4, 3]
     np.testing.assert_array_equal(store.read([key(n) for n in wanted]), rows[wanted])
+
+
+def test_a_store_travels_to_another_process(tmp_path):
+    store = FeatureStore(tmp_path, SPEC)
+    store.append([key(1)], np.ones((1, 2), dtype=np.float32))
+    again = pickle.loads(pickle.dumps(store))
+    again.append([key(2)], np.zeros((1, 2), dtype=np.float32))
+    assert again.read([key(1), key(2)]).tolist() == [[1, 1], [0, 0]]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headstart.cache import DamagedSegmentError, FeatureSpec, FeatureStore, store
+from headstart.cache import DamagedSegmentError, FeatureSpec, FeatureStore, segment
 from headstart.errors import CacheError
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
@@ -143,7 +143,7 @@ def test_temporary_files_of_other_programs_are_left_alone(whole, lay, name):
     assert other.read_bytes() == b"not ours"
 
 
-@pytest.mark.parametrize("step", ["h5py.File", "os.fsync", "os.replace"])
+@pytest.mark.parametrize("step", ["builtins.open", "os.fsync", "os.replace"])
 def test_a_full_disk_at_any_step_keeps_what_was_committed_and_leaves_no_temporary(
     whole, lay, monkeypatch, step
 ):
@@ -186,8 +186,8 @@ def test_shapes_that_do_not_fit_are_refused(tmp_path, digests, features):
 
 
 def test_rows_are_right_when_reading_goes_block_by_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "READ_BYTES", 3 * 16)
-    monkeypatch.setattr(store, "CHUNK_BYTES", 2 * 16)
+    monkeypatch.setattr(segment, "READ_BYTES", 3 * 16)
+    monkeypatch.setattr(segment, "CHUNK_BYTES", 2 * 16)
     opened = FeatureStore(tmp_path, SPEC)
     opened.append(DIGESTS, FEATURES)
     order = [5, 0, 3, 3, 1]

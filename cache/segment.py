@@ -1,0 +1,324 @@
+"""One segment: an immutable HDF5 file of features, as ``FORMAT.md`` beside this file has it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fnmatch
+import io
+import os
+import re
+import socket
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..errors import CacheError
+from .spec import FeatureSpec
+
+FORMAT_VERSION = 1
+SUFFIX = ".h5"
+_NAME = re.compile(r"[0-9a-f]{32}\.h5")
+DAMAGED = ".damaged"
+CHUNK_BYTES = 1 << 20
+READ_BYTES = 64 << 20
+
+# What h5py raises for damaged bytes, by where they lie.
+_UNREADABLE = (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+
+
+class DamagedSegmentError(CacheError):
+    """A segment does not read back as it was written.
+
+    Attributes
+    ----------
+    path : Path
+        The segment.
+    reason : str
+        How it is damaged.
+    digests : list of bytes
+        The images whose features went with it, where its index could still be read.
+    """
+
+    def __init__(self, path: Path, reason: str, digests: Sequence[bytes] = ()) -> None:
+        self.path = path
+        self.reason = reason
+        self.digests = list(digests)
+        rows = f"its {len(self.digests)} rows" if self.digests else "its rows"
+        super().__init__(
+            f"segment {path} is damaged ({reason}); it was set aside with the ending "
+            f"{DAMAGED} and {rows} will be extracted again"
+        )
+
+
+def segment_paths(folder: Path) -> list[Path]:
+    """List the committed segments of one spec's folder, sorted by name.
+
+    A listing is no snapshot: it may miss a file renamed into the folder meanwhile. So the folder
+    is listed until two listings agree, lest a compaction hide rows between the two.
+    """
+    names: set[str] | None = None
+    while True:
+        earlier, names = names, _segment_names(folder)
+        if names == earlier:
+            return [folder / name for name in sorted(names)]
+
+
+def _segment_names(folder: Path) -> set[str]:
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise CacheError(
+            f"cannot read the cache {folder} ({reason(error)}); "
+            "mend its permissions or give another place with --cache DIR"
+        ) from error
+    return {name for name in names if _NAME.fullmatch(name)}
+
+
+@contextlib.contextmanager
+def open_segment(path: Path) -> Iterator[Any]:
+    """Open a segment for reading and check that it is one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CacheError
+        If a newer headstart wrote it, or it may not be read.
+    DamagedSegmentError
+        If it is not a readable segment.
+    """
+    try:
+        # Segments never change, so no lock is wanted: HDF5's are unreliable on network disks.
+        file = h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in (None, errno.EIO):  # HDF5's own, or the disk's
+            raise DamagedSegmentError(path, reason(error)) from error
+        raise CacheError(  # no permission, too many open files: nothing is wrong with it
+            f"cannot read segment {path} ({reason(error)}); "
+            "mend its permissions or give another place with --cache DIR"
+        ) from error
+    with file:
+        try:
+            version = int(file.attrs["format_version"])
+            complete = {"digest", "features"} <= set(file)
+        except _UNREADABLE as error:
+            raise DamagedSegmentError(path, reason(error)) from error
+        if version > FORMAT_VERSION:
+            raise CacheError(
+                f"segment {path} has format {version}, newer than this headstart's "
+                f"{FORMAT_VERSION}; upgrade headstart or give another place with --cache DIR"
+            )
+        if not complete:
+            raise DamagedSegmentError(path, "digest or features missing")
+        yield file
+
+
+def read_digests(segment: Any, spec: FeatureSpec) -> list[bytes]:
+    """Read a segment's keys; a failing checksum or a foreign spec is a damaged segment."""
+    path = Path(os.fsdecode(segment.filename))
+    try:
+        written_for = np.bytes_(segment.attrs["spec"])
+        table = segment["digest"][...]
+        rows = segment["features"].shape[0]
+    except _UNREADABLE as error:
+        raise DamagedSegmentError(path, reason(error)) from error
+    if written_for != spec.to_json().encode("ascii"):
+        raise DamagedSegmentError(path, "it holds features of another spec")
+    if table.ndim != 2 or table.shape != (rows, 32):
+        raise DamagedSegmentError(path, f"{table.shape} digests for {rows} rows")
+    return [row.tobytes() for row in table]
+
+
+def read_widths(segment: Any, spec: FeatureSpec) -> tuple[int, ...]:
+    """Read the columns of each layer; segments of one layer may leave them out."""
+    path = Path(os.fsdecode(segment.filename))
+    try:
+        columns = int(segment["features"].shape[1])
+        widths = tuple(int(width) for width in segment.attrs["widths"])
+    except KeyError:
+        widths = (columns // len(spec.views),)
+    except _UNREADABLE as error:
+        raise DamagedSegmentError(path, reason(error)) from error
+    if sum(widths) * len(spec.views) != columns:
+        raise DamagedSegmentError(path, f"{widths} columns a layer do not make {columns}")
+    return widths
+
+
+def read_blocks(
+    segment: Any, rows: NDArray[np.intp]
+) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    """Read sorted rows front to back in blocks, never row by row.
+
+    Yields
+    ------
+    low, high : int
+        The block holds the features of ``rows[low:high]``, in this order.
+    block : ndarray, shape (high - low, d)
+
+    Raises
+    ------
+    DamagedSegmentError
+        If a checksum fails.
+    """
+    dataset = segment["features"]
+    step = max(1, READ_BYTES // max(1, dataset.shape[1] * dataset.dtype.itemsize))
+    # Where more than a chunk lies between two rows, a new block begins: a few rows of wide maps
+    # cost no more than their own chunks.
+    ends = np.append(np.flatnonzero(np.diff(rows) > dataset.chunks[0]) + 1, len(rows))
+    low = 0
+    while low < len(rows):
+        end = int(ends[np.searchsorted(ends, low, side="right")])
+        high = min(end, int(np.searchsorted(rows, rows[low] + step)))
+        try:
+            block = dataset[int(rows[low]) : int(rows[high - 1]) + 1]
+        except _UNREADABLE as error:
+            path = Path(os.fsdecode(segment.filename))
+            raise DamagedSegmentError(path, reason(error)) from error
+        yield low, high, block[rows[low:high] - rows[low]]
+        low = high
+
+
+def write_segment(
+    folder: Path,
+    spec: FeatureSpec,
+    digests: Sequence[bytes],
+    features: NDArray[Any],
+    widths: tuple[int, ...],
+) -> Path:
+    """Write one segment and return its path once it is safely on the disk.
+
+    Parameters
+    ----------
+    folder : Path
+        The spec's; made when missing.
+    spec : FeatureSpec
+        What the features are.
+    digests : sequence of bytes, length n
+        SHA-256 of each image, 32 bytes each.
+    features : ndarray, shape (n, d)
+        In the spec's storage type, finite.
+    widths : tuple of int
+        Columns of each layer within one view.
+
+    Raises
+    ------
+    CacheError
+        If the folder cannot be written or the disk is full. What was committed before is
+        untouched and the temporary file is removed.
+    """
+    name = uuid.uuid4().hex
+    final = folder / f"{name}{SUFFIX}"
+    temporary = folder / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
+    image = _image(spec, digests, features, widths)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as file:
+            file.write(image)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, final)
+        sync_folder(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise CacheError(
+            f"cannot write to the cache {folder} ({reason(error)}); features committed "
+            "before are safe: free some space or give another place with --cache DIR"
+        ) from error
+    return final
+
+
+def _image(
+    spec: FeatureSpec,
+    digests: Sequence[bytes],
+    features: NDArray[Any],
+    widths: tuple[int, ...],
+) -> memoryview:
+    """Return a segment's bytes.
+
+    They are made in memory: on a full disk HDF5 raises this or that at closing, while a plain
+    write raises an OSError.
+    """
+    rows, columns = features.shape
+    chunk = max(1, min(rows, CHUNK_BYTES // max(1, columns * features.itemsize)))
+    # "latest" gives every piece of metadata a checksum of its own: with Fletcher-32 on the
+    # data, no flipped bit goes unseen. The older format lets some through.
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver="latest") as file:
+        file.attrs["format_version"] = FORMAT_VERSION
+        # Of fixed length: others lie in HDF5's global heap, which has no checksum, and where one
+        # flipped bit can make the library loop for ever.
+        file.attrs["spec"] = np.bytes_(spec.to_json())
+        file.attrs["widths"] = np.array(widths, dtype=np.int64)
+        file.attrs["created_by"] = np.bytes_(f"headstart {__version__}")
+        table = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(rows, 32)
+        file.create_dataset("digest", data=table, chunks=(rows, 32), fletcher32=True)
+        file.create_dataset("features", data=features, chunks=(chunk, columns), fletcher32=True)
+    return buffer.getbuffer()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals in a folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged segment, so that it is neither read again nor lost to inspection."""
+    with contextlib.suppress(OSError):  # a read-only cache: it stays, and stays refused
+        os.replace(path, path.with_name(path.name + DAMAGED))
+
+
+def stale_temporaries(folder: Path) -> list[Path]:
+    """List the temporary files whose writer on this machine is dead."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:  # there is none yet, or it may not be read: listing its segments will tell
+        return []
+    stale = []
+    for path in (folder / name for name in names if fnmatch.fnmatch(name, ".*.tmp")):
+        _, _, writer = path.stem[1:].partition(".")
+        host, _, pid = writer.rpartition(".")
+        if not (pid.isascii() and pid.isdigit()):
+            continue  # another program's, such as a synchroniser's
+        if host == socket.gethostname() and not _alive(int(pid)):
+            stale.append(path)
+    return stale
+
+
+def remove_stale_temporaries(folder: Path) -> None:
+    """Remove what a killed writer left half-written."""
+    for path in stale_temporaries(folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def reason(error: Exception) -> str:
+    """Return an error's cause in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.splitlines()[0]
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,148 @@
+"""Read every byte of a cache and name what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CacheError
+from .catalogue import read_spec, spec_folders
+from .segment import (
+    DAMAGED,
+    DamagedSegmentError,
+    open_segment,
+    read_blocks,
+    read_digests,
+    read_widths,
+    segment_paths,
+    set_aside,
+    stale_temporaries,
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file of the cache that cannot be trusted.
+
+    Parameters
+    ----------
+    path : Path
+        The segment or folder.
+    reason : str
+        What is wrong.
+    digests : list of bytes
+        The images whose features are concerned, where its index could still be read.
+    """
+
+    path: Path
+    reason: str
+    digests: list[bytes] = field(default_factory=list)
+
+
+@dataclass
+class Verification:
+    """What was read, and what is wrong.
+
+    Parameters
+    ----------
+    segments, rows : int
+        Read whole and found good.
+    problems : list of Problem
+        Empty when the cache is clean.
+    damaged, unfinished : list of Path
+        Not problems: segments set aside earlier, and files of killed runs, which the next
+        run removes. Neither is ever read.
+    """
+
+    segments: int = 0
+    rows: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    damaged: list[Path] = field(default_factory=list)
+    unfinished: list[Path] = field(default_factory=list)
+
+
+def verify(
+    cache: Path,
+    *,
+    mend: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Verification:
+    """Check every segment of a cache: its checksums, index, spec and values.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache's root; one that does not exist is clean.
+    mend : bool
+        Set damaged segments aside, so that the next run extracts their images again.
+    progress : callable
+        Told ``(done, total)`` segments.
+
+    Returns
+    -------
+    Verification
+    """
+    result = Verification()
+    folders = spec_folders(cache)
+    total = sum(len(segment_paths(folder)) for folder in folders)
+    seen: set[Path] = set()
+    for folder in folders:
+        # Listed again until nothing is new: a compaction may merge segments meanwhile.
+        while new := [path for path in segment_paths(folder) if path not in seen]:
+            for path in new:
+                seen.add(path)
+                _check(path, result, mend=mend)
+                progress(min(len(seen), total), total)
+        result.damaged += sorted(folder.glob(f"*{DAMAGED}"))
+        result.unfinished += sorted(stale_temporaries(folder))
+    return result
+
+
+def _check(path: Path, result: Verification, *, mend: bool) -> None:
+    digests: list[bytes] = []
+    try:
+        with open_segment(path) as segment:
+            spec = read_spec(segment, path)
+            digests = read_digests(segment, spec)
+            read_widths(segment, spec)
+            _read_all(segment, path, len(digests))
+    except FileNotFoundError:
+        return  # compacted away: its rows are in a segment that is still to be read
+    except DamagedSegmentError as error:
+        result.problems.append(Problem(path, error.reason, digests))
+        if mend:
+            set_aside(path)
+        return
+    except CacheError as error:  # a newer format, or no permission
+        result.problems.append(Problem(path, str(error)))
+        return
+    result.segments += 1
+    result.rows += len(digests)
+
+
+def _read_all(segment: Any, path: Path, rows: int) -> None:
+    for _, _, block in read_blocks(segment, np.arange(rows)):
+        if not np.isfinite(block).all():
+            raise DamagedSegmentError(path, "it holds NaN or infinity")
+
+
+def check_clean(verification: Verification, *, mended: bool) -> None:
+    """Raise when something was found.
+
+    Raises
+    ------
+    CacheError
+        The message has the remedy.
+    """
+    found = len(verification.problems)
+    if not found:
+        return
+    if mended:
+        what = "set aside where they were damaged: the next run extracts their images again"
+    else:
+        what = "--mend sets the damaged ones aside, and the next run extracts their images again"
+    raise CacheError(f"{found} of the cache's segments cannot be trusted ({what})")

@@ -1,0 +1,86 @@
+"""What stands beside a comparison: more photographs, and the state of those there are."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from ..extract.dataset import Dataset, shown
+from ..extract.features import FeatureSource
+from .doctor import inspect
+from .finetune import Stage
+from .learning_curve import learning_curve
+from .results import FOLDER, ResultsCache, fingerprint, result_key
+from .runs import Run
+
+SUBSETS = 3  # of each size of the curve: some four times what one fit takes
+LONGEST = 10.0  # seconds of the fit from which on no curve is drawn unasked
+TOP = 12  # findings of a kind
+
+
+def find_curve(dataset: Dataset, run: Run, seed: int, stage: Stage) -> dict[str, Any] | None:
+    """Return the learning curve of a head: ``model``, ``points``, ``conclusion``.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With labels.
+    run : Run
+        Of the head.
+    seed : int
+        Draws the subsets.
+    stage : callable
+        Told what runs; returns where to tell its progress.
+
+    Returns
+    -------
+    dict or None
+        None for a head that takes longer than ten seconds: ``fit learning-curve`` draws it.
+    """
+    if run.after_features > LONGEST:
+        return None
+    source, name = run.bench.source, run.own.name
+    settings = {"curve": name, "subsets": SUBSETS, "seed": seed}
+    key = result_key(source.spec, fingerprint(run.bench.table), settings)
+
+    def draw() -> dict[str, Any]:
+        found = learning_curve(dataset, source, name, SUBSETS, seed, stage)
+        return {part: found[part] for part in ("model", "points", "conclusion")}
+
+    return ResultsCache(source.cache / FOLDER).remembered(key, draw)
+
+
+def find_findings(dataset: Dataset, run: Run, seed: int, stage: Stage) -> dict[str, Any]:
+    """Return the data doctor's ``summary`` and the first findings of each kind.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With labels.
+    run : Run
+        Whose features to look at.
+    seed : int
+        Seeds the folds of the head that doubts labels.
+    stage : callable
+        Told what runs; returns where to tell its progress.
+    """
+    source = run.bench.source
+    settings = {"doctor": _places(dataset), "top": TOP, "seed": seed}
+    key = result_key(source.spec, fingerprint(run.bench.table), settings)
+    cache = ResultsCache(source.cache / FOLDER)
+    return cache.remembered(key, lambda: _examine(dataset, source, seed, stage))
+
+
+def _examine(dataset: Dataset, source: FeatureSource, seed: int, stage: Stage) -> dict[str, Any]:
+    found = inspect(dataset, source, seed, stage)
+    whole = found.to_dict()
+    kinds = ("label_errors", "duplicates", "near_duplicates", "outliers")
+    return {"summary": found.summary(), **{kind: whole[kind][:TOP] for kind in kinds}}
+
+
+def _places(dataset: Dataset) -> str:
+    """Return the SHA-256 of where the images lie: findings name them."""
+    digest = hashlib.sha256()
+    for image in dataset.images:
+        digest.update(f"{shown(image.path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,285 @@
+"""Near-identical images, from their features: copies re-saved, resized, brightened, cropped.
+
+Two images are near-identical when their distance is less than half of what is usual in their
+class. The distance is that of unit vectors of square-rooted features; what is usual is an
+image's median distance to its class, and of the two images the smaller counts. An absolute
+threshold fits one dataset: handwritten digits, enlarged, have 22,719 pairs with a cosine
+similarity over 0.96, and this rule finds 12, all of them the same strokes.
+
+Measured on MobileNet's features of 250 photographs each of 10 Monkey Species and 17 Flowers
+and of copies made of them: all of those re-saved as JPEG at quality 90, 60 and 40, resized by
+0.7, brightened and darkened by a tenth, cropped by 3 and 5 % are nearer than half; of those
+cropped by 10 %, 97 and 94 %; mirrored, 100 and 99 %; halved in size, 76 and 100 %; in grey, 1
+and 2 %. Of the 186 pairs of given photographs that it finds in the two sets, each was looked
+at: all show the same photograph or the same scene, and so do the next 60 beyond the half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .split import Rows
+from .taps import TapSelector, last_layer
+
+CLOSE = 0.5  # share of the usual distance
+NEIGHBOURS = 10
+FEW = 5  # a smaller class does not tell what is usual: all images do
+REFERENCES = 256  # images of a class that stand for it
+ALL_COMPARED = 20_000  # distinct images; more are compared within buckets …
+BUCKET = 5_000  # … of this many on average
+BLOCK = 4_096  # images at a time
+ROUNDING = 1e-6  # distances below are noise of float32
+
+
+class Directions:
+    """Images as unit vectors of square-rooted features, made where they are indexed.
+
+    The root keeps a few strong features from deciding alone; of several layers the last
+    counts, of several views the first.
+
+    Parameters
+    ----------
+    X : ndarray or StoredRows, shape (n, d)
+        Features.
+    taps : TapSelector, optional
+        What the columns are where there are several layers or views.
+
+    Examples
+    --------
+    >>> Directions(np.array([[9.0, 16.0]], dtype=np.float32))[np.array([0])]
+    array([[0.6, 0.8]], dtype=float32)
+    """
+
+    def __init__(self, X: Any, taps: TapSelector | None = None) -> None:
+        self._X = X
+        self._taps = taps
+
+    def __getitem__(self, rows: Rows) -> NDArray[np.float32]:
+        features = last_layer(self._X[rows], self._taps)
+        rooted = np.copysign(np.sqrt(np.abs(features)), features)
+        length = np.linalg.norm(rooted, axis=1, keepdims=True)
+        return (rooted / np.where(length > 0, length, 1)).astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest images of each distinct image; exact copies count once.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (m,)
+        First row of each distinct image.
+    indices : ndarray of int, shape (m, k)
+        Positions in ``rows``, the nearest first.
+    distances : ndarray, shape (m, k), float32
+        Euclidean distances of directions, 0 to 2; ``distances ** 2 / 2`` is the cosine's.
+        2 where there was none left to compare with.
+    """
+
+    rows: Rows
+    indices: Rows
+    distances: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NearPairs:
+    """Near-identical images, each pair once.
+
+    Parameters
+    ----------
+    first, second : ndarray of int, shape (p,)
+        Rows of features; first < second.
+    similarity : ndarray, shape (p,)
+        Cosine similarity of their square-rooted features, at most 1.
+    """
+
+    first: Rows
+    second: Rows
+    similarity: NDArray[np.floating]
+
+
+def find_neighbours(directions: Directions, digests: Sequence[bytes]) -> Neighbours:
+    """Find the ten nearest images of each distinct image.
+
+    Up to 20,000 distinct images are all compared, in blocks. More are first put into
+    buckets of some 5,000 that look alike (k-means), and compared within them, so that time
+    grows with n and memory is that of the largest bucket.
+
+    Parameters
+    ----------
+    directions : Directions
+        Of n images.
+    digests : sequence of bytes, length n
+        SHA-256 of each image.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    rows = np.sort(np.unique(np.array(digests), return_index=True)[1])
+    count = min(NEIGHBOURS, len(rows) - 1)
+    indices = np.repeat(np.arange(len(rows))[:, None], count, axis=1)
+    distances = np.full(indices.shape, 2, dtype=np.float32)
+    for members in _buckets(directions, rows):
+        near = min(count, len(members) - 1)
+        if near:
+            search = NearestNeighbors(n_neighbors=near, algorithm="brute")
+            found, at = search.fit(directions[rows[members]]).kneighbors()
+            distances[members, :near], indices[members, :near] = found, members[at]
+    return Neighbours(rows, indices, distances)
+
+
+def near_pairs(directions: Directions, neighbours: Neighbours, y: NDArray[np.intp]) -> NearPairs:
+    """Return the pairs less than half as far apart as their classes usually are.
+
+    Parameters
+    ----------
+    directions : Directions
+        Of n images.
+    neighbours : Neighbours
+        From :func:`find_neighbours`.
+    y : ndarray of int, shape (n,)
+        Class indices of all rows, copies too.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((20, 64), dtype=np.float32)
+    >>> X[7] = X[3] + 0.01
+    >>> directions = Directions(X)
+    >>> neighbours = find_neighbours(directions, [bytes([i]) for i in range(20)])
+    >>> pairs = near_pairs(directions, neighbours, np.arange(20) % 2)
+    >>> pairs.first.tolist(), pairs.second.tolist()
+    ([3], [7])
+    """
+    rows = neighbours.rows
+    usual = _usual_distances(directions, rows, y[rows])
+    reach = CLOSE * np.minimum(usual[:, None], usual[neighbours.indices])
+    # Strictly: where all features are the same, nothing is nearer than anything else.
+    one, place = np.nonzero(neighbours.distances < reach)
+    other = neighbours.indices[one, place]
+    similarity = 1 - neighbours.distances[one, place] ** 2 / 2
+    ends = np.sort(rows[np.stack([one, other], axis=1)], axis=1)
+    pairs, at = np.unique(ends, axis=0, return_index=True)
+    return NearPairs(pairs[:, 0], pairs[:, 1], similarity[at])
+
+
+def connect(n: int, relations: Iterable[tuple[Rows, Rows]]) -> Rows:
+    """Return a number for each of n rows, equal where a chain of relations connects them.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    relations : iterable of (rows, rows)
+        Each row of the first belongs with that of the second.
+
+    Examples
+    --------
+    >>> connect(4, [(np.array([0]), np.array([2])), (np.array([2]), np.array([3]))]).tolist()
+    [0, 1, 0, 0]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ends = [*relations]
+    first = np.concatenate([np.empty(0, np.intp), *(one for one, _ in ends)])
+    second = np.concatenate([np.empty(0, np.intp), *(other for _, other in ends)])
+    edges = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n))
+    numbers = connected_components(edges.tocsr(), directed=False)[1]
+    return np.asarray(numbers, dtype=np.intp)
+
+
+def same(keys: ArrayLike) -> tuple[Rows, Rows]:
+    """Return the relation of each row to the first with the same key."""
+    _, first, inverse = np.unique(np.asarray(keys), return_index=True, return_inverse=True)
+    return np.arange(len(inverse)), np.asarray(first[inverse], dtype=np.intp)
+
+
+def group_images(
+    known: Iterable[tuple[Rows, Rows]],
+    pairs: NearPairs,
+    y: NDArray[np.intp],
+    folding: Rows,
+) -> tuple[Rows, Rows]:
+    """Group images that folds must not part: known relations and near-identity together.
+
+    Near-identity never makes folds impossible: a class that it would melt into one
+    group, such as the frames of one film, is grouped by what is known alone.
+
+    Parameters
+    ----------
+    known : iterable of (rows, rows)
+        The same bytes, the same group of the manifest.
+    pairs : NearPairs
+        From :func:`near_pairs`.
+    y : ndarray of int, shape (n,)
+        Class indices.
+    folding : ndarray of int
+        Rows that cross-validation divides into folds.
+
+    Returns
+    -------
+    groups : ndarray of int, shape (n,)
+        Equal for images that stay together.
+    loosened : ndarray of int
+        Classes where near-identity was left out.
+    """
+    known = [*known]
+    groups = connect(len(y), [*known, (pairs.first, pairs.second)])
+    before = _groups_by_class(connect(len(y), known), y, folding)
+    after = _groups_by_class(groups, y, folding)
+    loosened = np.flatnonzero((after < 2) & (before >= 2))
+    if len(loosened):
+        kept = ~(np.isin(y[pairs.first], loosened) | np.isin(y[pairs.second], loosened))
+        groups = connect(len(y), [*known, (pairs.first[kept], pairs.second[kept])])
+    return groups, loosened
+
+
+def _buckets(directions: Directions, rows: Rows) -> list[Rows]:
+    """Divide positions in ``rows`` into buckets of images that look alike, where they are many."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    if len(rows) <= ALL_COMPARED:
+        return [np.arange(len(rows))]
+    rng = np.random.default_rng(0)
+    sample = np.sort(rng.choice(rows, ALL_COMPARED, replace=False))
+    clusters = MiniBatchKMeans(-(-len(rows) // BUCKET), n_init=1, random_state=0)
+    clusters.fit(directions[sample])
+    bucket = np.concatenate([clusters.predict(directions[block]) for block in _blocks(rows)])
+    return [np.flatnonzero(bucket == one) for one in np.unique(bucket)]
+
+
+def _usual_distances(
+    directions: Directions, rows: Rows, y: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Return each distinct image's median distance to the others of its class."""
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    rng = np.random.default_rng(0)
+    usual = np.zeros(len(rows), dtype=np.float32)
+    for label in np.unique(y):
+        members = np.flatnonzero(y == label)
+        others = members if len(members) >= FEW else np.arange(len(rows))
+        if len(others) > REFERENCES:
+            others = rng.choice(others, REFERENCES, replace=False)
+        if len(others) == 1:
+            continue
+        references = directions[rows[others]]
+        for block in _blocks(members):
+            distances = euclidean_distances(directions[rows[block]], references)
+            distances[block[:, None] == others] = np.nan  # an image itself
+            usual[block] = np.nanmedian(distances, axis=1)
+    return np.where(usual > ROUNDING, usual, 0)
+
+
+def _blocks(rows: Rows) -> Iterator[Rows]:
+    for start in range(0, len(rows), BLOCK):
+        yield rows[start : start + BLOCK]
+
+
+def _groups_by_class(groups: Rows, y: NDArray[np.intp], rows: Rows) -> Rows:
+    distinct = np.unique(np.stack([y[rows], groups[rows]], axis=1), axis=0)
+    return np.bincount(distinct[:, 0], minlength=int(y.max(initial=-1)) + 1)

@@ -1,0 +1,86 @@
+"""Results of a comparison to files, and back: a page for people, JSON and CSV for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataError
+from ..compare import Comparison
+from ..summary import RESULTS_VERSION
+from .tables import to_csv, to_markdown
+
+RESULTS = "results.json"
+
+
+def write_report(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write ``index.html``, ``results.json``, ``results.csv`` and ``report.md``.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        From :func:`headstart.classify.compare.compare`.
+    folder : Path
+        Made when missing.
+
+    Returns
+    -------
+    list of Path
+        The files written, the page first.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written.
+    """
+    from .page import render
+
+    results = comparison.results
+    documents = {
+        "index.html": render(comparison),
+        RESULTS: json.dumps(results, indent=1) + "\n",
+        "results.csv": to_csv(results),
+        "report.md": to_markdown(results),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in documents.items():
+            temporary = folder / f".{name}.{os.getpid()}.tmp"
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+            os.replace(temporary, folder / name)
+    except OSError as error:
+        raise DataError(f"cannot write the report to {folder}: {error.strerror}") from error
+    return [folder / name for name in documents]
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Return the ``results.json`` of a report.
+
+    Parameters
+    ----------
+    folder : Path
+        What ``compare transfer-vs-finetune --out`` wrote.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is of another version.
+    """
+    path = folder / RESULTS
+    try:
+        results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = results["version"]
+    except FileNotFoundError:
+        raise DataError(
+            f"no report in {folder}: 'compare transfer-vs-finetune --out {folder}' writes one"
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path} is not the results of a comparison: {error}") from error
+    if version != RESULTS_VERSION:
+        raise DataError(
+            f"{path} has results version {version}, this headstart reads {RESULTS_VERSION}: "
+            "run the comparison again"
+        )
+    return results

@@ -1,0 +1,174 @@
+"""Results of approaches, kept beside the features: what was computed once is not computed again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..cache import FeatureSpec
+from .fit import Table
+from .resources import Cost
+
+FOLDER = "results"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one approach did on one split.
+
+    Parameters
+    ----------
+    name : str
+        For print.
+    kind : str
+        ``"transfer"`` or ``"finetune"``.
+    chosen_by : float
+        Accuracy on training data by which the best of a kind is picked.
+    probabilities : ndarray, shape (n evaluation, k), float64
+        Rows sum to 1.
+    seconds : dict of str to float
+        Wall time of ``activations`` (those that fine-tuning alone needs), ``selection``,
+        ``training`` and ``prediction``.
+    cost : Cost
+        Of all of it.
+    trainable_parameters : int
+        Numbers that its training could move.
+    model_bytes : int
+        Size of the whole classifier, network and head.
+    budget : dict
+        What it was allowed to try.
+    history : list of dict
+        Losses and accuracies an epoch; empty for heads without epochs.
+    warnings : list of str
+        What is worth telling.
+    reused : bool
+        Whether it comes from the cache of results.
+    """
+
+    name: str
+    kind: str
+    chosen_by: float
+    probabilities: NDArray[np.float64]
+    seconds: dict[str, float]
+    cost: Cost
+    trainable_parameters: int
+    model_bytes: int
+    budget: dict[str, Any]
+    history: list[dict[str, float]]
+    warnings: list[str]
+    reused: bool = False
+
+    @property
+    def predicted(self) -> NDArray[np.intp]:
+        """Return the most probable class of each image."""
+        labels: NDArray[np.intp] = self.probabilities.argmax(axis=1)
+        return labels
+
+
+def fingerprint(table: Table) -> str:
+    """Return the SHA-256 of everything in a table that decides a result but the feature spec.
+
+    The images' bytes, labels, groups and split; not their names or places.
+    """
+    digest = hashlib.sha256(json.dumps(table.classes).encode())
+    split = table.split
+    for rows in (table.y, table.groups, split.train, split.joining, split.evaluation):
+        digest.update(len(rows).to_bytes(8, "big"))
+        digest.update(rows.astype("<i8").tobytes())
+    digest.update(b"".join(table.features.digests))
+    return digest.hexdigest()
+
+
+def result_key(spec: FeatureSpec, table_fingerprint: str, settings: dict[str, Any]) -> str:
+    """Return the name under which a result is kept.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        The features.
+    table_fingerprint : str
+        From :func:`fingerprint`.
+    settings : dict
+        Everything that the approach was told, its seed among it.
+    """
+    parts = [__version__, spec.to_json(), table_fingerprint, settings]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class ResultsCache:
+    """A folder of results, one file each, written under a temporary name and renamed.
+
+    A file that does not read back is computed again. Nothing here is needed for
+    correctness: where the folder cannot be written, results are not kept.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when missing.
+    """
+
+    folder: Path
+
+    def load(self, key: str) -> Outcome | None:
+        """Return the result of this key, or None."""
+        try:
+            # Opened here: np.load leaves a damaged file open.
+            with open(self.folder / f"{key}.npz", "rb") as file:
+                arrays = np.load(file, allow_pickle=False)
+                record = json.loads(str(arrays["record"]))
+                probabilities = arrays["probabilities"]
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+            return None
+        cost = Cost(**record.pop("cost"))
+        return Outcome(**record, cost=cost, probabilities=probabilities, reused=True)
+
+    def save(self, key: str, outcome: Outcome) -> None:
+        """Keep a result, if the folder can be written."""
+        record = asdict(replace(outcome, probabilities=np.empty(0)))
+        for name in ("probabilities", "reused"):
+            record.pop(name)
+        temporary = self.folder / f".{key}.{os.getpid()}.tmp"
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(temporary, "wb") as file:
+                np.savez_compressed(
+                    file, record=json.dumps(record), probabilities=outcome.probabilities
+                )
+            os.replace(temporary, self.folder / f"{key}.npz")
+
+    def note(self, name: str) -> dict[str, Any]:
+        """Return the document kept under this name; empty when there is none."""
+        try:
+            kept: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
+            return dict(kept)
+        except (OSError, ValueError, TypeError):
+            return {}
+
+    def write_note(self, name: str, document: dict[str, Any]) -> None:
+        """Keep a small document, if the folder can be written."""
+        temporary = self.folder / f".{name}.{os.getpid()}.tmp"
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(document))
+            os.replace(temporary, self.folder / f"{name}.json")
+
+    def remembered(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the document kept under this name; make and keep it when there is none."""
+        kept = self.note(name)
+        if not kept:
+            kept = make()
+            self.write_note(name, kept)
+        return kept

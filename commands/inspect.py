@@ -1,0 +1,159 @@
+"""``headstart inspect``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import (
+    Data,
+    Json,
+    MaxFailures,
+    Quiet,
+    Seed,
+    feature_options,
+    takes,
+)
+
+if TYPE_CHECKING:
+    from ..classify.doctor import Copies, Inspection
+    from ..extract.features import FeatureOptions
+
+
+@takes(feature_options)
+def inspect_data(
+    data: Data,
+    *,
+    options: "FeatureOptions",
+    max_failures: MaxFailures = None,
+    top: Annotated[int, typer.Option(min=1, help="Findings of a kind to show.")] = 40,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for inspect.html, a page with thumbnails.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Find duplicates, leaks between splits, likely label errors and outliers.
+
+    Everything comes from cached features. Tables and page show the first of each kind
+    (--top), --json has all of them.
+
+    Example: headstart inspect photographs/ --out report
+    """
+    from ..classify.doctor import inspect
+    from ..classify.doctor_report import write_page
+    from ..console import print_json, say, stages, warn
+    from ..extract.dataset import read_dataset
+    from ..extract.features import feature_source
+
+    with stages(quiet=quiet) as stage:
+        found = inspect(read_dataset(data), feature_source(options), seed, stage, max_failures)
+        page = None if out is None else write_page(found, out, top)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print(found, top)
+        if page is not None:
+            say(f"\npage: {page}")
+    if not quiet:
+        for line in found.remarks:
+            warn(line)
+
+
+def _print(found: "Inspection", top: int) -> None:
+    from ..console import print_table, say
+    from ..extract.dataset import shown
+
+    for line in found.summary():
+        say(line)
+    say("")
+    listed = sorted(found.classes, key=lambda one: one.images)[:top]
+    print_table(
+        ["class", *found.splits, "images", ""],
+        [
+            [
+                shown(one.name),
+                *(f"{one.splits[part]:,}" for part in found.splits),
+                f"{one.images:,}",
+                "few" if one.small else "",
+            ]
+            for one in listed
+        ],
+    )
+    _more(len(found.classes), top)
+    _print_copies("exact duplicates", found, found.duplicates, top)
+    _print_copies("near duplicates", found, found.near_duplicates, top)
+    if found.label_errors:
+        say("\nlabel errors")
+        print_table(
+            ["what", "image", "split", "label", "suggested", "P(suggested)", "P(label)"],
+            [
+                [
+                    one.what,
+                    found.name(one.image),
+                    one.image.split,
+                    shown(one.image.label),
+                    shown(one.suggested),
+                    f"{one.suggested_probability:.3f}",
+                    f"{one.score:.3f}",
+                ]
+                for one in found.label_errors[:top]
+            ],
+            texts=5,
+        )
+        _more(len(found.label_errors), top)
+    if found.outliers:
+        say("\noutliers")
+        print_table(
+            ["image", "split", "label", "nearest", "distance"],
+            [
+                [
+                    found.name(one.image),
+                    one.image.split,
+                    shown(one.image.label),
+                    found.name(one.nearest),
+                    f"{one.score:.3f}",
+                ]
+                for one in found.outliers[:top]
+            ],
+            texts=4,
+        )
+        _more(len(found.outliers), top)
+    for failure in found.failed:
+        say(f"failed: {shown(failure.path)}: {failure.reason}")
+
+
+def _print_copies(title: str, found: "Inspection", groups: "list[Copies]", top: int) -> None:
+    from ..console import print_table, say
+    from ..extract.dataset import shown
+
+    if not groups:
+        return
+    say(f"\n{title}")
+    print_table(
+        ["what", "image", "split", "label", "copy", "split", "label", "similarity"],
+        [
+            [
+                group.what,
+                found.name(group.images[0]),
+                group.images[0].split,
+                shown(group.images[0].label),
+                found.name(copy),
+                copy.split,
+                shown(copy.label),
+                f"{group.score:.3f}",
+            ]
+            for group in groups[:top]
+            for copy in group.images[1:]
+        ],
+        texts=7,
+    )
+    _more(len(groups), top)
+
+
+def _more(count: int, top: int) -> None:
+    from ..console import say
+
+    if count > top:
+        say(f"… and {count - top:,} more: --top {count} or --json shows all")

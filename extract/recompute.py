@@ -1,0 +1,151 @@
+"""Compute a sample of cached features again and compare."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache import FeatureSpec
+from ..cache.catalogue import specs
+from ..errors import CacheError, DecodeError, EngineError, OptionError, WeightsError
+from .dataset import read_dataset
+from .decode import decode_views
+from .engines import TOLERANCES, relative_error
+from .features import FeatureOptions, FeatureSource, feature_source, options_for
+from .read import read_image
+
+STORED = {"float32": 0.0, "float16": 5e-4}  # largest relative error of the storage itself
+
+
+@dataclass(frozen=True)
+class Recomputation:
+    """How one spec's sample came out.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Whose features.
+    images : int
+        Recomputed.
+    error : float or None
+        Largest relative error of an image's features; None when there was none to compare.
+    allowed : float
+        What counts as equal.
+    differing : list of Path
+        Images whose cached features are further away than that.
+    skipped : str or None
+        Why this spec cannot be recomputed here.
+    """
+
+    spec: FeatureSpec
+    images: int
+    error: float | None
+    allowed: float
+    differing: list[Path]
+    skipped: str | None = None
+
+
+def recompute_specs(
+    data: Path, cache: Path, options: FeatureOptions, count: int, seed: int
+) -> list[Recomputation]:
+    """Recompute a sample of a dataset's images for every spec that a cache holds."""
+    paths = [image.path for image in read_dataset(data).images]
+    return [recompute(paths, spec, options, count, seed) for spec, _ in specs(cache)]
+
+
+def check_equal(recomputations: list[Recomputation]) -> None:
+    """Raise when cached features are not what is computed now.
+
+    Raises
+    ------
+    CacheError
+        The message has the remedy.
+    """
+    for one in recomputations:
+        if one.differing:
+            raise CacheError(
+                f"{len(one.differing)} of {one.images} images have other features in the cache "
+                f"than are computed now (relative error {one.error:.1e}, {one.allowed:g} is "
+                f"allowed): 'headstart cache clear --spec {one.spec.id}' and extract again"
+            )
+
+
+def recompute(
+    paths: Sequence[Path],
+    spec: FeatureSpec,
+    options: FeatureOptions,
+    count: int,
+    seed: int,
+) -> Recomputation:
+    """Draw images that one spec's cache holds, extract them afresh and compare.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The images to draw from.
+    spec : FeatureSpec
+        Whose features to check.
+    options : FeatureOptions
+        Where the cache is and how to run.
+    count : int
+        Images to draw.
+    seed : int
+        Decides the draw.
+
+    Returns
+    -------
+    Recomputation
+    """
+    allowed = TOLERANCES[spec.precision] + STORED[spec.storage]
+    try:
+        source = _source(spec, options)
+        drawn = _draw(paths, source, count, seed)
+        engine = options.make_engine(source)
+    except (EngineError, OptionError, WeightsError) as error:
+        return Recomputation(spec, 0, None, allowed, [], skipped=str(error))
+    if not drawn:
+        why = "it holds none of these images"
+        return Recomputation(spec, 0, None, allowed, [], skipped=why)
+    held = source.store().read([digest for _, digest, _ in drawn])
+    errors = [
+        relative_error(held[at : at + 1], engine(pixels).reshape(1, -1))
+        for at, (_, _, pixels) in enumerate(drawn)
+    ]
+    differing = [drawn[i][0] for i, error in enumerate(errors) if not error <= allowed]
+    return Recomputation(spec, len(drawn), max(errors), allowed, differing)
+
+
+def _source(spec: FeatureSpec, options: FeatureOptions) -> FeatureSource:
+    source = feature_source(options_for(spec, options))
+    if source.spec != spec:
+        raise OptionError(
+            "skipped: it was made with other weights, or another version of decoding, than are at "
+            "hand; name the weights with --weights FILE"
+        )
+    return source
+
+
+def _draw(
+    paths: Sequence[Path], source: FeatureSource, count: int, seed: int
+) -> list[tuple[Path, bytes, NDArray[np.uint8]]]:
+    """Return up to ``count`` images that the store holds: path, digest, pixels of each view."""
+    store, spec, limit = source.store(), source.spec, source.options.max_pixels
+    drawn: list[tuple[Path, bytes, NDArray[np.uint8]]] = []
+    for path in random.Random(seed).sample(list(paths), len(paths)):  # noqa: S311 - no secret
+        if len(drawn) == count:
+            break
+        try:
+            sighting, data = read_image(path, limit)
+            if sighting.digest in store:
+                views = decode_views(
+                    data, spec.input_size, spec.resize, spec.views, sighting.digest, limit
+                )
+                drawn.append((path, sighting.digest, views))
+        except DecodeError:
+            continue
+    return drawn

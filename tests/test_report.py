@@ -1,0 +1,249 @@
+"""The report's files: one page that needs nothing, and the same figures for programs."""
+
+import base64
+import csv
+import hashlib
+import html
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import HOSTILE, paint
+from headstart.classify.report import plots, read_results, write_report
+from headstart.classify.report.maps import lay_out
+from headstart.classify.report.page import render
+from headstart.classify.report.photographs import SIDE, thumbnails
+from headstart.classify.report.tables import rows, side_by_side, to_csv, to_markdown
+from headstart.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def page(comparison):
+    return render(comparison)
+
+
+def test_the_page_says_the_verdict_and_shows_every_approach(comparison, page):
+    results = comparison.results
+    assert html.escape(results["verdict"], quote=False) in html.unescape(page).replace("&", "&amp;")
+    for one in results["approaches"]:
+        assert f"{100 * one['accuracy']:.1f} %" in page
+        assert one["name"] in page
+    for key in ("cost", "reliability", "recall", "map"):
+        assert f'class="plot {key}"' in page
+    assert results["dataset"]["fingerprint"] in page
+    assert "headstart compare transfer-vs-finetune &#39;&lt;b&gt;&#39;" in page
+
+
+def test_hostile_names_are_text(page):
+    assert not re.search(r"<script>document", page)
+    assert not re.search(r"<(img|b) (src|onload)", page)
+    assert page.count("<script") == 2, "the data and the page's own script"
+    assert "javascript:" not in page
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "a\nb", "\x01", "名前", "javascript:alert(1)"])
+def test_a_name_of_any_bytes_gives_a_page(comparison, name):
+    results = json.loads(json.dumps(comparison.results))
+    results["dataset"]["path"] = name
+    results["dataset"]["classes"][0] = name
+    text = render(replace(comparison, results=results))
+    text.encode("utf-8")
+    assert 'href="javascript:' not in text
+
+
+def test_the_policy_allows_the_pages_own_style_and_script_and_nothing_else(page):
+    policy = html.unescape(re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1])
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in policy
+    for tag, rule in (("style", "style-src"), ("script", "script-src")):
+        inside = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{rule} 'sha256-{digest}'" in policy
+    assert not re.search(r'\sstyle="', page), "an inline style would be blocked"
+
+
+def test_the_page_names_no_place_to_load_from(page):
+    loaded = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert all(place.startswith(("data:", "#")) for place in loaded), loaded
+    assert "@import" not in page
+    assert not re.findall(r"url\((?!data:|#)", page)
+
+
+def test_ids_are_unique_and_plots_refer_to_their_own(page):
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'xlink:href="#([^"]+)"', page)) <= set(ids)
+
+
+def test_each_photograph_is_in_the_page_once(comparison, page):
+    found = re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", page)
+    assert len(found) == len(set(found)) >= len(comparison.evidence.paths)
+
+
+def test_the_page_has_the_doctors_findings_and_the_learning_curve(comparison, page):
+    results = comparison.results
+    assert "What the data doctor found" in page
+    for line in results["doctor"]["summary"]:
+        assert html.escape(line) in page
+    assert "Labels to look at" in page
+    assert len(results["doctor"]["label_errors"]) >= 3, "labels that lie"
+    assert 'class="plot curve"' in page
+    assert results["curve"]["points"][-1]["images"] == results["dataset"]["training"]
+
+
+def test_a_page_without_a_curve_does_not_name_one(comparison):
+    without = {**comparison.results, "curve": None}
+    assert 'id="curve"' not in render(replace(comparison, results=without))
+
+
+def test_the_same_results_give_the_same_page(comparison, page):
+    assert render(comparison) == page
+
+
+def test_a_report_is_four_files_and_reads_back(comparison, tmp_path):
+    written = write_report(comparison, tmp_path / "report")
+    assert [path.name for path in written] == [
+        *("index.html", "results.json", "results.csv", "report.md")
+    ]
+    assert read_results(tmp_path / "report") == json.loads(json.dumps(comparison.results))
+    assert not list((tmp_path / "report").glob(".*"))
+
+
+def test_a_report_that_cannot_be_written_is_told(comparison, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot write the report to"):
+        write_report(comparison, tmp_path / "file" / "report")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no report in .*: 'compare transfer-vs-finetune --out"),
+        ("{", "is not the results of a comparison"),
+        ("[]", "is not the results of a comparison"),
+        ('{"version": 1}', "results version 1, this headstart reads 2: run the comparison again"),
+    ],
+)
+def test_what_is_no_report_is_told(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "results.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_results(tmp_path)
+
+
+def test_the_csv_has_every_figure_of_every_approach(comparison):
+    lines = list(csv.DictReader(io.StringIO(to_csv(comparison.results))))
+    for line, one in zip(lines, comparison.results["approaches"], strict=True):
+        assert line["name"] == one["name"]
+        assert float(line["brier"]) == one["brier"]
+        assert float(line["ece_high"]) == one["intervals"]["ece"][1]
+        assert float(line["seconds_training"]) == one["seconds_by_part"]["training"]
+
+
+def test_the_markdown_shows_names_as_text(comparison):
+    results = json.loads(json.dumps(comparison.results))
+    results["approaches"][0]["name"] = "a|b<script>`"
+    text = to_markdown(results)
+    assert "a\\|b\\<script\\>\\`" in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + len(results["approaches"])
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {8}
+
+
+def test_two_reports_side_by_side_are_tested_where_they_share_their_images(comparison):
+    first = comparison.results
+    second = json.loads(json.dumps(first))
+    second["approaches"][0]["mistakes"] = []
+    second["approaches"][0]["accuracy"] = 1.0
+    second["approaches"][1]["name"] = "another"
+    table = {row[0]: row for row in side_by_side(first, second)}
+    name = first["approaches"][0]["name"]
+    wrong = len(first["approaches"][0]["mistakes"])
+    assert table[name][-2] == f"{100 * (1 - first['approaches'][0]['accuracy']):+.1f}"
+    assert table[name][-1] == f"{min(1.0, 2 * 0.5**wrong):.3f}"
+    assert table["another"][1:3] == ["–", ""]
+    second["dataset"]["evaluation_fingerprint"] = "0" * 64
+    assert side_by_side(first, second)[0][-1] == "–", "other images: no paired test"
+
+
+def test_the_tables_rows_name_what_the_results_hold(comparison):
+    first = rows(comparison.results)[0]
+    assert first[0] == comparison.results["approaches"][0]["name"]
+    assert first[1].endswith(" %")
+
+
+def test_photographs_are_upright_and_small(tmp_path):
+    image = Image.new("RGB", (400, 200), "red")
+    exif = image.getexif()
+    exif[274] = 6  # a quarter turn
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    Image.new("RGBA", (30, 20), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    (tmp_path / "gone.jpg").write_bytes(b"no image")
+    paths = [tmp_path / name for name in ("turned.jpg", "clear.png", "gone.jpg")]
+    found = thumbnails(paths, [0, 1, 2, 0])
+    assert set(found) == {0, 1}
+    images = [Image.open(io.BytesIO(base64.b64decode(found[i].split(",")[1]))) for i in (0, 1)]
+    assert [image.size for image in images] == [(SIDE // 2, SIDE), (30, 20)]
+    assert min(images[1].getpixel((5, 5))) > 240, "transparency lies on white"
+
+
+def test_no_more_photographs_than_a_page_can_carry(tmp_path, monkeypatch):
+    monkeypatch.setattr("headstart.classify.report.photographs.MOST", 2)
+    paths = [paint(tmp_path / f"{i}.png", (9, 9, 9), i) for i in range(4)]
+    assert set(thumbnails(paths, [3, 1, 0])) == {3, 1}
+
+
+def test_plots_carry_a_text_alternative_and_escape_names(comparison):
+    evidence = comparison.evidence
+    truth = evidence.truth
+    one, other = list(evidence.probabilities)[:2]
+    pair = [
+        plots.Contender("<i>&", "transfer", evidence.probabilities[one]),
+        plots.Contender("$x$", "finetune", evidence.probabilities[other]),
+    ]
+    for svg in (
+        plots.reliability_diagram(pair, truth),
+        plots.recall_by_class(pair, truth, HOSTILE),
+        plots.accuracy_against_cost(comparison.results["approaches"]),
+        plots.training_history("h", "<i>", [{"val_loss": 0.5}, {"loss": 0.3, "val_loss": 0.4}]),
+    ):
+        root = ET.fromstring(svg)
+        assert root.get("role") == "img"
+        assert len(root.get("aria-label")) > 20
+        assert "<i>" not in svg
+        assert "style=" not in svg
+        assert "#010203" not in svg, "ink is the page's own colour"
+
+
+def test_the_map_has_a_point_for_each_image_in_order(comparison):
+    truth = comparison.evidence.truth
+    places, method = lay_out(comparison.evidence.features)
+    right = np.arange(len(truth)) % 5 > 0
+    svg = plots.feature_map(places, method, truth, right, HOSTILE)
+    points = re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', svg)
+    assert len(points) == len(truth)
+    order = np.argsort([float(x) for x, _ in points])
+    np.testing.assert_allclose(places[order, 0], np.sort(places[:, 0]), atol=1e-6)
+    assert method.startswith("PCA (")
+
+
+def test_umap_lays_out_where_it_is_installed(monkeypatch):
+    import sys
+    import types
+
+    class Half:
+        def __init__(self, n_neighbors, random_state):
+            self.seed = random_state
+
+        def fit_transform(self, X):
+            return X[:, :2] * self.seed
+
+    monkeypatch.setitem(sys.modules, "umap", types.SimpleNamespace(UMAP=Half))
+    places, method = lay_out(np.random.default_rng(0).random((20, 5), dtype=np.float32), seed=7)
+    assert (places.shape, method) == ((20, 2), "UMAP")
