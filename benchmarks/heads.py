@@ -120,13 +120,13 @@ def memory(options: argparse.Namespace) -> None:
         )
         store = FeatureStore(Path(scratch), spec)
         rng = np.random.default_rng(0)
-        means = rng.normal(0, 0.35, (CLASSES, COLUMNS)).astype(np.float32)
+        means = rng.normal(0, 1.0, (CLASSES, COLUMNS)).astype(np.float32)
         y = rng.integers(0, CLASSES, ROWS)
         digests = [row.to_bytes(32, "big") for row in range(ROWS)]
         for start in range(0, ROWS, 8192):
             rows = slice(start, start + 8192)
             noise = rng.standard_normal((len(y[rows]), COLUMNS), dtype=np.float32)
-            store.append(digests[rows], np.abs(means[y[rows]] + 2 * noise))
+            store.append(digests[rows], np.abs(means[y[rows]] + 8 * noise))
         with measured() as cost:
             accuracy = fit_on_disk(StoredRows(store, digests), y)
     figures = {

@@ -18,6 +18,7 @@ from ..cache.rows import StoredRows, blocks
 Scores = NDArray[np.float64]  # (n, k): the softmax of a row is that row's probabilities
 Folds = Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]  # (train rows, held-out rows)
 
+ROWS = 8192  # scored at a time
 LOG_BOUNDS = (-6.0, 6.0)  # of the natural logarithm of the temperature
 
 
@@ -180,14 +181,14 @@ def fit_temperature(scores: Scores, y: NDArray[np.intp]) -> float:
     from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
-        return log_loss(scores / np.exp(log_temperature), y)
+        return log_loss(scores, y, float(np.exp(log_temperature)))
 
     found = float(np.exp(minimize_scalar(loss, bounds=LOG_BOUNDS, method="bounded").x))
     faultless = bool((scores.argmax(axis=1) == y).all())
     return max(found, 1.0) if faultless else found
 
 
-def log_loss(scores: Scores, y: NDArray[np.intp]) -> float:
+def log_loss(scores: Scores, y: NDArray[np.intp], temperature: float = 1.0) -> float:
     """Return the mean negative log probability of the true classes, in nats.
 
     Examples
@@ -197,12 +198,17 @@ def log_loss(scores: Scores, y: NDArray[np.intp]) -> float:
     """
     from scipy.special import logsumexp
 
-    return float(np.mean(logsumexp(scores, axis=1) - scores[np.arange(len(y)), y]))
+    total = 0.0
+    for start in range(0, len(y), ROWS):  # of very many rows, a copy of some at a time
+        scaled, truth = scores[start : start + ROWS] / temperature, y[start : start + ROWS]
+        own = np.take_along_axis(scaled, truth[:, None], axis=1)[:, 0]
+        total += float((logsumexp(scaled, axis=1) - own).sum())
+    return total / len(y)
 
 
 def softmax(scores: Scores) -> NDArray[np.float64]:
     """Return probabilities (n, k), rows sum to 1."""
-    from scipy.special import softmax as of_rows
-
-    probabilities: NDArray[np.float64] = of_rows(scores, axis=1)
+    probabilities: NDArray[np.float64] = scores - scores.max(axis=1, keepdims=True)
+    np.exp(probabilities, out=probabilities)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
     return probabilities

@@ -282,7 +282,7 @@ def _exact_score(
     each = [right[held].mean() for _, held in training.folds]
     # Without one error the loss falls with the confidence for ever: all such strengths tie.
     faultless = bool(right.all())
-    loss = 0.0 if faultless else log_loss(scores / fit_temperature(scores, training.y), training.y)
+    loss = 0.0 if faultless else log_loss(scores, training.y, fit_temperature(scores, training.y))
     return _Score(params, float(np.mean(each)), float(np.std(each)), order, scores, loss)
 
 
