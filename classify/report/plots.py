@@ -279,7 +279,7 @@ def feature_map(
 
 
 def _time(seconds: float, _: object = None) -> str:
-    if seconds < 60:
+    if seconds < 300:
         return f"{seconds:g} s"
     return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:.3g} h"
 
@@ -297,8 +297,8 @@ def _label_points(figure: Any, axes: Any, approaches: Sequence[dict[str, Any]]) 
     lowest, highest = (edge * 72 / figure.dpi for edge in (axes.bbox.x0, axes.bbox.x1))
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
     for one, at, (x, y) in zip(approaches, where, points, strict=True):
-        name = _short(one["name"], 30)
-        width = 4.6 * len(name)  # points: DejaVu Sans at 8.5 takes some 4.6 a letter
+        name = _short(one["name"].removeprefix("fine-tuned from "), 34)
+        width = 5.4 * len(name)  # points: DejaVu Sans at 8.5 takes some 5.4 a letter
         for dx, dy in LABEL_OFFSETS:
             left = x + dx if dx > 0 else x + dx - width
             box = (left, y + dy, left + width, y + dy + 9)
