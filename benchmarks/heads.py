@@ -27,7 +27,7 @@ from timing import RESULTS, in_turns, machine, report
 
 from headstart.cache import FeatureSpec, FeatureStore, StoredRows
 from headstart.classify.fit import Table, load_table
-from headstart.classify.heads import find_head
+from headstart.classify.heads import PROBE, find_head
 from headstart.classify.resources import measured
 from headstart.classify.scale import PowerScaler
 from headstart.classify.select import choose, fit_calibrated, make_folds
@@ -36,7 +36,7 @@ from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
-STRENGTHS = find_head("logreg").path["head__C"]
+STRENGTHS = PROBE.path["head__C"]  # all by features as they are: scikit-learn tries no powers
 ROWS, COLUMNS, CLASSES = 200_000, 1_024, 100  # of the features that stay on the disk
 EPOCHS = 10
 
@@ -73,8 +73,7 @@ def search(options: argparse.Namespace) -> None:
                 train, test = table.split.train, table.split.evaluation
                 folds = make_folds(table.y[train], table.groups[train], 0)
                 training = Training(table.X[train], table.y[train], folds)
-                head = find_head("logreg")
-                fitted = fit_calibrated(choose(head, training, 0), training).estimator
+                fitted = fit_calibrated(choose(PROBE, training, 0), training).estimator
                 right["headstart"] = float((fitted.predict(table.X[test]) == table.y[test]).mean())
 
             def theirs(table: Table = table, right: dict[str, float] = right) -> None:

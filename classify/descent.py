@@ -146,7 +146,13 @@ def minimise(
     at, steps, converged = np.concatenate([start.kernel.ravel(), start.bias]), 0, False
     # Close to the end a step can be smaller than what float32 tells apart: then in float64.
     for dtype in (np.float32, np.float64):
-        options: Any = {"maxiter": max_iter, "maxfun": 2 * max_iter, "ftol": 0.0, "gtol": tol}
+        options: Any = {
+            "maxiter": max_iter,
+            "maxfun": 2 * max_iter,
+            "ftol": 0.0,
+            "gtol": tol,
+            "maxcor": 5,
+        }
         found = minimize(objective, at, (dtype,), "L-BFGS-B", jac=True, options=options)
         at, steps = found.x, steps + found.nit
         converged = float(np.abs(found.jac).max()) <= tol

@@ -321,13 +321,22 @@ def _walk(
             break
     step = COARSE // 2
     while step:
+        found: dict[int, float] = {}
+        for one in scores:
+            position = values.index(one.params[name])
+            found[position] = min(one.rank[0], found.get(position, math.inf))
         best = min(scores, key=lambda one: one.rank)
         at = values.index(best.params[name])
         rest = {key: [best.params[key]] for key in grid}
-        seen = {values.index(one.params[name]) for one in scores}
-        for position in (at - step, at + step):
-            if 0 <= position < len(values) and position not in seen:
-                scores += look(position, rest)
+        sides = [at - step, at + step]
+        # The side towards the better neighbour first; the other only where that did not help.
+        sides.sort(key=lambda side: found.get(2 * side - at, math.inf))
+        for position in sides:
+            if 0 <= position < len(values) and position not in found:
+                looked = look(position, rest)
+                scores += looked
+                if looked[0].rank < best.rank:
+                    break
         step //= 2
     return scores
 
