@@ -29,6 +29,7 @@ from .duplicates import (
 )
 from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
 from .heads import Head, find_heads
+from .memory import TooLargeError
 from .model import Model
 from .select import (
     Choice,
@@ -306,10 +307,15 @@ def fit_heads(
         for head in heads:
             head.pipeline(seed, class_weight=class_weight)  # refused by name
     table = load_table(dataset, source, max_failures, stage("extracting"))
-    fitted = []
+    fitted, left_out = [], []
     for head in heads:
         stage(f"fitting {head.name}")
-        fitted.append(fit_head(head, table, seed, class_weight))
+        try:
+            fitted.append(fit_head(head, table, seed, class_weight))
+        except TooLargeError as error:
+            if head.name in names or (head is heads[-1] and not fitted):
+                raise
+            left_out.append(f"{head.name} is left out: {error}")
     top = max(fitted, key=lambda one: one.choice.cv.mean)
     floor = top.choice.cv.mean - top.choice.cv.standard_error
     close = [one for one in fitted if one.choice.cv.mean >= floor]  # cheapest first
@@ -324,7 +330,10 @@ def fit_heads(
             "a file can run code; do not pass it on, or train another head"
         )
     return HeadsRun(
-        records, best.head.name, [one.head.name for one in close], [*table.warnings, *remarks]
+        records,
+        best.head.name,
+        [one.head.name for one in close],
+        [*table.warnings, *left_out, *remarks],
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..cache.rows import blocks
 from .calibrate import Folds, Scores
 from .descent import Weights
+from .memory import check_memory
 from .span import Array, Lift, span
 
 
@@ -142,6 +143,14 @@ class Problem:
 
     def _sum(self, *, gram: bool) -> list[Sums]:
         columns = self.spanned.Z.shape[1]
+        if gram:
+            check_memory(
+                (2 * len(self.folds) + 3)
+                * columns**2
+                * 8,  # of each fold, without it, and one more
+                f"the products of {columns:,} columns",
+                "take a head without them (--model logreg, linear-svm, centroid) or --pooling avg",
+            )
         found = [Sums.zero(self.classes, columns, gram=gram) for _ in (*self.folds, None)]
         for rows in blocks(self.spanned.Z):
             Z, y, weights = self.spanned.Z[rows], self.y[rows], self.weights[rows]

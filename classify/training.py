@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from ..errors import OptionError
-from ..extract.choose import free_memory
 from .calibrate import Folds, Scores
 from .linear import LinearHead
+from .memory import check_memory
 from .problem import Problem
 from .scale import raised
 
@@ -51,18 +50,16 @@ class Training:
 
         Raises
         ------
-        OptionError
+        TooLargeError
             If they would take more than half of the memory that is free.
         """
         if isinstance(self.X, np.ndarray):
             return self.X
-        wanted, free = COPIES * len(self.X) * self.X.shape[1] * 4, free_memory()
-        if wanted > free / 2:
-            raise OptionError(
-                f"{len(self.X):,} images x {self.X.shape[1]:,} features take {wanted / 2**30:.1f} GB "
-                f"in this head, {free / 2**30:.1f} GB are free: use a head that reads them in "
-                "blocks (--model centroid, ridge, lda, logreg or linear-svm)"
-            )
+        check_memory(
+            COPIES * len(self.X) * self.X.shape[1] * 4,
+            f"{len(self.X):,} images x {self.X.shape[1]:,} features in this head",
+            "take one that reads them in blocks (--model centroid, ridge, lda, logreg, linear-svm)",
+        )
         rows: NDArray[np.float32] = self.X[:]
         return rows
 

@@ -91,9 +91,10 @@ def fit_head(
     )
     evaluation = best["evaluation"]
     say(f"accuracy on the {evaluation['n']} images of the {evaluation['split']} split, used once")
-    cheaper = [name for name in run.within_one_se if name != run.best]
+    close = set(run.within_one_se)
+    cheaper = [one["model"] for one in records[: records.index(best)] if one["model"] in close]
     if cheaper:
-        say(f"within one standard error of the best, cheapest first: {', '.join(cheaper)}")
+        say(f"cheaper and within one standard error of the best: {', '.join(cheaper)}")
     chosen = ", ".join(f"{name} = {value}" for name, value in best["params"].items())
     taps = best["taps"]
     seen = f"{', '.join(taps['layers'])}, {taps['views']}"

@@ -80,3 +80,34 @@ def test_layer_auto_names_the_backbones_whose_stages_it_knows(run):
 def test_views_are_part_of_the_choice_with_layer_auto(run):
     result = run(["logreg"], features={"views": "original,flip", "layers": ("auto",)})
     assert result.records[0]["taps"]["views"] in ("one view", "mean of 2 views")
+
+
+@pytest.fixture
+def on_disk(monkeypatch):
+    """Every table stays on the disk, and there is no memory for a whole one."""
+    monkeypatch.setattr("headstart.classify.fit.IN_MEMORY", 0)
+    monkeypatch.setattr("headstart.classify.training.COPIES", 10**12)
+
+
+def test_heads_that_need_the_whole_table_are_left_out_of_auto_where_it_does_not_fit(run, on_disk):
+    result = run(["auto"])
+    names = [one["model"] for one in result.records]
+    assert names == ["centroid", "ridge", "lda", "logreg", "linear-svm"]
+    assert any(line.startswith("svm is left out: ") for line in result.warnings)
+
+
+def test_a_head_that_is_named_and_does_not_fit_is_refused_with_one_that_does(run, on_disk):
+    with pytest.raises(OptionError, match=r"features in this head would take .*--model centroid"):
+        run(["svm"])
+
+
+def test_on_the_disk_and_in_memory_heads_are_the_same(run, monkeypatch):
+    monkeypatch.setattr("headstart.classify.fit.IN_MEMORY", 0)
+    on_the_disk = run(["logreg", "knn"]).records
+    monkeypatch.setattr("headstart.classify.fit.IN_MEMORY", 1 << 40)
+    in_memory = run(["logreg", "knn"]).records
+    for one, other in zip(on_the_disk, in_memory, strict=True):
+        assert one["params"] == other["params"]
+        assert one["evaluation"]["log_loss"] == pytest.approx(
+            other["evaluation"]["log_loss"], rel=1e-3
+        )
