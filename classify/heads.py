@@ -50,6 +50,9 @@ class Head:
     least : int
         Images a class from which it can be chosen: what learns how a class varies needs
         two in each fold's training part.
+    one_se : bool
+        Whether the most regularised candidate within one standard error of the best is
+        taken instead of the best.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Head:
     fast: bool = True
     saves: bool = True
     least: int = 2
+    one_se: bool = False
 
     def pipeline(
         self, seed: int, taps: TapSelector | None = None, class_weight: str | None = None
@@ -220,8 +224,10 @@ HEADS = {
 }
 
 # What fine-tuning starts from: logreg as one softmax layer on the features as they are. A square
-# root in the network would have an infinite slope at features of 0.
-PROBE = replace(HEADS["logreg"], search={"scale__power": [1.0]})
+# root in the network would have an infinite slope at features of 0. The most regularised strength
+# within one standard error of the best (Breiman et al. 1984, 3.4.3): a layer that is sure of its
+# training images has next to no gradient left to move what lies below.
+PROBE = replace(HEADS["logreg"], search={"scale__power": [1.0]}, one_se=True)
 
 
 def find_head(name: str) -> Head:

@@ -239,11 +239,20 @@ def choose(
         warnings.simplefilter("always", ConvergenceWarning)
         scores = _walk(head.path, grid, score) if head.path else score(_ordered(grid))
     best = min(scores, key=lambda one: one.rank)
+    if head.one_se:
+        best = _most_regularised(scores, len(training.folds))
     cv = best.summary(training.folds, scores)
     remarks = _remarks(head.name, {**grid, **head.path}, best.params, caught, cv)
     params = {name.split("__")[1]: value for name, value in best.params.items()}
     pipeline = unfitted.set_params(**best.params)
     return Choice(pipeline, params, cv, time.perf_counter() - begin, remarks, training, best.scores)
+
+
+def _most_regularised(scores: Sequence[_Score], folds: int) -> _Score:
+    """Return the most regularised candidate within one standard error of the best accuracy."""
+    top = max(scores, key=lambda one: one.mean)
+    floor = top.mean - top.std / math.sqrt(folds)
+    return min((one for one in scores if one.mean >= floor), key=lambda one: one.order)
 
 
 def _score(

@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from headstart.cache import FeatureSpec
 from headstart.classify.dense import DenseHead
-from headstart.classify.heads import HEADS, find_head, find_heads
+from headstart.classify.heads import HEADS, PROBE, find_head, find_heads
 from headstart.classify.model import Model, linear_layer, load, trained_parameters
 from headstart.classify.scale import PowerScaler
 from headstart.classify.select import (
@@ -208,3 +208,12 @@ def test_layers_that_tell_nothing_are_left_out_and_views_are_averaged_where_that
     training = Training(np.abs(both), y, make_folds(y, groups, 0))
     chosen = choose_layers(find_head(name), training, 0, TapSelector(widths=(6, 6), views=2))
     assert (chosen.layers, chosen.merge) == ((1,), "mean")
+
+
+def test_what_fine_tuning_starts_from_is_the_most_regularised_within_one_standard_error():
+    X, y, groups = clouds(spread=1.6, each=60)
+    training = Training(X, y, make_folds(y, groups, 0))
+    best = choose(replace(PROBE, one_se=False), training, 0)
+    cautious = choose(PROBE, training, 0)
+    assert cautious.params["C"] <= best.params["C"]
+    assert cautious.cv.mean >= best.cv.mean - best.cv.standard_error - 1e-9
