@@ -97,7 +97,7 @@ def test_wrong_labels_are_named_with_the_right_one(examine, ward):
     assert told["wrong.jpg", "red"] == "green"
     assert all(one.score < one.suggested_probability for one in found)
     verdicts = [one.likely for one in found]
-    assert True in verdicts
+    assert any(verdicts)
     assert verdicts == sorted(verdicts, reverse=True)
 
 
