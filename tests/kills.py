@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -47,16 +48,18 @@ class Job:
         self._log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._kill_at = job.get("kill_at")  # kind and number
         self._events = Counter()
+        self._counting = threading.Lock()
         self.job = job
 
     def tell(self, what, value=1):
         os.write(self._log, f"{what} {value}\n".encode())
 
     def event(self, what):
-        self._events[what] += 1
-        self.tell(what)
-        if [what, self._events[what]] == self._kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with self._counting:  # two workers must not step over the number
+            self._events[what] += 1
+            self.tell(what)
+            if [what, self._events[what]] == self._kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def before(self, what, function):
         def hooked(*args, **kwargs):
