@@ -68,6 +68,7 @@ class Stages:
                 _Rate(),
                 TimeRemainingColumn(),
                 console=err,
+                redirect_stdout=False,  # rows on standard output stay there
             )
 
     def __enter__(self) -> Self:
@@ -165,6 +166,11 @@ def say(line: str) -> None:
 def warn(line: str) -> None:
     """Print one warning on standard error."""
     err.print(Text.assemble(("warning: ", "yellow"), line))
+
+
+def remark(line: str) -> None:
+    """Print one plain line on standard error."""
+    err.print(line, markup=False)
 
 
 def size(bytes_: int) -> str:

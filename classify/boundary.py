@@ -20,6 +20,7 @@ from ..extract.dataset import shown
 from ..extract.engines import Engine
 from ..extract.features import FeatureSource, ensure_features
 from ..extract.pipeline import Extraction, Progress, extract
+from ..extract.pixels import PixelImage
 
 DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise
 BLOCK_BYTES = 32 << 20  # read at once
@@ -207,10 +208,11 @@ class Boundary:
 
 
 def extract_passing(
-    paths: Sequence[Path],
+    paths: Sequence[Path | PixelImage],
     source: FeatureSource,
     store: PassingStore,
     make_engine: Callable[[], Engine],
+    progress: Progress = lambda done, total: None,
 ) -> Extraction:
     """Extract what neither the cache nor the memory holds into the memory."""
     with StatIndex(stat_index_path()) as stat_index:
@@ -221,6 +223,9 @@ def extract_passing(
             stat_index,
             batch_size=source.plan.batch_size,
             workers=source.plan.workers,
+            max_pixels=source.options.max_pixels,
+            progress=progress,
+            announce=source.options.announce,
         )
 
 

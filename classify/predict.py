@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, ModelError
-from ..extract.dataset import plain_files
+from ..cache import FeatureStore
+from ..errors import ModelError
+from ..extract.devices import visible_gpus
 from ..extract.features import (
     FeatureOptions,
     FeatureSource,
+    ensure_features,
     feature_source,
-    load_features,
     options_for,
 )
-from ..extract.pipeline import Failure, Progress, read_features
+from ..extract.listing import list_images
+from ..extract.pipeline import Extraction, Failure, Progress, read_features
+from ..extract.pixels import PixelImage
 from .abstain import Abstainer
 from .boundary import PassingStore, extract_passing
 from .model import Model
 from .tuned import TunedModel
 
-BLOCK = 64  # images whose whole maps are in memory at once
+BLOCK = 2048  # images labelled at a time: their features are in memory …
+MAPS = 64  # … or their whole maps, which are large
+
+Images = Sequence[Path | PixelImage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +47,17 @@ class Prediction:
         The most probable classes first.
     abstained : bool
         Whether the image had better be left to a person.
+    digest : bytes
+        SHA-256 of the image.
+    placed : Path or None
+        Where it was linked or copied to.
     """
 
     path: Path
     top: list[tuple[str, float]]
     abstained: bool = False
+    digest: bytes = b""
+    placed: Path | None = None
 
     @property
     def label(self) -> str | None:
@@ -53,22 +65,55 @@ class Prediction:
         return None if self.abstained else self.top[0][0]
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a classifier says of a block of images.
+
+    Parameters
+    ----------
+    images : sequence of Path or PixelImage
+        The block.
+    positions : list of int, length m
+        Which of its images each row belongs to; the others are among the failures.
+    digests : list of bytes, length m
+        SHA-256 of each.
+    probabilities : ndarray, shape (m, k), float64
+        Of the model's classes; rows sum to 1.
+    usual : ndarray, shape (m,), float64, or None
+        How usual each is among the training images, over 0 and up to 1, see
+        :meth:`headstart.classify.abstain.Abstainer.judge`; None where it was not asked for.
+    failures : list of Failure
+        Images that could not be read, in their order.
+    warnings : list of str
+        What went wrong without stopping the run.
+    """
+
+    images: Images
+    positions: list[int]
+    digests: list[bytes]
+    probabilities: NDArray[np.float64]
+    usual: NDArray[np.float64] | None
+    failures: list[Failure]
+    warnings: list[str]
+
+
 def predict(
     model: Model | TunedModel,
-    paths: Iterable[str | os.PathLike[str]],
+    paths: Iterable[str | os.PathLike[str] | PixelImage],
     options: FeatureOptions,
     top: int = 3,
     progress: Progress = lambda done, total: None,
     abstain: float | None = None,
 ) -> tuple[list[Prediction], list[Failure]]:
-    """Label files and all files in folders, through the same cache as training.
+    """Label images, through the same cache as training.
 
     Parameters
     ----------
     model : Model
         From :func:`headstart.classify.model.load`.
-    paths : iterable of paths
-        Files and folders.
+    paths : iterable of path or PixelImage
+        Files, folders and patterns, see :func:`headstart.extract.listing.list_images`; images
+        in memory.
     options : FeatureOptions
         Where the cache is and how to run; what is extracted is the model's.
     top : int
@@ -94,53 +139,177 @@ def predict(
     OptionError
         If the share to label is out of range.
     """
+    predictions: list[Prediction] = []
+    failures: list[Failure] = []
+    for answer in predict_each(model, list_images(paths), options, top, progress, abstain):
+        if isinstance(answer, Prediction):
+            predictions.append(answer)
+        else:
+            failures.append(answer)
+    return predictions, failures
+
+
+def predict_each(
+    model: Model | TunedModel,
+    images: Images,
+    options: FeatureOptions,
+    top: int = 3,
+    progress: Progress = lambda done, total: None,
+    abstain: float | None = None,
+    warn: Callable[[str], None] = lambda line: None,
+) -> Iterator[Prediction | Failure]:
+    """Label images one by one, in their order; the parameters are those of :func:`predict`.
+
+    Features are extracted, read and let go a block at a time: any number of images takes
+    the same memory, and the first labels are there long before the last.
+
+    Parameters
+    ----------
+    images : sequence of Path or PixelImage
+        From :func:`headstart.extract.listing.list_images`.
+    warn : callable
+        Told, in a line, what went wrong without stopping the run.
+
+    Yields
+    ------
+    Prediction or Failure
+        One for each image.
+    """
     threshold = None if abstain is None else abstainer_of(model).threshold(abstain)
-    files = _expand(paths)
+    told: set[str] = set()
+    for block in label_images(model, images, options, progress, judging=threshold is not None):
+        for line in dict.fromkeys(block.warnings):
+            if line not in told:
+                warn(line)
+        told.update(block.warnings)
+        yield from _in_order(block, model.classes, top, threshold)
+
+
+def _in_order(
+    block: Answers, classes: list[str], top: int, threshold: float | None
+) -> Iterator[Prediction | Failure]:
+    """Turn the rows of a block into one answer for each of its images."""
+    best = np.argsort(-block.probabilities, axis=1, kind="stable")[:, :top]
+    rows = {position: row for row, position in enumerate(block.positions)}
+    failures = iter(block.failures)
+    for position, image in enumerate(block.images):
+        if position not in rows:
+            yield next(failures)
+            continue
+        row = rows[position]
+        yield Prediction(
+            path=Path(str(image)),
+            top=[(classes[c], float(block.probabilities[row, c])) for c in best[row]],
+            abstained=block.usual is not None and bool(block.usual[row] < (threshold or 0.0)),
+            digest=block.digests[row],
+        )
+
+
+def label_images(
+    model: Model | TunedModel,
+    images: Images,
+    options: FeatureOptions,
+    progress: Progress = lambda done, total: None,
+    *,
+    judging: bool = False,
+) -> Iterator[Answers]:
+    """Extract features as training did and classify them, a block at a time.
+
+    Parameters
+    ----------
+    model : Model or TunedModel
+        The classifier.
+    images : sequence of Path or PixelImage
+        What to label.
+    options : FeatureOptions
+        Where the cache is and how to run; what is extracted is the model's.
+    progress : callable
+        Told ``(done, total)`` images.
+    judging : bool
+        Whether to say how usual each image is, for abstention.
+
+    Yields
+    ------
+    Answers
+        Block by block, in order.
+
+    Raises
+    ------
+    ModelError
+        If the backbone's weights here are not those of training, or the model cannot abstain.
+    """
+    abstainer = abstainer_of(model) if judging else None
+    source = _source_of(model, options)
+    store, run, size = _way(model, source, len(images))
+    for low in range(0, len(images), size):
+        block = images[low : low + size]
+        warnings: list[str] = []
+
+        def tell(done: int, total: int, low: int = low) -> None:
+            del total
+            progress(low + done, len(images))
+
+        def extract_block(block: Images = block, told: list[str] = warnings) -> Extraction:
+            extraction, lines = run(block, tell)
+            told.extend(lines)
+            return extraction
+
+        extraction, X, positions = read_features(store, extract_block)
+        probabilities = np.empty((0, len(model.classes)))
+        usual = None if abstainer is None else np.empty(0)
+        if positions:
+            probabilities = model.predict_proba(X[:])
+            usual = None if abstainer is None else abstainer.judge(X, probabilities)
+        digests = [digest for digest in extraction.digests if digest is not None]
+        failures = extraction.failures
+        yield Answers(block, positions, digests, probabilities, usual, failures, warnings)
+        if isinstance(store, PassingStore):
+            store.forget()
+
+
+Run = Callable[[Images, Progress], tuple[Extraction, list[str]]]
+
+
+def _way(
+    model: Model | TunedModel, source: FeatureSource, images: int
+) -> tuple[FeatureStore, Run, int]:
+    """Choose how blocks are extracted: the store, what fills it, and images a block.
+
+    Features are kept. Whole maps are large: they are read from the cache where training
+    left them there, and the others are let go once the network has seen them. The engine
+    is made once.
+    """
+    if isinstance(model, TunedModel):
+        passing = PassingStore(source.cache, source.spec)
+        make_engine = functools.cache(lambda: source.options.make_engine(source))
+
+        def extract_maps(block: Images, tell: Progress) -> tuple[Extraction, list[str]]:
+            extraction = extract_passing(block, source, passing, make_engine, tell)
+            return extraction, list(extraction.notes)
+
+        return passing, extract_maps, MAPS
+    once = functools.cache(source.options.make_engine)
+    patient = replace(source, options=replace(source.options, make_engine=once))
+    store = source.store()
+    # Several GPUs take a process each, which is started for a block.
+    size = max(images, 1) if source.plan.device == "gpu" and len(visible_gpus()) > 1 else BLOCK
+    return store, lambda block, tell: ensure_features(block, patient, store, tell), size
+
+
+def _source_of(model: Model | TunedModel, options: FeatureOptions) -> FeatureSource:
+    """Return what the model was trained on, here.
+
+    Raises
+    ------
+    ModelError
+        If it would not be the same.
+    """
     spec = model.spec
     weights = model.weights if options.weights == "imagenet" else options.weights
     source = feature_source(replace(options_for(spec, options), weights=weights))
     if source.spec != spec:
         raise ModelError(_mismatch(spec.weights_sha256, source.spec.weights_sha256, source.weights))
-    if isinstance(model, TunedModel):
-        probabilities, positions, failures = _through_network(model, files, source, progress)
-        abstained = np.zeros(len(probabilities), dtype=bool)
-    else:
-        features = load_features(files, source, progress)
-        positions, failures = features.positions, features.extraction.failures
-        probabilities = model.predict_proba(features.X) if positions else np.empty((0, 0))
-        abstained = np.zeros(len(probabilities), dtype=bool)
-        if threshold is not None and positions:
-            abstained = abstainer_of(model).judge(features.X, probabilities) < threshold
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
-    predictions = [
-        Prediction(files[at], [(model.classes[c], float(row[c])) for c in best], bool(unsure))
-        for at, row, best, unsure in zip(positions, probabilities, order, abstained, strict=True)
-    ]
-    return predictions, failures
-
-
-def _through_network(
-    model: TunedModel, files: list[Path], source: FeatureSource, progress: Progress
-) -> tuple[NDArray[np.float64], list[int], list[Failure]]:
-    """Return probabilities, which file each row is of, and what failed; a block at a time.
-
-    Whole maps are large: they are read from the cache where training left
-    them there, and the others are let go once the network has seen them.
-    """
-    store = PassingStore(source.cache, source.spec)
-    make_engine = functools.cache(lambda: source.options.make_engine(source))
-    parts, positions, failures = [np.empty((0, len(model.classes)))], [], []
-    for low in range(0, len(files), BLOCK):
-        block = files[low : low + BLOCK]
-        run = functools.partial(extract_passing, block, source, store, make_engine)
-        extraction, maps, found = read_features(store, run)
-        if found:
-            parts.append(model.predict_proba(maps[:]))
-        positions += [low + at for at in found]
-        failures += extraction.failures
-        store.forget()
-        progress(low + len(block), len(files))
-    return np.concatenate(parts), positions, failures
+    return source
 
 
 def abstainer_of(model: Model | TunedModel) -> Abstainer:
@@ -171,17 +340,3 @@ def _mismatch(trained: str, here: str, weights: Path) -> str:
         f"the model was trained on backbone weights with SHA-256 {trained[:12]}…, {weights} has "
         f"{here[:12]}…: name the right file with --weights FILE"
     )
-
-
-def _expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    files: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            files += plain_files(path)
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise DataError(f"no such file or folder: {path}")
-    if not files:
-        raise DataError("no images to label in the paths given")
-    return files

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import HeadstartError
 from .options import (
     Json,
     Quiet,
@@ -20,8 +19,20 @@ if TYPE_CHECKING:
 
 @takes(running_options)
 def predict_images(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' wrote.")],
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images and folders.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="What 'fit head --out' or 'fit finetune --out' wrote."
+        ),
+    ],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Images, folders, patterns such as 'in/**/*.jpg', or - for a list of images and "
+            "folders on standard input, one a line.",
+        ),
+    ],
     top: Annotated[int, typer.Option(min=1, help="Classes to name an image.")] = 3,
     abstain: Annotated[
         float | None,
@@ -31,6 +42,23 @@ def predict_images(
             "to a person. Default: all are labelled.",
         ),
     ] = None,
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="table, csv or jsonl, which print each image as soon as it is labelled.",
+        ),
+    ] = "table",
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Link each image into DIR/CLASS, those left to a person into DIR/unsure.",
+        ),
+    ] = None,
+    copies: Annotated[
+        bool, typer.Option("--copy/--link", help="How --sort-into places images.")
+    ] = False,
     *,
     trust_joblib: TrustJoblib = False,
     options: "FeatureOptions",
@@ -39,68 +67,46 @@ def predict_images(
 ) -> None:
     """Label new images with a saved classifier.
 
-    Example: headstart predict photographs.headstart holiday/ --top 1
-    """
-    from ..classify.model import load
-    from ..classify.predict import abstainer_of, predict
-    from ..console import print_json, print_table, say, stages, warn
-    from ..extract.dataset import shown
+    Images that cannot be read are listed, the others are labelled.
 
+    Example: headstart predict photographs.headstart holiday/ --top 1 --sort-into sorted
+    """
+    import sys
+
+    from ..classify.model import load
+    from ..classify.predict import abstainer_of, predict_each
+    from ..classify.sorting import ClassFolders, copy, link
+    from ..console import remark, stages, warn
+    from ..errors import HeadstartError
+    from ..extract.dataset import shown
+    from ..extract.listing import list_images, outside
+    from .formats import find_format
+
+    output = find_format(format_, as_json=as_json)(top)
     classifier = load(model, trust_joblib=trust_joblib)
-    with stages(quiet=quiet) as stage:
-        predictions, failures = predict(
-            classifier, paths, options, top, stage("predicting"), abstain
-        )
-    failed = [{"path": shown(f.path), "reason": f.reason} for f in failures]
+    images = list_images(paths, sys.stdin.buffer)
+    folders = None
+    if sort_into is not None:
+        folders = ClassFolders(sort_into, copy if copies else link)
+        images = outside(images, sort_into)  # of an earlier run
     promise: dict[str, Any] = {}
     if abstain is not None:
         promise = {"abstention": abstainer_of(classifier).promise(abstain)}
-    if as_json:
-        documents = [
-            {
-                "path": shown(p.path),
-                "label": p.label,
-                "probability": p.top[0][1],
-                "abstained": p.abstained,
-                "top": [{"label": name, "probability": value} for name, value in p.top],
-            }
-            for p in predictions
-        ]
-        print_json({"version": 1, "predictions": documents, "failed": failed, **promise})
-    else:
-        print_table(
-            ["image", "label", "probability", "next"],
-            [
-                [
-                    shown(p.path),
-                    p.label or "unsure",
-                    f"{p.top[0][1]:.3f}",
-                    _others(p.top if p.abstained else p.top[1:]),
-                ]
-                for p in predictions
-            ],
-        )
-        if abstain is not None and predictions:
-            count = sum(p.abstained for p in predictions)
-            say(f"unsure of {count} of {len(predictions)} images")
-            say(_kept(promise["abstention"]))
-        if not quiet:
-            for failure in failed:
-                warn(f"{failure['path']}: {failure['reason']}")
-    if not predictions:
-        raise HeadstartError(f"none of the {len(failed)} images could be labelled")
-
-
-def _others(top: list[tuple[str, float]]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in top)
-
-
-def _kept(promise: dict[str, Any]) -> str:
-    """Say what labelling at this coverage meant on the training images."""
-    from ..console import interval
-
-    return (
-        f"out of fold, {100 * promise['coverage']:.1f} % of the training images are labelled, "
-        f"{100 * promise['risk']:.1f} % of those wrongly (95 % interval "
-        f"{interval(promise['risk_ci95'])})"
-    )
+    remarks: list[str] = []
+    output.begin()
+    # Rows on the same screen are progress enough.
+    with stages(quiet=quiet or (output.streams and sys.stdout.isatty())) as stage:
+        tell = stage("predicting")
+        answers = predict_each(classifier, images, options, top, tell, abstain, remarks.append)
+        for answer in answers:
+            output.take(folders.place(answer) if folders else answer)
+    output.finish(promise)
+    if not quiet:
+        for line in remarks:
+            warn(line)
+        for failure in output.failures:
+            warn(f"{shown(failure.path)}: {failure.reason}")
+        if folders is not None:
+            remark(folders.summary())
+    if not output.labelled:
+        raise HeadstartError(f"none of the {len(output.failures)} images could be labelled")

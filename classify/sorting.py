@@ -1,0 +1,158 @@
+"""Images into a folder for each class, as links or copies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..errors import DataError
+from ..extract.dataset import shown
+from ..extract.pipeline import Failure
+from .predict import Prediction
+
+UNSURE = "unsure"  # the folder of images that are left to a person
+SHORT = 8  # first characters of an image's digest that tell it from another of its name
+
+
+def link(image: Path, target: Path) -> None:
+    """Make a symbolic link to an image, by its whole path."""
+    target.symlink_to(image.absolute())
+
+
+def copy(image: Path, target: Path) -> None:
+    """Copy an image with its times; nothing half-copied is left."""
+    with open(image, "rb") as source, open(target, "xb") as file:
+        try:
+            shutil.copyfileobj(source, file)
+        except BaseException:
+            target.unlink()
+            raise
+    shutil.copystat(image, target)
+
+
+@dataclass
+class ClassFolders:
+    """Puts each image into the folder of its class; no file that is there is touched.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds a folder for each class, and ``unsure``; nothing outside it is written.
+    put : callable
+        :func:`link` or :func:`copy`.
+
+    Attributes
+    ----------
+    counts : Counter
+        Images in each class's folder, by the folder's name.
+    """
+
+    folder: Path
+    put: Callable[[Path, Path], None] = link
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def place(self, answer: Prediction | Failure) -> Prediction | Failure:
+        """Put one image into its folder and return the prediction that says where.
+
+        A failure is returned as it is.
+        An image that is there already, from an earlier run, stays as it is. Another of the
+        same name gets the first characters of its digest behind its name, and a number
+        where even that is taken.
+
+        Raises
+        ------
+        DataError
+            If it cannot be written, or its folder is a link that leads elsewhere.
+        """
+        if isinstance(answer, Failure):
+            return answer
+        prediction, label = answer, answer.label
+        name = UNSURE if label is None else folder_name(label)
+        try:
+            place = self._made(name)
+            for target in _names(place, prediction):
+                if not os.path.lexists(target):
+                    self.put(prediction.path, target)
+                elif not self._same(prediction.path, target):
+                    continue
+                self.counts[name] += 1
+                return replace(prediction, placed=target)
+        except OSError as error:
+            raise DataError(
+                f"cannot sort {shown(prediction.path)} into {shown(self.folder / name)}: "
+                f"{error.strerror}"
+            ) from error
+        raise AssertionError("names never end")
+
+    def summary(self) -> str:
+        """Say how many images lie where."""
+        each = ", ".join(f"{shown(name)} {count:,}" for name, count in sorted(self.counts.items()))
+        return f"sorted into {shown(self.folder)}: {each or 'nothing'}"
+
+    def _made(self, name: str) -> Path:
+        place = self.folder / name
+        place.mkdir(parents=True, exist_ok=True)
+        if place.resolve().parent != self.folder.resolve():
+            raise DataError(
+                f"{shown(place)} leads to {shown(place.resolve())}: nothing outside "
+                f"{shown(self.folder)} is written; take that link away"
+            )
+        return place
+
+    def _same(self, image: Path, target: Path) -> bool:
+        """Tell whether an earlier run put this very image there."""
+        if self.put is link:
+            return target.is_symlink() and target.readlink() == image.absolute()
+        return _is_copy(image, target)
+
+
+def folder_name(label: str) -> str:
+    r"""Return a class's name as that of one folder; two classes never share one.
+
+    Separators, control characters, a leading dot and the percent sign are written in
+    hexadecimal, as in a URL (RFC 3986, section 2.1), and the first letter of a class that is
+    called like the folder of images left to a person.
+
+    Examples
+    --------
+    >>> folder_name("spider monkey"), folder_name("../cat"), folder_name("a\\b%"), folder_name("..")
+    ('spider monkey', '%2E.%2Fcat', 'a%5Cb%25', '%2E.')
+    """
+    return "".join(
+        _escaped(c) if _unsafe(c) or (at == 0 and (c == "." or label == UNSURE)) else c
+        for at, c in enumerate(label)
+    )
+
+
+def _unsafe(character: str) -> bool:
+    return character in "/\\%" or not character.isprintable()
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in os.fsencode(character))
+
+
+def _names(place: Path, prediction: Prediction) -> Iterator[Path]:
+    """Return the names to try: the image's own, with its digest, with a number."""
+    path = prediction.path
+    yield place / path.name
+    short = prediction.digest.hex()[:SHORT]
+    yield place / f"{path.stem}-{short}{path.suffix}"
+    number = 2
+    while True:
+        yield place / f"{path.stem}-{short}-{number}{path.suffix}"
+        number += 1
+
+
+def _is_copy(image: Path, target: Path) -> bool:
+    if not target.is_file() or image.stat().st_size != target.stat().st_size:
+        return False
+    with open(image, "rb") as one, open(target, "rb") as other:
+        while block := one.read(1 << 20):
+            if block != other.read(len(block)):
+                return False
+    return True

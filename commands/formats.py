@@ -1,0 +1,189 @@
+"""Predictions as a table, CSV, JSON lines or one JSON document."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ..console import interval, print_json, print_table, say
+from ..errors import OptionError, unknown
+from ..extract.dataset import shown
+
+if TYPE_CHECKING:
+    from ..classify.predict import Prediction
+    from ..extract.pipeline import Failure
+
+
+class Output:
+    """Takes predictions and failures as they come; some formats print at the end.
+
+    Parameters
+    ----------
+    top : int
+        Classes to name an image.
+    """
+
+    streams = False  # whether rows are printed as they come
+
+    def __init__(self, top: int) -> None:
+        self.top = top
+        self.labelled = self.abstained = 0
+        self.failures: list[Failure] = []
+
+    def begin(self) -> None:
+        """Print what stands before all rows."""
+
+    def take(self, answer: Prediction | Failure) -> None:
+        """Count one answer, and print it where rows are printed as they come."""
+        from ..extract.pipeline import Failure
+
+        if isinstance(answer, Failure):
+            self.failures.append(answer)
+            self.failure(answer)
+            return
+        self.labelled += 1
+        self.abstained += answer.abstained
+        self.prediction(answer)
+
+    def prediction(self, prediction: Prediction) -> None:
+        """Print or keep what is said of one image."""
+        raise NotImplementedError
+
+    def failure(self, failure: Failure) -> None:
+        """Print or keep what went wrong with one image; the command lists them too."""
+
+    def finish(self, promise: dict[str, Any]) -> None:
+        """Print what was kept."""
+
+
+class TableOutput(Output):
+    """For a person: every column as wide as it must be."""
+
+    def __init__(self, top: int) -> None:
+        super().__init__(top)
+        self._rows: list[list[str]] = []
+
+    def prediction(self, prediction: Prediction) -> None:
+        """Keep a row."""
+        others = prediction.top if prediction.abstained else prediction.top[1:]
+        self._rows.append(
+            [
+                shown(prediction.path),
+                shown(prediction.label or "unsure"),
+                f"{prediction.top[0][1]:.3f}",
+                ", ".join(f"{shown(name)} {value:.3f}" for name, value in others),
+            ]
+        )
+
+    def finish(self, promise: dict[str, Any]) -> None:
+        """Print the table, and what abstaining meant."""
+        print_table(["image", "label", "probability", "next"], self._rows)
+        if promise and self.labelled:
+            say(f"unsure of {self.abstained:,} of {self.labelled:,} images")
+            say(_kept(promise["abstention"]))
+
+
+class CsvOutput(Output):
+    """A row an image as it comes; failed images are on standard error alone."""
+
+    streams = True
+
+    def __init__(self, top: int) -> None:
+        super().__init__(top)
+        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+
+    def begin(self) -> None:
+        """Print the names of the columns."""
+        ranks = [f"{name}_{rank}" for rank in range(1, self.top + 1) for name in ("class", "p")]
+        self._writer.writerow(["path", "label", "probability", "abstained", *ranks])
+
+    def prediction(self, prediction: Prediction) -> None:
+        """Print a row."""
+        ranked = [cell for pair in prediction.top for cell in pair]
+        label, sure = prediction.label or "", prediction.top[0][1]
+        unsure = str(prediction.abstained).lower()
+        padding = [""] * (2 * self.top - len(ranked))  # fewer classes than were asked for
+        self._writer.writerow([shown(prediction.path), label, sure, unsure, *ranked, *padding])
+        sys.stdout.flush()
+
+
+class JsonLinesOutput(Output):
+    """An object an image as it comes; failed ones have an ``error``."""
+
+    streams = True
+
+    def prediction(self, prediction: Prediction) -> None:
+        """Print a line."""
+        _print_line(_document(prediction))
+
+    def failure(self, failure: Failure) -> None:
+        """Print a line."""
+        _print_line({"path": shown(failure.path), "error": failure.reason})
+
+
+class JsonOutput(Output):
+    """One document at the end."""
+
+    def __init__(self, top: int) -> None:
+        super().__init__(top)
+        self._documents: list[dict[str, Any]] = []
+
+    def prediction(self, prediction: Prediction) -> None:
+        """Keep an object."""
+        self._documents.append(_document(prediction))
+
+    def finish(self, promise: dict[str, Any]) -> None:
+        """Print the document."""
+        failed = [{"path": shown(f.path), "reason": f.reason} for f in self.failures]
+        print_json({"version": 1, "predictions": self._documents, "failed": failed, **promise})
+
+
+FORMATS: dict[str, type[Output]] = {
+    "table": TableOutput,
+    "csv": CsvOutput,
+    "jsonl": JsonLinesOutput,
+    "json": JsonOutput,
+}
+
+
+def find_format(name: str, *, as_json: bool) -> type[Output]:
+    """Return what ``--format`` or ``--json`` asks for.
+
+    Raises
+    ------
+    OptionError
+        If it is unknown, or both ask for something.
+    """
+    if name not in FORMATS:
+        raise unknown("format", name, list(FORMATS))
+    if as_json and name not in {"table", "json"}:
+        raise OptionError(f"--json and --format {name} are two formats: take one")
+    return FORMATS["json" if as_json else name]
+
+
+def _kept(promise: dict[str, Any]) -> str:
+    """Say what labelling at this coverage meant on the training images."""
+    return (
+        f"out of fold, {100 * promise['coverage']:.1f} % of the training images are labelled, "
+        f"{100 * promise['risk']:.1f} % of those wrongly (95 % interval "
+        f"{interval(promise['risk_ci95'])})"
+    )
+
+
+def _document(prediction: Prediction) -> dict[str, Any]:
+    placed = prediction.placed
+    return {
+        "path": shown(prediction.path),
+        "label": prediction.label,
+        "probability": prediction.top[0][1],
+        "abstained": prediction.abstained,
+        "top": [{"label": name, "probability": value} for name, value in prediction.top],
+        **({} if placed is None else {"placed": shown(placed)}),
+    }
+
+
+def _print_line(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
