@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .commands import cache, compare, demo, extract, fit, inspect, predict
+from .commands import cache, compare, demo, evaluate, extract, fit, inspect, predict
 from .errors import HeadstartError
 from .stopping import Stopped, signals_stop
 
@@ -26,6 +26,7 @@ app.add_typer(compare.app, name="compare")
 app.add_typer(cache.app, name="cache")
 app.command("inspect")(inspect.inspect_data)
 app.command("predict")(predict.predict_images)
+app.command("evaluate")(evaluate.evaluate_data)
 app.command("demo")(demo.demo)
 
 

@@ -28,6 +28,7 @@ from .loop import Examples, Pace, Tell, predict_logits, prepare, train
 from .maps import Augmentation, Budget, EpochMaps, Parts
 from .model import linear_layer
 from .network import Arrays, Network, Upper, weight_change
+from .seen import marks_of
 from .select import fit_calibrated
 from .tuned import TunedModel
 from .unfreeze import Depth, find_depths
@@ -271,6 +272,7 @@ def fine_tune_dataset(
             arrays=[weight.numpy() for weight in upper.model.weights],
             temperature=temperature,
             record={},
+            trained_on=marks_of(table.features.digests[row] for row in table.split.fitting),
         ),
         diverged=trained.diverged,
     )

@@ -31,6 +31,7 @@ from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
 from .heads import Head, find_heads
 from .memory import TooLargeError
 from .model import Model
+from .seen import marks_of
 from .select import (
     Choice,
     choose,
@@ -378,6 +379,7 @@ def to_model(
         weights=source.options.named_weights,
         record=record,
         abstainer=fitted.abstainer,
+        trained_on=marks_of(table.features.digests[row] for row in table.split.fitting),
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
+from . import seen
 from .abstain import Abstainer
 from .heads import find_head
 from .parts import not_a_model, read_parts, write_parts
@@ -58,6 +59,8 @@ class Model:
         What ``fit head`` reported.
     abstainer : Abstainer, optional
         What ``predict --abstain`` needs.
+    trained_on : ndarray of uint64, shape (n,), optional
+        Marks of the images that it was fitted on, see :mod:`headstart.classify.seen`.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Model:
     weights: str
     record: dict[str, Any]
     abstainer: Abstainer | None = None
+    trained_on: seen.Marks | None = None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
@@ -88,6 +92,8 @@ class Model:
         parts = {part: _WRITERS[part](self.estimator)}
         if self.abstainer is not None:
             parts[ABSTENTION] = self.abstainer.to_bytes()
+        if self.trained_on is not None:
+            parts[seen.PART] = seen.to_bytes(self.trained_on)
         manifest = {
             "created_by": f"headstart {__version__}",
             "head": self.name,
@@ -134,6 +140,7 @@ def load(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> Model |
             weights=str(manifest["weights"]),
             record=dict(manifest["record"]),
             abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
+            trained_on=seen.from_bytes(parts[seen.PART]) if seen.PART in parts else None,
         )
         labels = len(model.estimator.classes_)
     except ModelError as error:

@@ -18,6 +18,7 @@ from ..cache.spec import FeatureSpec
 from ..errors import ModelError
 from ..extract.backbones import find_backbone
 from ..extract.engines import computing_in
+from . import seen
 from .calibrate import softmax
 from .network import Network, Upper
 from .parts import write_parts
@@ -48,6 +49,9 @@ class TunedModel:
         What logits are divided by.
     record : dict
         What ``fit finetune`` reported.
+    trained_on : ndarray of uint64, shape (n,), optional
+        Marks of the images that trained it or chose its epochs, see
+        :mod:`headstart.classify.seen`.
     """
 
     name: str
@@ -58,6 +62,7 @@ class TunedModel:
     arrays: list[NDArray[np.float32]]
     temperature: float
     record: dict[str, Any]
+    trained_on: seen.Marks | None = None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (n, k), float64, rows sum to 1, of boundary maps (n, d)."""
@@ -108,7 +113,10 @@ class TunedModel:
             "temperature": self.temperature,
             "record": self.record,
         }
-        write_parts(path, manifest, {WEIGHTS: buffer.getvalue()})
+        parts = {WEIGHTS: buffer.getvalue()}
+        if self.trained_on is not None:
+            parts[seen.PART] = seen.to_bytes(self.trained_on)
+        write_parts(path, manifest, parts)
 
 
 def tuned_from(manifest: dict[str, Any], parts: dict[str, bytes], path: Path) -> TunedModel:
@@ -131,6 +139,7 @@ def tuned_from(manifest: dict[str, Any], parts: dict[str, bytes], path: Path) ->
             arrays=arrays,
             temperature=float(manifest["temperature"]),
             record=manifest["record"],
+            trained_on=seen.from_bytes(parts[seen.PART]) if seen.PART in parts else None,
         )
     except (KeyError, ValueError, TypeError, OSError, BadZipFile) as error:
         raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error

@@ -47,6 +47,14 @@ class Output:
         self.abstained += answer.abstained
         self.prediction(answer)
 
+    def nothing(self) -> str:
+        """Say that not one image could be labelled, and why the first could not."""
+        first = self.failures[0]
+        return (
+            f"none of the {len(self.failures)} images could be labelled; "
+            f"{shown(first.path)}: {first.reason}"
+        )
+
     def prediction(self, prediction: Prediction) -> None:
         """Print or keep what is said of one image."""
         raise NotImplementedError

@@ -77,7 +77,7 @@ def predict_images(
     from ..classify.predict import abstainer_of, predict_each
     from ..classify.sorting import ClassFolders, copy, link
     from ..console import remark, stages, warn
-    from ..errors import HeadstartError
+    from ..errors import DataError
     from ..extract.dataset import shown
     from ..extract.listing import list_images, outside
     from .formats import find_format
@@ -109,4 +109,4 @@ def predict_images(
         if folders is not None:
             remark(folders.summary())
     if not output.labelled:
-        raise HeadstartError(f"none of the {len(output.failures)} images could be labelled")
+        raise DataError(output.nothing())

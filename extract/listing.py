@@ -58,13 +58,18 @@ def list_images(
             images += _files(Path(one))
     if not images:
         raise DataError("no images to label in the paths given")
-    return list({_key(image): image for image in reversed(images)}.values())[::-1]
+    once: dict[object, Path | PixelImage] = {}
+    for image in images:
+        once.setdefault(_key(image), image)
+    return list(once.values())
 
 
 def outside(images: Iterable[Path | PixelImage], folder: Path) -> list[Path | PixelImage]:
     """Leave out the files that lie below a folder."""
     root = folder.absolute()
-    return [one for one in images if isinstance(one, PixelImage) or root not in _parents(one)]
+    return [
+        one for one in images if isinstance(one, PixelImage) or root not in one.absolute().parents
+    ]
 
 
 def _files(path: Path) -> list[Path]:
@@ -94,8 +99,4 @@ def _lines(listed: BinaryIO) -> list[Path]:
 
 def _key(image: Path | PixelImage) -> object:
     """Return what tells one path from another; each image in memory stands for itself."""
-    return id(image) if isinstance(image, PixelImage) else os.path.abspath(image)  # noqa: PTH100
-
-
-def _parents(path: Path) -> list[Path]:
-    return list(Path(os.path.abspath(path)).parents)  # noqa: PTH100  # links are not followed
+    return id(image) if isinstance(image, PixelImage) else image.absolute()

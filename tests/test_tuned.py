@@ -94,7 +94,7 @@ def test_it_cannot_abstain_and_says_so(job):
 
 def test_the_file_holds_json_and_plain_arrays_alone(job):
     with zipfile.ZipFile(job[3]) as file:
-        assert file.namelist() == ["manifest.json", "network.npz"]
+        assert file.namelist() == ["manifest.json", "network.npz", "trained-on.npy"]
         with zipfile.ZipFile(file.open("network.npz")) as arrays:
             heads = [arrays.read(name)[:6] for name in arrays.namelist()]
     assert set(heads) == {b"\x93NUMPY"}

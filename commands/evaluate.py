@@ -1,0 +1,247 @@
+"""``headstart evaluate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import (
+    Data,
+    Json,
+    MaxFailures,
+    Quiet,
+    Seed,
+    TrustJoblib,
+    running_options,
+    takes,
+)
+
+if TYPE_CHECKING:
+    from ..extract.features import FeatureOptions
+
+WIDEST = 12  # classes whose confusion fits a terminal
+CLASSES = 40  # that are listed
+PAIRS = 10
+
+
+@takes(running_options)
+def evaluate_data(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="What 'fit head --out' or 'fit finetune --out' wrote."
+        ),
+    ],
+    data: Data,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="train, validation, test or all. Default: test where DATA has it, else "
+            "validation, else all images."
+        ),
+    ] = None,
+    class_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE|FROM=TO",
+            help="DATA's class names to the model's: a CSV file with the columns from,to, a JSON "
+            "object, or one pair; repeat for several. A class mapped to nothing is left out.",
+        ),
+    ] = None,
+    abstain: Annotated[
+        float | None,
+        typer.Option(
+            metavar="COVERAGE",
+            help="Also say what labelling this share of images would have meant here.",
+        ),
+    ] = None,
+    mistakes: Annotated[int, typer.Option(min=0, help="Mistakes to list.")] = 10,
+    *,
+    trust_joblib: TrustJoblib = False,
+    options: "FeatureOptions",
+    max_failures: MaxFailures = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a saved classifier on labelled images, with intervals.
+
+    Images that it was trained on are found by their content, and told. --json has every
+    mistake and the whole confusion matrix.
+
+    Example: headstart evaluate photographs.headstart new-photographs/
+    """
+    from ..classify.class_map import read_class_map
+    from ..classify.evaluation import evaluate_model
+    from ..classify.model import load
+    from ..console import print_json, stages, warn
+    from ..extract.dataset import read_dataset
+
+    classifier = load(model, trust_joblib=trust_joblib)
+    dataset = read_dataset(data)
+    with stages(quiet=quiet) as stage:
+        run = evaluate_model(
+            classifier,
+            dataset,
+            options,
+            split,
+            read_class_map(class_map or []),
+            abstain,
+            seed,
+            max_failures,
+            stage("predicting"),
+        )
+    if as_json:
+        print_json({"version": 1, **run.record})
+    else:
+        _print(run.record, mistakes)
+    if not quiet:
+        for line in run.warnings:
+            warn(line)
+        for failure in run.record["failed"]:
+            warn(f"{failure['path']}: {failure['reason']}")
+
+
+def _print(record: dict[str, Any], mistakes: int) -> None:
+    from ..console import say
+
+    data, n = record["data"], record["evaluation"]["n"]
+    which = "all images" if data["split"] == "all" else f"the {data['split']} split"
+    say(f"{record['model']} on {n:,} images: {which} of {data['path']}\n")
+    _print_figures(record)
+    _print_classes(record["per_class"])
+    _print_confusion(record["confusion"], record["per_class"])
+    _print_pairs(record["most_confused"])
+    _print_mistakes(record["mistakes"], mistakes)
+    if "abstention" in record:
+        _print_abstention(record["abstention"])
+
+
+def _print_figures(record: dict[str, Any]) -> None:
+    from ..console import print_table
+
+    rows = [
+        [name.replace("_", " "), f"{one['value']:.3f}", "{:.3f} to {:.3f}".format(*one["ci95"])]
+        for name, one in record["figures"].items()
+    ]
+    seen = record["seen_in_training"]
+    if seen is not None and seen["evaluation"] is not None:
+        others = seen["evaluation"]
+        name = f"accuracy on the {others['n']:,} not seen in training"
+        bounds = "{:.3f} to {:.3f}".format(*others["ci95"])
+        rows.insert(1, [name, f"{others['accuracy']:.3f}", bounds])
+    print_table(["figure", "value", "95 % interval"], rows)
+
+
+def _print_classes(classes: list[dict[str, Any]]) -> None:
+    from ..console import print_table, say
+    from ..extract.dataset import shown
+
+    held = [one for one in classes if one["images"] or one["predicted"]]
+    listed = sorted(held, key=lambda one: one["f1"])[:CLASSES]
+    say("\nclasses, the hardest first")
+    print_table(
+        ["class", "images", "recall", "95 % interval", "precision", "95 % interval", "F1"],
+        [
+            [
+                shown(one["label"]),
+                f"{one['images']:,}",
+                *_share(one["recall"], one["recall_ci95"]),
+                *_share(one["precision"], one["precision_ci95"]),
+                f"{one['f1']:.3f}",
+            ]
+            for one in listed
+        ],
+    )
+    if len(held) > len(listed):
+        say(f"… and {len(held) - len(listed):,} more: --json has all")
+    absent = len(classes) - len(held)
+    if absent:
+        say(f"{absent:,} classes of the model have no images here, and none was taken for them")
+
+
+def _share(value: float | None, bounds: list[float] | None) -> list[str]:
+    from ..console import interval
+
+    if value is None or bounds is None:
+        return ["–", ""]
+    return [f"{100 * value:.1f} %", interval(bounds)]
+
+
+def _print_confusion(matrix: list[list[int]], classes: list[dict[str, Any]]) -> None:
+    from ..console import print_table, say
+    from ..extract.dataset import shown
+
+    if len(classes) > WIDEST:
+        return
+    say("\nconfusion: a row for each true class, a column for what it was taken for")
+    names = [f"{at} {shown(one['label'])}" for at, one in enumerate(classes, 1)]
+    columns = ["", *(str(at) for at in range(1, len(names) + 1))]
+    rows = zip(names, matrix, strict=True)
+    print_table(columns, [[name, *(str(n) if n else "·" for n in row)] for name, row in rows])
+
+
+def _print_pairs(pairs: list[dict[str, Any]]) -> None:
+    from ..console import print_table, say
+    from ..extract.dataset import shown
+
+    if not pairs:
+        return
+    say("\nmost confused")
+    print_table(
+        ["true", "taken for", "images", "of the class"],
+        [
+            [
+                shown(one["true"]),
+                shown(one["predicted"]),
+                f"{one['images']:,}",
+                f"{100 * one['share']:.1f} %",
+            ]
+            for one in pairs[:PAIRS]
+        ],
+        texts=2,
+    )
+
+
+def _print_mistakes(mistakes: list[dict[str, Any]], count: int) -> None:
+    from ..console import print_table, say
+    from ..extract.dataset import shown
+
+    say(f"\n{len(mistakes):,} mistakes" + (", the surest first" if mistakes and count else ""))
+    if not mistakes or not count:
+        return
+    print_table(
+        ["image", "true", "predicted", "probability", "of the true"],
+        [
+            [
+                one["path"],
+                shown(one["true"]),
+                shown(one["predicted"]) + (" (unsure)" if one.get("abstained") else ""),
+                f"{one['probability']:.3f}",
+                f"{one['probability_of_true']:.3f}",
+            ]
+            for one in mistakes[:count]
+        ],
+        texts=3,
+    )
+    if len(mistakes) > count:
+        say(f"… and {len(mistakes) - count:,} more: --mistakes {len(mistakes)} or --json shows all")
+
+
+def _print_abstention(abstention: dict[str, Any]) -> None:
+    from ..console import print_table, say
+
+    say("\nabstention: what is labelled when the most unusual images are left to a person")
+    points = {one["wished"]: one for one in abstention["curve"]}
+    points[abstention["kept"]["wished"]] = abstention["kept"]
+    print_table(
+        ["wished", "labelled", "of those wrong", "95 % interval"],
+        [
+            [
+                f"{100 * wished:.4g} %",
+                f"{100 * one['coverage']:.1f} %",
+                *_share(one["risk"], one["risk_ci95"]),
+            ]
+            for wished, one in sorted(points.items())
+        ],
+    )
