@@ -239,7 +239,7 @@ def label_images(
         If the backbone's weights here are not those of training, or the model cannot abstain.
     """
     abstainer = abstainer_of(model) if judging else None
-    source = _source_of(model, options)
+    source = source_of(model, options)
     store, run, size = _way(model, source, len(images))
     for low in range(0, len(images), size):
         block = images[low : low + size]
@@ -296,7 +296,7 @@ def _way(
     return store, lambda block, tell: ensure_features(block, patient, store, tell), size
 
 
-def _source_of(model: Model | TunedModel, options: FeatureOptions) -> FeatureSource:
+def source_of(model: Model | TunedModel, options: FeatureOptions) -> FeatureSource:
     """Return what the model was trained on, here.
 
     Raises

@@ -1,0 +1,151 @@
+"""The service on a socket, until a signal ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import math
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ...errors import HeadstartError
+from ...stopping import SIGNALS, Stopped
+from .limits import Limits
+
+CONNECTIONS = 1000  # open at once, the idle ones included; more get 503
+KEEP_ALIVE_SECONDS = 15
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address, before anything slow begins.
+
+    Parameters
+    ----------
+    host : str
+        Name or address.
+    port : int
+        0 lets the system choose.
+
+    Raises
+    ------
+    HeadstartError
+        If the address cannot be had; the message says why.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        raise HeadstartError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; --port 0 takes a free port"
+        ) from error
+    return bound
+
+
+def url_of(bound: socket.socket) -> tuple[str, bool]:
+    """Return the URL of a bound socket, and whether this machine alone can reach it.
+
+    Examples
+    --------
+    >>> with listen("127.0.0.1", 0) as bound:
+    ...     url_of(bound) == (f"http://127.0.0.1:{bound.getsockname()[1]}/", True)
+    True
+    """
+    host, port = bound.getsockname()[:2]
+    address = f"[{host}]" if ":" in host else host
+    return f"http://{address}:{port}/", ipaddress.ip_address(host).is_loopback
+
+
+def run(
+    app: ASGIApp,
+    bound: socket.socket,
+    limits: Limits,
+    ready: Callable[[], None],
+    stopping: Callable[[], None],
+) -> None:
+    """Serve until a signal: requests in flight are finished, new ones refused.
+
+    Parameters
+    ----------
+    app : ASGI application
+        From :func:`headstart.classify.serve.app.make_app`.
+    bound : socket
+        From :func:`listen`; closed in the end.
+    limits : Limits
+        How long requests in flight may take.
+    ready, stopping : callable
+        Told that requests are taken, and that no more are.
+
+    Raises
+    ------
+    Stopped
+        With the signal, once all is done; a second signal does not wait.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(2 * limits.seconds),  # to arrive, and to be labelled
+    )
+    _Server(config, ready, stopping).run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn with headstart's signals: SIGHUP counts too, and what is ignored stays ignored."""
+
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._stopping = stopping
+        self._signal: int | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self.handle_exit) for number in heeded}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._signal is not None:
+            cut_off = len(self.server_state.tasks)
+            raise Stopped(
+                self._signal,
+                f"stopped: {cut_off} requests in flight were cut off"
+                if cut_off
+                else "stopped: every request in flight was answered",
+            )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        del frame
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        if self._signal is None:
+            self._signal = sig
+            with contextlib.suppress(OSError):  # nobody listens any more
+                self._stopping()
