@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from headstart import cli
 from headstart.extract import features
+from serving import LARGEST, SLOW_SECONDS, serving
 
 # The same examples in every run: a red build is about the change, not the draw.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -77,6 +79,45 @@ def photographs(tmp_path):
             ending = "png" if number % 5 == 0 else "jpg"
             paint(root / name / f"{number}.{ending}", colour, seed=100 * c + number)
     return root
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Train a head on pictures of three colours with the fake engine, by any feature options.
+
+    Returns a function to the model file and the folder of pictures.
+    """
+    from headstart.classify.fit import fit_head, load_table, to_model
+    from headstart.classify.heads import find_head
+    from headstart.extract.dataset import read_dataset
+    from headstart.extract.features import FeatureOptions, feature_source
+
+    @functools.cache
+    def train(**options):
+        root = tmp_path_factory.mktemp("trained")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(root / "home"))
+            for c, (name, colour) in enumerate(COLOURS.items()):
+                for number in range(10):
+                    ending = "png" if number % 5 == 0 else "jpg"
+                    paint(root / "data" / name / f"{number}.{ending}", colour, 100 * c + number)
+            source = feature_source(
+                FeatureOptions(cache=root / "cache", make_engine=FakeEngine, **options)
+            )
+            table = load_table(read_dataset(root / "data"), source)
+            fitted = fit_head(find_head("logreg"), table, 0)
+            to_model(fitted, table, source, {}).save(root / "model.headstart")
+        return root / "model.headstart", root / "data"
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def served(trained, tmp_path_factory):
+    """A service in a process of its own, with small limits."""
+    limits = ("--max-bytes", str(LARGEST), "--timeout", str(SLOW_SECONDS))
+    with serving(trained()[0], *limits, cache=tmp_path_factory.mktemp("served")) as service:
+        yield service
 
 
 # What a page, a plot or a table must show as text and nothing else.

@@ -9,6 +9,7 @@ import pytest
 from conftest import COLOURS, paint
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit import load_table
+from headstart.classify.labeller import Labeller
 from headstart.classify.model import assemble, load
 from headstart.classify.predict import predict
 from headstart.errors import ModelError
@@ -63,6 +64,19 @@ def test_predicting_gives_what_training_saw(job, tmp_path, cached):
         told = [by_name[name] for name in table.classes]
         np.testing.assert_allclose(told, expected, atol=1e-6 if cached else 1e-5)
     assert not list((tmp_path / "empty").rglob("mobilenet*/*.h5"))
+
+
+def test_a_labeller_says_of_bytes_what_predict_says_of_files(job, tmp_path):
+    table, _, _, path = job
+    paths = table.paths[:5]
+    options = FeatureOptions(cache=tmp_path / "empty", engine="tensorflow")
+    labeller = Labeller(load(path), options)
+    told = labeller.label(np.stack([labeller.decode(p.read_bytes()) for p in paths]))
+    predictions, _ = predict(load(path), paths, options, top=3)
+    for row, prediction in zip(told.probabilities, predictions, strict=True):
+        by_name = dict(prediction.top)
+        np.testing.assert_allclose(row, [by_name[name] for name in table.classes], atol=1e-6)
+    assert not told.abstained.any()
 
 
 def test_the_assembled_network_equals_it_from_the_pixels_on(job):

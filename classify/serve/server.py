@@ -96,6 +96,7 @@ def run(
     config = uvicorn.Config(
         app,
         log_config=None,
+        log_level="error",  # what clients do wrong, they are told
         access_log=False,
         server_header=False,
         proxy_headers=False,

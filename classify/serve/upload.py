@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
 from .limits import FullError, Limits
+
+# The parser warns of every malformed form, which is the client's to hear, not the log's.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 RETRY_SECONDS = 1
 HOW = "send photographs as multipart/form-data, such as curl -F files=@photograph.jpg"

@@ -1,0 +1,78 @@
+"""Labels from bytes in memory equal predict's from files, and leave nothing behind."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from conftest import FakeEngine
+from headstart.classify.labeller import Labeller
+from headstart.classify.model import load
+from headstart.classify.predict import predict
+from headstart.errors import DecodeError, ModelError, OptionError
+from headstart.extract.dataset import plain_files
+from headstart.extract.features import FeatureOptions
+
+
+def fake(cache, **options):
+    return FeatureOptions(cache=cache, make_engine=FakeEngine, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"views": "original,flip,crop1"}, {"storage": "float16"}, {"resize": "pad"}],
+    ids=str,
+)
+def test_it_says_of_bytes_what_predict_says_of_files(trained, tmp_path, options):
+    path, folder = trained(**options)
+    model, files = load(path), plain_files(folder)
+    predictions, failures = predict(model, files, fake(tmp_path / "cache"), top=3, abstain=0.9)
+    assert failures == []
+    labeller = Labeller(model, fake(tmp_path / "cache"), abstain=0.9)
+    images = np.stack([labeller.decode(file.read_bytes()) for file in files])
+    told = labeller.label(images)
+    by_name = [dict(prediction.top) for prediction in predictions]
+    expected = [[row[name] for name in model.classes] for row in by_name]
+    np.testing.assert_array_equal(told.probabilities, expected)
+    assert told.abstained.tolist() == [prediction.abstained for prediction in predictions]
+
+
+def test_what_is_labelled_one_by_one_in_threads_is_what_is_labelled_together(trained, tmp_path):
+    path, folder = trained()
+    labeller = Labeller(load(path), fake(tmp_path / "cache"))
+    files = [file.read_bytes() for file in plain_files(folder)]
+
+    def alone(data):
+        return labeller.label(labeller.decode(data)[None]).probabilities[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        one_by_one = np.stack(list(pool.map(alone, files)))
+    together = labeller.label(np.stack([labeller.decode(data) for data in files])).probabilities
+    np.testing.assert_allclose(one_by_one, together, atol=1e-12)
+
+
+def test_nothing_is_written(trained, tmp_path):
+    path, folder = trained()
+    labeller = Labeller(load(path), fake(tmp_path / "cache"))
+    labeller.label(labeller.decode(plain_files(folder)[0].read_bytes())[None])
+    assert [found for found in tmp_path.rglob("*") if found.is_file()] == []
+
+
+def test_bytes_that_are_no_image_and_too_many_pixels_have_their_reasons(trained, tmp_path):
+    path, folder = trained()
+    labeller = Labeller(load(path), fake(tmp_path, max_pixels=100))
+    with pytest.raises(DecodeError, match=r"^not an image \(begins with b'hello'\)$"):
+        labeller.decode(b"hello")
+    with pytest.raises(DecodeError, match=r"too large: 64 x 48 is 3,072 pixels, the limit is 100"):
+        labeller.decode(plain_files(folder)[0].read_bytes())
+
+
+def test_other_weights_and_a_share_out_of_range_are_refused(trained, tmp_path):
+    from dataclasses import replace
+
+    model = load(trained()[0])
+    with pytest.raises(OptionError, match="--abstain takes the share"):
+        Labeller(model, fake(tmp_path), abstain=2.0)
+    other = replace(model, spec=replace(model.spec, weights_sha256="0" * 64))
+    with pytest.raises(ModelError, match="the model was trained on backbone weights with SHA-256"):
+        Labeller(other, fake(tmp_path))

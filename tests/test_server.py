@@ -1,0 +1,180 @@
+"""The service in a process of its own: signals, slow and oversized uploads, where it listens."""
+
+import json
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import httpx
+import psutil
+import pytest
+
+from headstart.classify.serve.server import listen, url_of
+from headstart.extract.dataset import plain_files
+from serving import SLOW_SECONDS, serving
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+
+
+@pytest.fixture(scope="module")
+def photograph(trained):
+    return plain_files(trained()[1])[0].read_bytes()
+
+
+def post(url, photograph):
+    return httpx.post(f"{url}predict", files={"files": ("a.png", photograph)}, timeout=60)
+
+
+def exchange(address, *chunks):
+    """Send bytes as they are; return all that comes back until the other side closes."""
+    with closing(socket.create_connection(address, timeout=60)) as connection:
+        for chunk in chunks:
+            connection.sendall(chunk)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def takes_connections(address):
+    try:
+        socket.create_connection(address, timeout=60).close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_it_listens_on_loopback_and_labels(served, photograph):
+    (listening,) = [
+        one
+        for one in psutil.Process(served.process.pid).net_connections()
+        if one.status == psutil.CONN_LISTEN
+    ]
+    assert listening.laddr.ip == "127.0.0.1"
+    answer = post(served.url, photograph)
+    assert answer.status_code == 200
+    assert answer.json()["predictions"][0]["label"] == "blue"
+    assert "server" not in answer.headers
+
+
+def test_a_slow_upload_gets_408_and_harms_nobody_else(served, photograph):
+    begun = threading.Event()
+
+    def slow():
+        with closing(socket.create_connection(served.address, timeout=60)) as connection:
+            connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n--x\r\n")
+            begun.set()
+            return connection.recv(65536)
+
+    with ThreadPoolExecutor(20) as pool:
+        slow_ones = [pool.submit(slow) for _ in range(20)]
+        begun.wait(60)
+        assert post(served.url, photograph).elapsed.total_seconds() < SLOW_SECONDS
+        answers = [one.result(60) for one in slow_ones]
+    assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
+
+
+def test_an_oversized_upload_hears_why_before_the_connection_closes(served):
+    size = 30_000_000
+    stated = exchange(served.address, HEAD + b"Content-Length: %d\r\n\r\n" % size, bytes(size))
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(part), part)
+    chunk = b"100000\r\n" + bytes(0x100000) + b"\r\n"
+    chunked = exchange(served.address, head, *[chunk] * 20, b"0\r\n\r\n")
+    for answer in (stated, chunked):
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"connection: close" in answer.lower()
+        detail = json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+        assert detail.startswith("the upload is larger than 200,000 bytes")
+
+
+def test_who_asks_before_sending_too_much_is_told_not_to(served):
+    head = HEAD + b"Content-Length: 30000000\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    with closing(socket.create_connection(served.address, timeout=60)) as connection:
+        connection.sendall(head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_what_is_no_http_gets_400_and_no_line_in_the_log(served):
+    assert exchange(served.address, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_signal_answers_what_is_in_flight_and_refuses_what_is_new(trained, tmp_path, photograph):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with (
+        serving(trained()[0], cache=tmp_path, HELD_BY=str(gate)) as service,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        answer = pool.submit(post, service.url, photograph)
+        service.wait_for("held")
+        service.process.terminate()
+        service.wait_for("answering the requests in flight; a second signal cuts them off")
+        while takes_connections(service.address):
+            pass  # the listener closes within a tenth of a second
+        gate.write_text("")
+        assert answer.result(60).status_code == 200
+        assert service.ending() == (143, "error: stopped: every request in flight was answered")
+
+
+def test_sighup_ends_it_too_and_no_upload_was_written(trained, tmp_path, photograph):
+    with serving(trained()[0], cache=tmp_path / "cache", TMPDIR=str(tmp_path)) as service:
+        assert post(service.url, photograph * 40).status_code == 200  # trailing bytes are no harm
+        service.process.send_signal(signal.SIGHUP)
+        assert service.ending() == (129, "error: stopped: every request in flight was answered")
+    assert [found for found in tmp_path.rglob("*") if found.is_file()] == []
+
+
+@pytest.mark.slow
+def test_a_second_signal_does_not_wait(trained, tmp_path, photograph):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with (
+        serving(trained()[0], cache=tmp_path, HELD_BY=str(gate)) as service,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        answer = pool.submit(post, service.url, photograph)
+        service.wait_for("held")
+        service.process.send_signal(signal.SIGINT)
+        service.wait_for("answering the requests in flight")
+        service.process.send_signal(signal.SIGINT)
+        assert answer.result(60).status_code == 500
+        gate.write_text("")  # the thread in the engine is waited for, as Python does
+        assert service.ending() == (130, "error: stopped: 1 requests in flight were cut off")
+
+
+def test_a_port_in_use_and_an_address_of_another_machine_are_one_line(headstart, trained):
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        status, out, err = headstart("serve", trained()[0], "--port", port)
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == (
+        f"error: cannot listen on 127.0.0.1, port {port}: Address already in use; "
+        "--port 0 takes a free port"
+    )
+    status, out, err = headstart("serve", trained()[0], "--host", "192.0.2.1", "--port", "0")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].startswith("error: cannot listen on 192.0.2.1, port 0: Cannot")
+
+
+def test_without_the_extra_the_pip_command_is_named(headstart, trained, monkeypatch):
+    monkeypatch.setattr("headstart.classify.serve.PACKAGES", ("fastapi", "no_such_package"))
+    status, out, err = headstart("serve", trained()[0])
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == (
+        "error: serve needs no_such_package, not installed: pip install 'headstart[serve]'"
+    )
+
+
+def test_other_machines_are_let_in_only_when_told_and_a_line_says_so(
+    headstart, trained, monkeypatch
+):
+    def serve(*arguments, ready, **options):
+        with listen("0.0.0.0", 0) as bound:
+            ready(*url_of(bound))
+
+    monkeypatch.setattr("headstart.classify.serve.serve", serve)
+    status, out, err = headstart("serve", trained()[0], "--host", "0.0.0.0", "--port", "0")
+    assert status == 0
+    assert out.startswith("http://0.0.0.0:")
+    assert "other machines can reach 0.0.0.0, and there is no authentication" in err
