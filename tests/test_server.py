@@ -57,7 +57,7 @@ def test_it_listens_on_loopback_and_labels(served, photograph):
     assert "server" not in answer.headers
 
 
-def test_a_slow_upload_gets_408_and_harms_nobody_else(served, photograph):
+def test_slow_uploads_get_408_slow_headers_nothing_and_nobody_else_is_harmed(served, photograph):
     begun = threading.Event()
 
     def slow():
@@ -67,10 +67,12 @@ def test_a_slow_upload_gets_408_and_harms_nobody_else(served, photograph):
             return connection.recv(65536)
 
     with ThreadPoolExecutor(20) as pool:
-        slow_ones = [pool.submit(slow) for _ in range(20)]
+        slow_ones = [pool.submit(slow) for _ in range(19)]
+        never_asked = pool.submit(exchange, served.address, b"POST /predict HTTP/1.1\r\nHo")
         begun.wait(60)
         assert post(served.url, photograph).elapsed.total_seconds() < SLOW_SECONDS
         answers = [one.result(60) for one in slow_ones]
+        assert never_asked.result(60) == b""
     assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
 
 

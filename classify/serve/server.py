@@ -7,8 +7,10 @@ import ipaddress
 import math
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,6 +21,7 @@ from .limits import Limits
 
 CONNECTIONS = 1000  # open at once, the idle ones included; more get 503
 KEEP_ALIVE_SECONDS = 15
+TICKS = 5  # of uvicorn's tenths of a second, between two looks for idle connections
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -105,24 +108,54 @@ def run(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(2 * limits.seconds),  # to arrive, and to be labelled
     )
-    _Server(config, ready, stopping).run(sockets=[bound])
+    _Server(config, limits.seconds, ready, stopping).run(sockets=[bound])
 
 
 class _Server(uvicorn.Server):
-    """uvicorn with headstart's signals: SIGHUP counts too, and what is ignored stays ignored."""
+    """uvicorn with headstart's signals, and without patience for connections that never ask.
+
+    SIGHUP counts as a signal, too, and what whoever started us wants ignored stays ignored.
+    """
 
     def __init__(
-        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        patience: float,
+        ready: Callable[[], None],
+        stopping: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._patience = patience
         self._ready = ready
         self._stopping = stopping
         self._signal: int | None = None
+        self._idle_since: dict[tuple[Any, Any], float] = {}  # connection and its last request
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS == 0:
+            self._close_idle(time.monotonic())
+        return await super().on_tick(counter)
+
+    def _close_idle(self, now: float) -> None:
+        """Close connections whose next request has not come, or not whole, for too long.
+
+        uvicorn closes those that say nothing after an answer; not those that have never asked,
+        or dribble their headers.
+        """
+        requests = [(one, getattr(one, "cycle", None)) for one in self.server_state.connections]
+        self._idle_since = {
+            (connection, last): self._idle_since.get((connection, last), now)
+            for connection, last in requests
+            if last is None or last.response_complete
+        }
+        for (connection, _), since in self._idle_since.items():
+            if now - since > self._patience:
+                connection.transport.close()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
