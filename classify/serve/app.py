@@ -24,8 +24,8 @@ REFUSALS = {
     408: "The upload did not arrive in time.",
     413: "The upload is too large, or has too many files.",
     415: "The body is no form.",
-    422: "None of the files is an image that can be labelled; `failed` has the reasons.",
-    503: "Too much is under way; `Retry-After` says when to come again.",
+    422: "None of the files is an image that can be labelled: the answer has the reasons.",
+    503: "Too much is under way: come again after the seconds of Retry-After.",
 }
 FORM: dict[str, Any] = {
     "requestBody": {

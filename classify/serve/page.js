@@ -23,7 +23,10 @@
     image.alt = `Photograph ${file.name}`;
     image.src = URL.createObjectURL(file);
     image.addEventListener("load", () => URL.revokeObjectURL(image.src));
-    image.addEventListener("error", () => image.remove());
+    image.addEventListener("error", () => {
+      image.remove(); // a format that the browser cannot show
+      item.classList.add("bare");
+    });
     const words = element("div", "waiting …");
     item.append(image, words);
     results.prepend(item);
@@ -38,7 +41,7 @@
       const row = element("li");
       const bar = element("div", undefined, "bar");
       const filled = element("span");
-      filled.style.width = percent(probability);
+      filled.style.width = `${100 * probability}%`;
       bar.append(filled);
       row.append(element("span", label), bar, element("span", percent(probability), "share"));
       return row;
