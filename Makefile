@@ -41,10 +41,11 @@ format: $(INSTALLED) ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## Measure extraction, heads and fine-tuning against their peers, in turns
+bench: $(INSTALLED) ## Measure extraction, heads, fine-tuning and the service against their peers, in turns
 	$(ENV) $(BIN)/python benchmarks/extraction.py
 	$(ENV) $(BIN)/python benchmarks/heads.py
 	$(ENV) $(BIN)/python benchmarks/finetuning.py
+	$(ENV) $(BIN)/python benchmarks/serving.py
 
 lock: ## Write constraints.txt and requirements-dev.lock anew from the newest versions that resolve
 	rm -rf .lock && $(PYTHON) -m venv .lock

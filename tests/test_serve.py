@@ -162,7 +162,7 @@ def test_one_request_too_many_and_one_too_slow_are_told_to_come_again(model, opt
     assert [answer.status_code for answer in answers] == [503, 503]
     assert {answer.headers["retry-after"] for answer in answers} == {"1"}
     assert {answer.json()["detail"] for answer in answers} == {
-        "1 requests wait already: try again",
+        "as many requests wait as may, 1: try again",
         "no labels within 0.3 seconds: try again",
     }
 

@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -25,7 +25,7 @@ def photograph(trained):
 
 
 def post(url, photograph):
-    return httpx.post(f"{url}predict", files={"files": ("a.png", photograph)}, timeout=60)
+    return httpx2.post(f"{url}predict", files={"files": ("a.png", photograph)}, timeout=60)
 
 
 def exchange(address, *chunks):
@@ -142,7 +142,7 @@ def test_a_second_signal_does_not_wait(trained, tmp_path, photograph):
         service.process.send_signal(signal.SIGINT)
         assert answer.result(60).status_code == 500
         gate.write_text("")  # the thread in the engine is waited for, as Python does
-        assert service.ending() == (130, "error: stopped: 1 requests in flight were cut off")
+        assert service.ending() == (130, "error: stopped: requests in flight were cut off: 1")
 
 
 def test_a_port_in_use_and_an_address_of_another_machine_are_one_line(headstart, trained):

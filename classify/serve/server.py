@@ -170,7 +170,7 @@ class _Server(uvicorn.Server):
             cut_off = len(self.server_state.tasks)
             raise Stopped(
                 self._signal,
-                f"stopped: {cut_off} requests in flight were cut off"
+                f"stopped: requests in flight were cut off: {cut_off}"
                 if cut_off
                 else "stopped: every request in flight was answered",
             )

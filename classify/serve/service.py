@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from fastapi import HTTPException, Request
+from fastapi import Request
 
 from ... import __version__
 from ...errors import DecodeError
@@ -72,13 +72,11 @@ class Service:
                 async with asyncio.timeout(self.limits.seconds):
                     found = await asyncio.gather(*map(self._label, uploads))
             except FullError:
-                raise self._full() from None
+                most = self.limits.concurrency
+                raise busy(f"as many requests wait as may, {most:,}: try again") from None
             except TimeoutError:
                 raise busy(f"no labels within {self.limits.seconds:g} seconds: try again") from None
         return self._told(uploads, found, top)
-
-    def _full(self) -> HTTPException:
-        return busy(f"{self.limits.concurrency} requests wait already: try again")
 
     async def _label(self, upload: Upload) -> Row | str:
         """Return an image's labels, or the reason why it has none."""
