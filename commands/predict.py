@@ -84,7 +84,7 @@ def predict_images(
 
     output = find_format(format_, as_json=as_json)(top)
     classifier = load_quickly(model, trust_joblib=trust_joblib)
-    images = list_images(paths, sys.stdin.buffer)
+    images = list_images(paths, getattr(sys.stdin, "buffer", None))
     folders = None
     if sort_into is not None:
         folders = ClassFolders(sort_into, copy if copies else link)
