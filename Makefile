@@ -43,6 +43,7 @@ format: $(INSTALLED) ## Format the code and mend what the linter can
 
 bench: $(INSTALLED) ## Measure extraction, heads, fine-tuning and the service against their peers, in turns
 	$(ENV) $(BIN)/python benchmarks/extraction.py
+	$(ENV) $(BIN)/python benchmarks/predicting.py
 	$(ENV) $(BIN)/python benchmarks/heads.py
 	$(ENV) $(BIN)/python benchmarks/finetuning.py
 	$(ENV) $(BIN)/python benchmarks/serving.py

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,11 @@ from numpy.typing import NDArray
 from ..cache.rows import blocks, take
 from ..errors import ModelError, OptionError
 from .evaluate import wilson
-from .training import Training
+
+if TYPE_CHECKING:
+    from .training import Training
+
+ABSTENTION = "abstention.npz"  # of the model's file
 
 # Of the curve in the record; any other coverage is looked up from the same out-of-fold scores.
 COVERAGES = (*(percent / 100 for percent in range(10, 95, 10)), 0.95, 0.96, 0.97, 0.98, 0.99, 1.0)
@@ -156,6 +160,7 @@ def make_abstainer(training: Training, out_of_fold: NDArray[np.float64]) -> Abst
 
     Examples
     --------
+    >>> from headstart.classify.training import Training
     >>> X = np.array([[1, 0], [2, 1], [0, 1], [1, 2]], dtype=np.float32)
     >>> rows, sure = np.arange(4), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]])
     >>> folds = [(rows[::2], rows[1::2]), (rows[1::2], rows[::2])]

@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..cache.rows import StoredRows, blocks
+from .functions import softmax
 
 Scores = NDArray[np.float64]  # (n, k): the softmax of a row is that row's probabilities
 Folds = Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]  # (train rows, held-out rows)
@@ -204,11 +205,3 @@ def log_loss(scores: Scores, y: NDArray[np.intp], temperature: float = 1.0) -> f
         own = np.take_along_axis(scaled, truth[:, None], axis=1)[:, 0]
         total += float((logsumexp(scaled, axis=1) - own).sum())
     return total / len(y)
-
-
-def softmax(scores: Scores) -> NDArray[np.float64]:
-    """Return probabilities (n, k), rows sum to 1."""
-    probabilities: NDArray[np.float64] = scores - scores.max(axis=1, keepdims=True)
-    np.exp(probabilities, out=probabilities)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return probabilities

@@ -119,12 +119,12 @@ def map_classes(
 
 def _refusal(strange: list[str], counts: Counter[str], known: Sequence[str], place: str) -> str:
     """Say which classes the model does not know, which it does, and what to do."""
-    named = [f"{label} ({counts[label]:,} images)" for label in strange]
+    named = [f"{label} ({counts[label]:,})" for label in strange]
     close = get_close_matches(strange[0], known, n=1)
     one = shown(strange[0])
     return (
-        f"{place} has {len(strange)} classes that the model does not know: {_some(named)}; it "
-        f"knows {_some(list(known))}; map each with --class-map '{one}="
+        f"{place} has classes that the model does not know (and images of them): {_some(named)}; "
+        f"it knows {_some(list(known))}; map each with --class-map '{one}="
         f"{shown(close[0]) if close else 'CLASS'}', or leave it out with --class-map '{one}='"
     )
 

@@ -19,10 +19,11 @@ from ..extract.engines import computing_in
 from ..extract.features import FeatureSource
 from ..extract.loading import load_keras, load_tensorflow
 from .boundary import Stream, boundary_source
-from .calibrate import fit_temperature, softmax
+from .calibrate import fit_temperature
 from .checkpoint import Checkpoint, Position
 from .evaluate import Evaluation, evaluate
 from .fit import FittedHead, Table, fit_head
+from .functions import softmax
 from .heads import PROBE
 from .loop import Examples, Pace, Tell, predict_logits, prepare, train
 from .maps import Augmentation, Budget, EpochMaps, Parts

@@ -18,7 +18,7 @@ from ..extract.dataset import Dataset, Image, shown
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
 from .abstain import Abstainer, describe_abstention, make_abstainer
-from .calibrate import TemperatureScaled, class_scores, softmax
+from .calibrate import TemperatureScaled, class_scores
 from .duplicates import (
     Directions,
     NearPairs,
@@ -28,6 +28,7 @@ from .duplicates import (
     same,
 )
 from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
+from .functions import softmax
 from .heads import Head, find_heads
 from .memory import TooLargeError
 from .model import Model

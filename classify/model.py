@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,15 @@ from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
 from . import seen
-from .abstain import Abstainer
+from .abstain import ABSTENTION, Abstainer
 from .heads import find_head
+from .linear import LinearHead
+from .linear_model import LINEAR, LinearArrays
 from .parts import not_a_model, read_parts, write_parts
+from .scale import PowerScaler
 from .tuned import TunedModel, assemble_tuned, tuned_from
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
-ABSTENTION = "abstention.npz"
 
 # What skops does not trust by itself; data all of it, none of it runs code from the file.
 TRUSTED = [
@@ -63,6 +65,8 @@ class Model:
         Marks of the images that it was fitted on, see :mod:`headstart.classify.seen`.
     """
 
+    keeps_features: ClassVar[bool] = True  # what is extracted is worth its place in the cache
+
     name: str
     estimator: Any
     classes: list[str]
@@ -90,6 +94,9 @@ class Model:
         """
         part = SKOPS if find_head(self.name).saves else JOBLIB
         parts = {part: _WRITERS[part](self.estimator)}
+        arrays = linear_arrays(self.estimator)
+        if arrays is not None:
+            parts[LINEAR] = arrays.to_bytes()
         if self.abstainer is not None:
             parts[ABSTENTION] = self.abstainer.to_bytes()
         if self.trained_on is not None:
@@ -122,7 +129,13 @@ def load(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> Model |
         that headstart does not put there.
     """
     path = Path(path)
-    manifest, parts = read_parts(path)
+    return model_from(*read_parts(path), path, trust_joblib=trust_joblib)
+
+
+def model_from(
+    manifest: dict[str, Any], parts: dict[str, bytes], path: Path, *, trust_joblib: bool = False
+) -> Model | TunedModel:
+    """Return the classifier that these parts of a file are; see :func:`load`."""
     if JOBLIB in parts and not trust_joblib:
         raise ModelError(
             f"{path} was written by joblib, whose files can run code when they are loaded: "
@@ -183,6 +196,30 @@ def _read_joblib(head: bytes) -> Any:
 
 
 _WRITERS = {SKOPS: _write_skops, JOBLIB: _write_joblib}
+
+
+def linear_arrays(estimator: Any) -> LinearArrays | None:
+    """Return what labels without scikit-learn; None for a head that is not linear in one view.
+
+    Parameters
+    ----------
+    estimator : TemperatureScaled
+        As :func:`headstart.classify.select.fit_calibrated` returns.
+    """
+    steps = getattr(estimator.estimator_, "named_steps", {})
+    scaler, head = steps.get("scale"), steps.get("head")
+    if list(steps) != ["scale", "head"]:
+        return None
+    if not isinstance(scaler, PowerScaler) or not isinstance(head, LinearHead):
+        return None
+    return LinearArrays(
+        power=float(scaler.power),
+        mean=scaler.mean_,
+        scale=float(scaler.scale_),
+        coef=head.coef_,
+        intercept=head.intercept_,
+        temperature=float(estimator.temperature_),
+    )
 
 
 def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,13 @@ from ..extract.pipeline import Extraction, Failure, Progress, read_features
 from ..extract.pixels import PixelImage
 from .abstain import Abstainer
 from .boundary import PassingStore, extract_passing
-from .model import Model
-from .tuned import TunedModel
+
+if TYPE_CHECKING:
+    from .linear_model import LinearModel
+    from .model import Model
+    from .tuned import TunedModel
+
+    Classifier = Model | TunedModel | LinearModel
 
 BLOCK = 2048  # images labelled at a time: their features are in memory …
 MAPS = 64  # … or their whole maps, which are large
@@ -98,7 +104,7 @@ class Answers:
 
 
 def predict(
-    model: Model | TunedModel,
+    model: Classifier,
     paths: Iterable[str | os.PathLike[str] | PixelImage],
     options: FeatureOptions,
     top: int = 3,
@@ -150,7 +156,7 @@ def predict(
 
 
 def predict_each(
-    model: Model | TunedModel,
+    model: Classifier,
     images: Images,
     options: FeatureOptions,
     top: int = 3,
@@ -206,7 +212,7 @@ def _in_order(
 
 
 def label_images(
-    model: Model | TunedModel,
+    model: Classifier,
     images: Images,
     options: FeatureOptions,
     progress: Progress = lambda done, total: None,
@@ -270,16 +276,14 @@ def label_images(
 Run = Callable[[Images, Progress], tuple[Extraction, list[str]]]
 
 
-def _way(
-    model: Model | TunedModel, source: FeatureSource, images: int
-) -> tuple[FeatureStore, Run, int]:
+def _way(model: Classifier, source: FeatureSource, images: int) -> tuple[FeatureStore, Run, int]:
     """Choose how blocks are extracted: the store, what fills it, and images a block.
 
     Features are kept. Whole maps are large: they are read from the cache where training
     left them there, and the others are let go once the network has seen them. The engine
     is made once.
     """
-    if isinstance(model, TunedModel):
+    if not model.keeps_features:
         passing = PassingStore(source.cache, source.spec)
         make_engine = functools.cache(lambda: source.options.make_engine(source))
 
@@ -296,7 +300,7 @@ def _way(
     return store, lambda block, tell: ensure_features(block, patient, store, tell), size
 
 
-def source_of(model: Model | TunedModel, options: FeatureOptions) -> FeatureSource:
+def source_of(model: Classifier, options: FeatureOptions) -> FeatureSource:
     """Return what the model was trained on, here.
 
     Raises
@@ -312,7 +316,7 @@ def source_of(model: Model | TunedModel, options: FeatureOptions) -> FeatureSour
     return source
 
 
-def abstainer_of(model: Model | TunedModel) -> Abstainer:
+def abstainer_of(model: Classifier) -> Abstainer:
     """Return what a model abstains by.
 
     Raises
@@ -320,7 +324,7 @@ def abstainer_of(model: Model | TunedModel) -> Abstainer:
     ModelError
         If it was saved without.
     """
-    if isinstance(model, TunedModel):
+    if not hasattr(model, "abstainer"):
         raise ModelError(
             f"a network ({model.name}) has no out-of-fold scores to abstain by: leave --abstain "
             "out, or take a head of 'fit head --out'"

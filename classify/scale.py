@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .functions import raised
+
 
 class PowerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Raise to a power, centre each feature, divide all by one number.
@@ -58,18 +60,3 @@ class PowerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = raised(validate_data(self, X, dtype=[np.float64, np.float32], reset=False), self.power)
         scaled: NDArray[np.floating] = (X - self.mean_) / self.scale_
         return scaled
-
-
-def raised(X: NDArray[np.floating], power: float) -> NDArray[np.floating]:
-    """Return the power of the absolute values, with the signs of the values.
-
-    Examples
-    --------
-    >>> raised(np.array([-4.0, 9.0]), 0.5)
-    array([-2.,  3.])
-    """
-    if power == 1:
-        return X
-    roots = np.sqrt(np.abs(X)) if power == 0.5 else np.abs(X) ** power
-    signed: NDArray[np.floating] = np.copysign(roots, X)
-    return signed

@@ -33,8 +33,8 @@ from .calibrate import (
     fit_temperature,
     log_loss,
     out_of_fold_scores,
-    softmax,
 )
+from .functions import softmax
 from .heads import Head
 from .linear import LinearHead
 from .taps import TapSelector

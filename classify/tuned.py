@@ -7,7 +7,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..errors import ModelError
 from ..extract.backbones import find_backbone
 from ..extract.engines import computing_in
 from . import seen
-from .calibrate import softmax
+from .functions import softmax
 from .network import Network, Upper
 from .parts import write_parts
 
@@ -53,6 +53,8 @@ class TunedModel:
         Marks of the images that trained it or chose its epochs, see
         :mod:`headstart.classify.seen`.
     """
+
+    keeps_features: ClassVar[bool] = False  # whole maps are large
 
     name: str
     classes: list[str]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WIDEST = 12  # classes whose confusion fits a terminal
 CLASSES = 40  # that are listed
 PAIRS = 10
+NAMED = 5  # classes in a line
 
 
 @takes(running_options)
@@ -66,8 +67,7 @@ def evaluate_data(
 ) -> None:
     """Evaluate a saved classifier on labelled images, with intervals.
 
-    Images that it was trained on are found by their content, and told. --json has every
-    mistake and the whole confusion matrix.
+    Images that it was trained on are told. --json has all mistakes.
 
     Example: headstart evaluate photographs.headstart new-photographs/
     """
@@ -155,9 +155,10 @@ def _print_classes(classes: list[dict[str, Any]]) -> None:
     )
     if len(held) > len(listed):
         say(f"… and {len(held) - len(listed):,} more: --json has all")
-    absent = len(classes) - len(held)
+    absent = [shown(one["label"]) for one in classes if one not in held]
     if absent:
-        say(f"{absent:,} classes of the model have no images here, and none was taken for them")
+        more = f" and {len(absent) - NAMED:,} more" if len(absent) > NAMED else ""
+        say(f"no images here, and none taken for it: {', '.join(absent[:NAMED])}{more}")
 
 
 def _share(value: float | None, bounds: list[float] | None) -> list[str]:
@@ -172,13 +173,15 @@ def _print_confusion(matrix: list[list[int]], classes: list[dict[str, Any]]) -> 
     from ..console import print_table, say
     from ..extract.dataset import shown
 
-    if len(classes) > WIDEST:
+    held = [at for at, one in enumerate(classes) if one["images"] or one["predicted"]]
+    if len(held) > WIDEST:
         return
     say("\nconfusion: a row for each true class, a column for what it was taken for")
-    names = [f"{at} {shown(one['label'])}" for at, one in enumerate(classes, 1)]
-    columns = ["", *(str(at) for at in range(1, len(names) + 1))]
-    rows = zip(names, matrix, strict=True)
-    print_table(columns, [[name, *(str(n) if n else "·" for n in row)] for name, row in rows])
+    names = [f"{number} {shown(classes[at]['label'])}" for number, at in enumerate(held, 1)]
+    columns = ["", *(str(number) for number in range(1, len(held) + 1))]
+    rows = [[matrix[at][other] for other in held] for at in held]
+    cells = [[str(n) if n else "·" for n in row] for row in rows]
+    print_table(columns, [[name, *row] for name, row in zip(names, cells, strict=True)])
 
 
 def _print_pairs(pairs: list[dict[str, Any]]) -> None:

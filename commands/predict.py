@@ -73,7 +73,7 @@ def predict_images(
     """
     import sys
 
-    from ..classify.model import load
+    from ..classify.linear_model import load_quickly
     from ..classify.predict import abstainer_of, predict_each
     from ..classify.sorting import ClassFolders, copy, link
     from ..console import remark, stages, warn
@@ -83,8 +83,8 @@ def predict_images(
     from .formats import find_format
 
     output = find_format(format_, as_json=as_json)(top)
-    classifier = load(model, trust_joblib=trust_joblib)
-    images = list_images(paths, sys.stdin.buffer)
+    classifier = load_quickly(model, trust_joblib=trust_joblib)
+    images = list_images(paths, getattr(sys.stdin, "buffer", None))
     folders = None
     if sort_into is not None:
         folders = ClassFolders(sort_into, copy if copies else link)

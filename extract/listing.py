@@ -65,11 +65,22 @@ def list_images(
 
 
 def outside(images: Iterable[Path | PixelImage], folder: Path) -> list[Path | PixelImage]:
-    """Leave out the files that lie below a folder."""
+    """Leave out the files that lie below a folder.
+
+    Raises
+    ------
+    DataError
+        If all of them do.
+    """
     root = folder.absolute()
-    return [
+    kept = [
         one for one in images if isinstance(one, PixelImage) or root not in one.absolute().parents
     ]
+    if not kept:
+        raise DataError(
+            f"all images given lie in {shown(folder)}, where sorted ones are put: name others"
+        )
+    return kept
 
 
 def _files(path: Path) -> list[Path]:

@@ -90,8 +90,8 @@ def test_classes_that_the_model_does_not_know_are_refused_with_the_remedy():
     with pytest.raises(DataError) as caught:
         map_classes(images("gren", "red", "gren", "lila"), KNOWN, {}, "D")
     assert str(caught.value) == (
-        "D has 2 classes that the model does not know: gren (2 images), lila (1 images); it knows "
-        "blue, green, red; map each with --class-map 'gren=green', or leave it out with "
+        "D has classes that the model does not know (and images of them): gren (2), lila (1); it "
+        "knows blue, green, red; map each with --class-map 'gren=green', or leave it out with "
         "--class-map 'gren='"
     )
 

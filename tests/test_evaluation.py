@@ -150,7 +150,7 @@ def test_a_dataset_may_lack_classes_of_the_model(headstart, trained, new):
     blue = told["per_class"][0]
     assert (blue["images"], blue["recall"]) == (0, None)
     status, out, _ = headstart("evaluate", path, new, "--cache", options.cache)
-    assert "1 classes of the model have no images here, and none was taken for them" in out
+    assert "no images here, and none taken for it: blue" in out
 
 
 def test_unknown_classes_are_refused_before_anything_is_extracted_or_mapped(
@@ -163,7 +163,7 @@ def test_unknown_classes_are_refused_before_anything_is_extracted_or_mapped(
     arguments = ("evaluate", path, new, "--cache", options.cache)
     status, _, err = headstart(*arguments)
     assert status == 1
-    assert "2 classes that the model does not know: crimson (2 images), grey (1 images)" in err
+    assert "classes that the model does not know (and images of them): crimson (2), grey" in err
     assert fake_engine.images == before
     status, out, err = headstart(
         *arguments, "--class-map", "crimson=red", "--class-map", "grey=", "--json"

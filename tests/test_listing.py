@@ -93,3 +93,5 @@ def test_files_below_a_folder_can_be_left_out(folder):
     images = list_images([folder])
     assert names(outside(images, folder / "a" / "b")) == ["1.jpg"]
     assert outside(images, folder / "elsewhere") == images
+    with pytest.raises(DataError, match=r"all images given lie in .*a, where sorted ones are put"):
+        outside(images, folder / "a")

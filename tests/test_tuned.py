@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import COLOURS, paint
+from headstart.classify.evaluation import evaluate_model
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit import load_table
 from headstart.classify.labeller import Labeller
@@ -16,6 +18,7 @@ from headstart.errors import ModelError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.pixels import PixelImage
 
 
 def silent(name):
@@ -104,6 +107,39 @@ def test_it_cannot_abstain_and_says_so(job):
     options = FeatureOptions(cache=source.cache)
     with pytest.raises(ModelError, match=r"a network .* has no out-of-fold scores"):
         predict(load(path), table.paths[:1], options, abstain=0.9)
+    with pytest.raises(ModelError, match=r"a network .* has no out-of-fold scores"):
+        evaluate_model(load(path), read_dataset(path.parent / "data"), options, abstain=0.9)
+
+
+def test_evaluating_it_gives_training_times_figures_and_knows_its_images(job):
+    _, source, result, path = job
+    options = FeatureOptions(cache=source.cache)
+    dataset = read_dataset(path.parent / "data")
+    run = evaluate_model(load(path), dataset, options)
+    for name, value in result.evaluation.to_dict().items():
+        expected = value if isinstance(value, str) else pytest.approx(value, abs=1e-5)
+        assert run.record["evaluation"][name] == expected
+    assert run.record["seen_in_training"]["images"] == 0
+    run = evaluate_model(load(path), dataset, options, "all")
+    assert run.record["seen_in_training"]["images"] == 18
+    assert run.record["seen_in_training"]["evaluation"]["n"] == 6
+
+
+def test_blocks_pixels_and_limits_are_those_of_heads(job, tmp_path, monkeypatch):
+    table, source, _, path = job
+    monkeypatch.setattr("headstart.classify.predict.MAPS", 2)
+    pixels = PixelImage(np.asarray(Image.open(table.paths[0])), "from memory")
+    paths = [*table.paths[:4], pixels]
+    told = []
+    options = FeatureOptions(cache=source.cache)
+    predictions, _ = predict(load(path), paths, options, progress=lambda *one: told.append(one))
+    memory, file = dict(predictions[-1].top), dict(predictions[0].top)
+    assert memory == pytest.approx(file, abs=1e-5)
+    assert told[-1] == (5, 5)
+    assert told == sorted(told)
+    small = FeatureOptions(cache=tmp_path, max_pixels=100)
+    predictions, failures = predict(load(path), table.paths[:2], small)
+    assert (len(predictions), len(failures)) == (0, 2)
 
 
 def test_the_file_holds_json_and_plain_arrays_alone(job):

@@ -1,0 +1,153 @@
+"""A linear head as plain arrays: it labels without scikit-learn, whose import takes seconds."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache.spec import FeatureSpec
+from ..errors import ModelError
+from . import seen
+from .abstain import ABSTENTION, Abstainer
+from .functions import raised, softmax
+from .parts import not_a_model, read_parts
+
+if TYPE_CHECKING:
+    from .model import Model
+    from .tuned import TunedModel
+
+LINEAR = "linear.npz"  # of the model's file, beside the same head as scikit-learn has it
+
+
+@dataclass(frozen=True)
+class LinearArrays:
+    """Scaler, linear head and temperature.
+
+    Parameters
+    ----------
+    power : float
+        Of the features, see :class:`headstart.classify.scale.PowerScaler`.
+    mean : ndarray, shape (d,)
+        Taken from them.
+    scale : float
+        What they are divided by, over 0.
+    coef : ndarray, shape (k, d), or (1, d) for two classes
+        Weights.
+    intercept : ndarray, shape (k,) or (1,)
+        Added to the scores.
+    temperature : float
+        What scores are divided by, over 0.
+    """
+
+    power: float
+    mean: NDArray[np.floating[Any]]
+    scale: float
+    coef: NDArray[np.floating[Any]]
+    intercept: NDArray[np.floating[Any]]
+    temperature: float
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return what scikit-learn's pipeline does, (n, k), to the bit: the same steps."""
+        scaled = (raised(X, self.power) - self.mean) / self.scale
+        scores = np.asarray(scaled @ self.coef.T + self.intercept, dtype=np.float64)
+        if scores.shape[1] == 1:  # two classes: scikit-learn keeps the second's row
+            scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+        return softmax(scores / self.temperature)
+
+    def to_bytes(self) -> bytes:
+        """Return the arrays as an ``.npz`` file."""
+        file = io.BytesIO()
+        np.savez(file, **{one.name: getattr(self, one.name) for one in fields(self)})
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, classes: int) -> LinearArrays:
+        """Read what :meth:`to_bytes` made; no code in it is run.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit together or hold something else than numbers.
+        """
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {one.name: file[one.name] for one in fields(cls)}
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+                raise ValueError(f"{name} is no array of numbers")
+        rows = 1 if classes == 2 else classes
+        wanted = {"mean": arrays["mean"].shape[:1], "coef": (rows, *arrays["mean"].shape)}
+        wanted |= {"intercept": (rows,), "power": (), "scale": (), "temperature": ()}
+        odd = [name for name, shape in wanted.items() if arrays[name].shape != shape]
+        if odd:
+            raise ValueError(f"{odd[0]} does not fit {classes} classes")
+        return cls(
+            power=float(arrays["power"]),
+            mean=arrays["mean"],
+            scale=float(arrays["scale"]),
+            coef=arrays["coef"],
+            intercept=arrays["intercept"],
+            temperature=float(arrays["temperature"]),
+        )
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A linear head with all that is needed to label a new image; no more.
+
+    The parameters are those of :class:`headstart.classify.model.Model`, but for ``arrays``
+    in place of its estimator.
+    """
+
+    keeps_features: ClassVar[bool] = True
+
+    name: str
+    arrays: LinearArrays
+    classes: list[str]
+    spec: FeatureSpec
+    weights: str
+    record: dict[str, Any]
+    abstainer: Abstainer | None
+    trained_on: seen.Marks | None
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
+        return self.arrays.predict_proba(X)
+
+
+def load_quickly(
+    path: str | os.PathLike[str], *, trust_joblib: bool = False
+) -> Model | TunedModel | LinearModel:
+    """Load a saved classifier to label with: a linear head without scikit-learn.
+
+    Parameters and errors are those of :func:`headstart.classify.model.load`.
+    """
+    path = Path(path)
+    manifest, parts = read_parts(path)
+    if LINEAR not in parts:
+        from .model import model_from
+
+        return model_from(manifest, parts, path, trust_joblib=trust_joblib)
+    try:
+        classes = [str(name) for name in manifest["classes"]]
+        return LinearModel(
+            name=str(manifest["head"]),
+            arrays=LinearArrays.from_bytes(parts[LINEAR], len(classes)),
+            classes=classes,
+            spec=FeatureSpec.from_json(json.dumps(manifest["spec"])),
+            weights=str(manifest["weights"]),
+            record=dict(manifest["record"]),
+            abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
+            trained_on=seen.from_bytes(parts[seen.PART]) if seen.PART in parts else None,
+        )
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
+        raise not_a_model(path, error) from error
