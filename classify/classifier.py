@@ -42,7 +42,9 @@ class Classifier:
     classes_ : ndarray of str, shape (k,)
         Class names, in the order of the probabilities' columns.
     model : Model or TunedModel
-        As given; ``model.record`` holds what training reported.
+        As given.
+    record : dict
+        What ``fit head`` or ``fit finetune`` reported of it.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Classifier:
     def __init__(self, model: Model | TunedModel, options: FeatureOptions) -> None:
         kept = replace(options, make_engine=_Kept(options.make_engine))
         self.model = model
+        self.record = model.record
         self.classes_: NDArray[Any] = np.array(model.classes)
         self._source = source_of(model, kept)
 

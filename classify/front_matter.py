@@ -74,12 +74,12 @@ def to_yaml(document: dict[str, Any]) -> str:
 
     Examples
     --------
-    >>> print(to_yaml({"tags": ["a", "no"], "results": [{"n": 1, "value": 1e-5}]}), end="")
+    >>> print(to_yaml({"tags": ["a", "no"], "results": [{"count": 1, "value": 1e-5}]}), end="")
     tags:
     - a
     - "no"
     results:
-    - n: 1
+    - count: 1
       value: 1.0e-05
     """
     return "".join(f"{line}\n" for line in _lines(document))
