@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ENV := env -u PYTHONPATH
 
-.PHONY: help demo test test-slow check types format bench lock audit clean
+.PHONY: help demo test test-slow check types format docs examples bench lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -40,6 +40,12 @@ types: $(INSTALLED) ## Check types (mypy, strict)
 format: $(INSTALLED) ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(INSTALLED) ## Write docs/help.md anew from --help of every command
+	$(ENV) $(BIN)/python docs/help.py
+
+examples: $(INSTALLED) ## Run the example notebooks on ../shared/data and keep what they show
+	$(ENV) $(BIN)/python examples/execute.py
 
 bench: $(INSTALLED) ## Measure extraction, heads, fine-tuning and the service against their peers, in turns
 	$(ENV) $(BIN)/python benchmarks/extraction.py

@@ -1,18 +1,24 @@
 """headstart: image classification by transfer learning."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .classify.classifier import Classifier, load
     from .extract.transformer import ImageFeatures
 
 __version__ = "0.1.0"
-__all__ = ["ImageFeatures", "__version__"]
+__all__ = ["Classifier", "ImageFeatures", "__version__", "load"]
+
+_HEAVY = {  # name to module: what needs scikit-learn is imported only when it is asked for
+    "Classifier": ".classify.classifier",
+    "ImageFeatures": ".extract.transformer",
+    "load": ".classify.classifier",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs scikit-learn only when it is asked for."""
-    if name == "ImageFeatures":
-        from .extract.transformer import ImageFeatures
-
-        return ImageFeatures
+    """Import what is asked for."""
+    if name in _HEAVY:
+        return getattr(import_module(_HEAVY[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,9 @@ from ..extract.dataset import Dataset, Image, shown
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
 from .abstain import Abstainer, describe_abstention, make_abstainer
+from .account import give_account
 from .calibrate import TemperatureScaled, class_scores
+from .card import card_paths, save_with_card
 from .duplicates import (
     Directions,
     NearPairs,
@@ -31,7 +33,7 @@ from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
 from .functions import softmax
 from .heads import Head, find_heads
 from .memory import TooLargeError
-from .model import Model
+from .model import Model, trained_parameters
 from .seen import marks_of
 from .select import (
     Choice,
@@ -77,6 +79,10 @@ class Table:
         Whether each head chooses among the layers and views.
     warnings : list of str
         Everything worth telling so far.
+    root : Path
+        The folder or manifest of the dataset.
+    near_leaks : int
+        Training images that look nearly the same as one that evaluates.
     """
 
     X: Any
@@ -90,6 +96,8 @@ class Table:
     taps: TapSelector | None
     layers_open: bool
     warnings: list[str]
+    root: Path
+    near_leaks: int
     _trainings: dict[tuple[bytes, int], Training] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -192,6 +200,7 @@ def load_table(
     directions = Directions(features.X, taps)
     near = near_pairs(directions, find_neighbours(directions, features.digests), y)
     groups, alike = group_images(known_groups(images, features.digests), near, y, split.train)
+    leaks = _near_leaks(near, split, len(images))
     return Table(
         X=features.X,
         y=y,
@@ -208,10 +217,12 @@ def load_table(
             *features.warnings,
             *failed,
             *split.warnings,
-            *_near_leaks(near, split, images),
+            *_tell_leaks(leaks, split, images),
             *_melted(alike, classes),
             *small,
         ],
+        root=dataset.root,
+        near_leaks=len({one for one, _ in leaks}),
     )
 
 
@@ -324,7 +335,10 @@ def fit_heads(
     best = top if rule == "best" else close[0]
     records = [head_record(one, table, seed, out if one is best else None) for one in fitted]
     if out is not None:
-        to_model(best, table, source, records[fitted.index(best)]).save(out)
+        record = records[fitted.index(best)]
+        stage("writing the model card")
+        record["account"] = give_account(table, best.probabilities, seed)
+        save_with_card(to_model(best, table, source, record), out)
     remarks = [line for one in fitted for line in one.choice.warnings]
     if out is not None and not best.head.saves:
         remarks.append(
@@ -363,7 +377,10 @@ def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) 
         "abstention": describe_abstention(fitted.abstainer, usual, right),
         "taps": _describe_taps(fitted.choice.pipeline, table.layers),
         "classes": table.classes,
+        "trainable_parameters": trained_parameters(fitted.estimator),
         "path": None if path is None else str(path),
+        "card": None if path is None else str(card_paths(path)[0]),
+        "account": None,
         "seed": seed,
     }
 
@@ -403,23 +420,27 @@ def _small_classes(y: NDArray[np.intp], classes: list[str]) -> list[str]:
     return [f"{line}, so their figures are rough: {', '.join(small)}"]
 
 
-def _near_leaks(near: NearPairs, split: Split, images: Sequence[Image]) -> list[str]:
-    """Tell how many training images are nearly the same as one that evaluates."""
-    evaluates = np.zeros(len(images), dtype=bool)
+def _near_leaks(near: NearPairs, split: Split, n: int) -> list[tuple[int, int]]:
+    """Return the near pairs of a training image and one that evaluates, in this order."""
+    evaluates = np.zeros(n, dtype=bool)
     evaluates[split.evaluation] = True
-    trains = np.zeros(len(images), dtype=bool)
+    trains = np.zeros(n, dtype=bool)
     trains[split.fitting] = True
-    pairs = [
+    return [
         (one, other)
         for pair in zip(near.first.tolist(), near.second.tolist(), strict=True)
         for one, other in (pair, pair[::-1])
         if trains[one] and evaluates[other]
     ]
-    if not pairs:
+
+
+def _tell_leaks(leaks: list[tuple[int, int]], split: Split, images: Sequence[Image]) -> list[str]:
+    """Tell how many training images are nearly the same as one that evaluates."""
+    if not leaks:
         return []
-    one, other = pairs[0]
+    one, other = leaks[0]
     line = (
-        f"{len({one for one, _ in pairs})} training images look nearly the same as images of the "
+        f"{len({one for one, _ in leaks})} training images look nearly the same as images of the "
         f"{split.name} split, which flatters its figures (first: {shown(images[one].path)} and "
         f"{shown(images[other].path)}); 'headstart inspect' shows them all"
     )

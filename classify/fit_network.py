@@ -11,6 +11,8 @@ import numpy as np
 from ..errors import TrainingError
 from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
+from .account import give_account
+from .card import card_paths, save_with_card
 from .evaluate import ECE_BINS, reliability
 from .finetune import FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
 from .fit import Table, load_table
@@ -72,7 +74,8 @@ def fit_network(
         out = source.cache / "checkpoints" / "diverged.headstart"
     record = network_record(result, table, settings, out)
     if out is not None:
-        replace(result.model, record=record).save(out)
+        record["account"] = give_account(table, result.probabilities, settings.seed)
+        save_with_card(replace(result.model, record=record), out)
     if result.diverged is not None:
         raise TrainingError(
             f"training diverged: {result.diverged}; the best weights, those after "
@@ -105,6 +108,8 @@ def network_record(
         },
         "classes": table.classes,
         "path": None if path is None else str(path),
+        "card": None if path is None else str(card_paths(path)[0]),
+        "account": None,
         "seed": settings.seed,
         "unfreeze": result.unfreeze,
         "history": result.history,

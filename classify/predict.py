@@ -244,8 +244,20 @@ def label_images(
     ModelError
         If the backbone's weights here are not those of training, or the model cannot abstain.
     """
-    abstainer = abstainer_of(model) if judging else None
     source = source_of(model, options)
+    yield from label_with(model, source, images, progress, judging=judging)
+
+
+def label_with(
+    model: Classifier,
+    source: FeatureSource,
+    images: Images,
+    progress: Progress = lambda done, total: None,
+    *,
+    judging: bool = False,
+) -> Iterator[Answers]:
+    """Do what :func:`label_images` does, with a source that :func:`source_of` has made."""
+    abstainer = abstainer_of(model) if judging else None
     store, run, size = _way(model, source, len(images))
     for low in range(0, len(images), size):
         block = images[low : low + size]

@@ -157,6 +157,7 @@ def _print_record(record: dict[str, Any]) -> None:
     say(f"weights moved by: {moved}")
     if record["path"] is not None:
         say(f"saved: {record['path']}")
+        say(f"model card: {record['card']}")
 
 
 def _row(name: str, evaluation: dict[str, Any], seconds: float) -> list[str]:

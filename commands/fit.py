@@ -101,6 +101,7 @@ def fit_head(
     say(f"{best['model']} on {seen}: {chosen}; {best['seconds']['features']:.1f} s for features")
     if out is not None:
         say(f"saved: {out}")
+        say(f"model card: {best['card']}")
 
 
 @app.command("learning-curve")

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
 from ..cache.place import user_folder
-from ..errors import DataError, DecodeError
-from .dataset import shown
-from .decode import upright_rgb
 from .features import FeatureOptions, Features, FeatureSource, feature_source, load_features
+from .inputs import as_images, check_all_used
 from .pixels import PixelImage
 from .turns import taking_turns
-
-EXPECTED = (
-    "expected paths of image files, PIL images, arrays (height, width, 3) of uint8, or one array "
-    "(n, height, width, 3) of uint8"
-)
 
 
 class ImageFeatures(TransformerMixin, BaseEstimator):
@@ -134,7 +126,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         """Return features (n, d), float32, of images (n), and name the columns."""
         del y  # scikit-learn's contract
         source = feature_source(self._options())
-        features = _load(_images(X), source)
+        features = _load(as_images(X), source)
         self.feature_names_ = _names(source, features)
         rows: NDArray[np.float32] = features.X
         return rows
@@ -150,7 +142,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If X holds something else than images, or nothing.
         """
-        rows: NDArray[np.float32] = _load(_images(X), feature_source(self._options())).X
+        rows: NDArray[np.float32] = _load(as_images(X), feature_source(self._options())).X
         return rows
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
@@ -197,52 +189,8 @@ def _load(images: list[Path | PixelImage], source: FeatureSource) -> Features:
     turns = user_folder() / "turns" / hashlib.sha256(place).hexdigest()[:16]
     with taking_turns(turns):
         features = load_features(images, source)
-    failures = features.extraction.failures
-    if failures:
-        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        raise DataError(
-            f"{len(failures)} of {len(images)} images cannot be used: "
-            f"{shown(failures[0].path)}: {failures[0].reason}{more}; take them out of X and y"
-        )
+    check_all_used(features.extraction.failures, len(images), "take them out of X and y")
     return features
-
-
-def _images(X: Any) -> list[Path | PixelImage]:
-    """Turn what scikit-learn's users hold into files and pixels, checked one by one."""
-    if hasattr(X, "to_numpy"):  # a column of a data frame
-        X = X.to_numpy()
-    if isinstance(X, str | bytes | os.PathLike | Image.Image) or not isinstance(X, Iterable):
-        raise TypeError(f"{EXPECTED}; got one {type(X).__name__}: put it in a list")
-    if isinstance(X, np.ndarray):
-        X = _rows(X)
-    images = [_image(one, f"image {position} of X") for position, one in enumerate(X)]
-    if not images:
-        raise ValueError(f"{EXPECTED}; got 0 sample(s), a minimum of 1 is required")
-    return images
-
-
-def _rows(X: NDArray[Any]) -> NDArray[Any]:
-    """Return an array whose first axis runs over images."""
-    if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OUT":
-        return X[:, 0]  # one column of paths, as a ColumnTransformer cuts it out
-    if X.ndim == 1 or (X.ndim == 4 and X.dtype == np.uint8):
-        return X
-    raise ValueError(f"{EXPECTED}; got an array {X.shape} of {X.dtype}")
-
-
-def _image(one: Any, name: str) -> Path | PixelImage:
-    if isinstance(one, str | os.PathLike):
-        return Path(one)
-    if isinstance(one, Image.Image):
-        try:
-            return PixelImage(upright_rgb(one), name)
-        except DecodeError as error:
-            raise DataError(f"{name} cannot be used: {error}") from error
-    if not isinstance(one, np.ndarray):
-        raise TypeError(f"{EXPECTED}; {name} is a {type(one).__name__}")
-    if one.ndim != 3 or one.shape[2] != 3 or one.dtype != np.uint8 or not one.size:
-        raise ValueError(f"{EXPECTED}; {name} is an array {one.shape} of {one.dtype}")
-    return PixelImage(one, name)
 
 
 def _names(source: FeatureSource, features: Features) -> NDArray[Any]:

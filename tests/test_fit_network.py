@@ -6,10 +6,14 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import headstart
 from conftest import COLOURS, paint
 from headstart import cli
+from headstart.classify.card import read_card
 from headstart.classify.model import load
 
 
@@ -62,6 +66,26 @@ def test_its_json_is_the_contract(finetune, tmp_path):
     assert "conv_pw_12_relu: 24 maps of 50,176 numbers, 5 MB in float32" in err
     saved = load(out).record
     assert saved["moved"] == record["moved"]
+
+    card = read_card(tmp_path / "m.MODEL.json")
+    assert (card["kind"], card["abstention"]) == ("network", None)
+    assert card["chosen"]["unfreeze"] == record["unfreeze"]
+    assert card["cost"]["trainable_parameters"] == record["trainable_parameters"]
+    text = (tmp_path / "m.MODEL.md").read_text()
+    assert "A fine-tuned network cannot abstain" in text
+    assert "epochs were kept by log loss on 3 training images held out" in text
+
+
+def test_a_saved_network_labels_files_and_pixels_from_python(finetune, folder, tmp_path):
+    out = tmp_path / "m.headstart"
+    assert finetune("--epochs", 1, "--unfreeze", "none", "--out", out, "--quiet")[0] == 0
+    classifier = headstart.load(out, cache=folder / "cache", engine="tensorflow")
+    files = sorted((folder / "data" / "test").rglob("*.png"))
+    pixels = [np.asarray(Image.open(file)) for file in files]
+    assert classifier.predict(files).tolist() == [file.parent.name for file in files]
+    np.testing.assert_allclose(
+        classifier.predict_proba(pixels), classifier.predict_proba(files), atol=1e-5
+    )
 
 
 def test_learning_rate_1_ends_with_one_line_and_keeps_the_best_weights(finetune, tmp_path):

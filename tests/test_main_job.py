@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import headstart
+
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 
 
@@ -80,6 +82,15 @@ def test_the_whole_job_from_pictures_to_labels(place):
     told = document(run(place, "predict", "m.headstart", "pictures/red", "--json"))
     assert {p["label"] for p in told["predictions"]} == {"red"}
     assert len(told["predictions"]) == 12
+
+    classifier = headstart.load(place / "m.headstart", cache=place / "cache")
+    files = [place / one["path"] for one in told["predictions"]]
+    probabilities = classifier.predict_proba(files)
+    expected = [one["probability"] for one in told["predictions"]]
+    np.testing.assert_array_equal(probabilities.max(axis=1), expected)
+    pixels = [np.asarray(Image.open(file)) for file in files]  # nothing of these is cached
+    assert set(classifier.predict(pixels)) == {"red"}
+    np.testing.assert_allclose(classifier.predict_proba(pixels), probabilities, atol=1e-3)
 
 
 def test_nothing_but_our_own_lines_reaches_standard_error(place):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...extract.dataset import shown
+from ..markdown import escaped
 from ..paired import paired_test
 from ..verdict import duration
 
@@ -77,14 +78,14 @@ def to_csv(results: dict[str, Any]) -> str:
 def to_markdown(results: dict[str, Any]) -> str:
     """Return verdict and table for a pull request."""
     table = [HEADER, ["---", *["---:"] * (len(HEADER) - 1)], *rows(results)]
-    lines = [f"| {' | '.join(map(_escaped, row))} |" for row in table]
+    lines = [f"| {' | '.join(map(escaped, row))} |" for row in table]
     data = results["dataset"]
     about = (
         f"{data['evaluation']} images of the {data['split']} split of `{shown(data['path'])}`, "
         f"used once; {data['training']} train. Time is after the shared features. "
         f"headstart {results['headstart']}, seed {results['settings']['seed']}."
     )
-    return "\n".join([f"**{_escaped(results['verdict'])}**", "", *lines, "", about, ""])
+    return "\n".join([f"**{escaped(results['verdict'])}**", "", *lines, "", about, ""])
 
 
 def side_by_side(first: dict[str, Any], second: dict[str, Any]) -> list[list[str]]:
@@ -113,10 +114,3 @@ def side_by_side(first: dict[str, Any], second: dict[str, Any]) -> list[list[str
 def _mcnemar(one: dict[str, Any], other: dict[str, Any], n: int) -> float:
     right = [~np.isin(np.arange(n), result["mistakes"]) for result in (one, other)]
     return paired_test(right[0], right[1]).mcnemar_p
-
-
-def _escaped(text: str) -> str:
-    """Return text that Markdown shows as it is: a name is neither a column nor a tag."""
-    for mark in "\\`*_|<>[]#&~":
-        text = text.replace(mark, f"\\{mark}")
-    return text

@@ -1,0 +1,248 @@
+"""The model card: what a classifier is, what it was made of, how far to trust it.
+
+A card is one JSON document, ``NAME.MODEL.json`` beside ``NAME.headstart``, and the same as
+Markdown, ``NAME.MODEL.md``, rendered from that document alone. The document is made from the
+saved classifier alone, so it can be made anew (:func:`write_card`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..cache.spec import FeatureSpec
+from ..errors import ModelError
+from ..extract.backbones import Backbone, find_backbone
+from ..extract.dataset import shown
+from .front_matter import metadata, to_yaml
+from .limits import intended_use, limits
+from .markdown import escaped
+from .model import Model
+from .tuned import TunedModel
+
+CARD_VERSION = 1
+TEMPLATE = "card.md.j2"
+# Of weights that come with headstart (extract/weights/NOTICE.md): their licence, and the Hub's
+# name of the same checkpoint.
+BUNDLED = {"mobilenet": ("Apache-2.0", "google/mobilenet_v1_1.0_224")}
+
+
+def card_paths(path: Path) -> tuple[Path, Path]:
+    """Return where the card of a model file lies: Markdown and JSON.
+
+    Examples
+    --------
+    >>> [str(one) for one in card_paths(Path("models/flowers.headstart"))]
+    ['models/flowers.MODEL.md', 'models/flowers.MODEL.json']
+    """
+    return path.with_name(f"{path.stem}.MODEL.md"), path.with_name(f"{path.stem}.MODEL.json")
+
+
+def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
+    """Return the card of a saved classifier as a JSON document.
+
+    Parameters
+    ----------
+    model : Model or TunedModel
+        From :func:`headstart.classify.model.load`.
+    path : Path
+        Its file.
+
+    Returns
+    -------
+    dict
+        ``version`` (1), ``name``, ``file``, ``bytes``, ``kind`` (``"head"`` or ``"network"``),
+        ``model``, ``classes``, ``chosen`` (``params``, ``cv``, ``temperature``, ``seed``; of a
+        network ``unfreeze``, ``epochs``, ``images`` and ``head`` too), ``data`` (counts of
+        images), ``evaluation`` (``split``, ``n``, ``figures`` with ``value`` and ``ci95``,
+        ``per_class``, ``confused``), ``abstention`` (``wished``, ``coverage``, ``risk``,
+        ``risk_ci95``, …, on the evaluation split; None of a network), ``backbone``, ``spec``
+        (everything that decides a feature's value, with its ``id``), ``cost`` (``seconds``,
+        ``trainable_parameters``), ``versions``, ``intended_use`` and ``limits`` (sentences) and
+        ``exports`` (what :func:`add_export` was given).
+
+    Raises
+    ------
+    ModelError
+        If the classifier was saved by a headstart that kept no account of its evaluation.
+    """
+    record = model.record
+    account = record.get("account")
+    if account is None:
+        raise ModelError(
+            f"{path} was saved without an account of its evaluation, so it has no model card: fit "
+            "it again with --out, the features are still cached"
+        )
+    network = isinstance(model, TunedModel)
+    seen = model.features if isinstance(model, TunedModel) else model.spec
+    evaluation = {
+        "split": account["data"]["split"],
+        "n": account["data"]["evaluation"],
+        **{key: account[key] for key in ("figures", "per_class", "confused")},
+    }
+    card = {
+        "version": CARD_VERSION,
+        "name": shown(path.stem),
+        "file": shown(path.name),
+        "bytes": path.stat().st_size,
+        "kind": "network" if network else "head",
+        "model": model.name,
+        "classes": model.classes,
+        "chosen": _chosen(record),
+        "data": account["data"],
+        "evaluation": evaluation,
+        "abstention": None if network else record["abstention"]["evaluation"],
+        "backbone": _describe_backbone(find_backbone(seen.backbone), model.weights, seen),
+        "spec": {"id": seen.id, **asdict(seen)},
+        "cost": {
+            "seconds": record["seconds"],
+            "trainable_parameters": record["trainable_parameters"],
+        },
+        "versions": {"headstart": __version__, **account["versions"]},
+        "exports": [],
+    }
+    words: dict[str, Any] = {"intended_use": intended_use(card), "limits": limits(card)}
+    return json.loads(json.dumps(card | words))  # type: ignore[no-any-return]
+
+
+def save_with_card(model: Model | TunedModel, path: Path) -> None:
+    """Save a classifier and write its card beside it.
+
+    Raises
+    ------
+    ModelError
+        If either cannot be written.
+    """
+    model.save(path)
+    write_card(model, path)
+
+
+def write_card(model: Model | TunedModel, path: Path) -> tuple[Path, Path]:
+    """Write the card of a saved classifier beside its file; return Markdown and JSON.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be made or written.
+    """
+    markdown, document = card_paths(path)
+    _write(make_card(model, path), markdown, document)
+    return markdown, document
+
+
+def add_export(document: Path, record: dict[str, Any]) -> None:
+    """Note an export in a card: in the JSON, and in the Markdown, which is rendered anew.
+
+    Parameters
+    ----------
+    document : Path
+        The card's JSON, see :func:`card_paths`.
+    record : dict
+        ``format``, ``file`` (its name), ``bytes``, ``quantize`` (None, ``"dynamic"`` or
+        ``"int8"``) and ``parity``: ``images``, ``labels_equal`` (whether all were), ``largest``
+        (difference of a probability) and ``tolerance``; optionally ``accuracy`` and
+        ``accuracy_lost`` on the evaluation split. It takes the place of an earlier export to a
+        file of the same name.
+
+    Raises
+    ------
+    ModelError
+        If there is no card, or none of this version.
+    """
+    card = read_card(document)
+    others = [one for one in card["exports"] if one["file"] != record["file"]]
+    card["exports"] = [*others, record]
+    name = document.name.removesuffix(".json")
+    _write(card, document.with_name(f"{name}.md"), document)
+
+
+def read_card(document: Path) -> dict[str, Any]:
+    """Return what a card's JSON holds.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or none of this version.
+    """
+    try:
+        card = json.loads(document.read_text(encoding="utf-8"))
+        version = card["version"]
+    except FileNotFoundError:
+        raise ModelError(
+            f"no model card {shown(document)}: 'fit head --out FILE' writes it beside FILE"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{shown(document)} is no model card, or damaged: {error}") from error
+    if version != CARD_VERSION:
+        raise ModelError(
+            f"{shown(document)} is a model card of version {version}, this headstart reads "
+            f"{CARD_VERSION}: fit the model again with --out"
+        )
+    return dict(card)
+
+
+def render(card: dict[str, Any]) -> str:
+    """Return a card as Markdown, its metadata before it; names are text, whatever they hold."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("headstart", "classify"),
+        autoescape=False,  # noqa: S701 (Markdown; the filter "text" escapes)
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "text": lambda value: escaped(shown(str(value))),
+        "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",
+        "points": lambda bounds: (
+            "–" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+        ),
+        "range": lambda bounds: f"{bounds[0]:.3f} to {bounds[1]:.3f}",
+        "count": lambda number: f"{number:,}",
+        "shell": shlex.quote,
+        "compact": lambda value: json.dumps(value, ensure_ascii=False),
+    }
+    text = environment.get_template(TEMPLATE).render(card=card, front=to_yaml(metadata(card)))
+    return text.rstrip() + "\n"
+
+
+def _chosen(record: dict[str, Any]) -> dict[str, Any]:
+    """Return how the classifier was chosen: what the record has of it."""
+    known = ("params", "cv", "taps", "seed", "unfreeze", "epochs", "images", "head")
+    temperature = record["calibration"]["temperature"]
+    return {"temperature": temperature, **{key: record[key] for key in known if key in record}}
+
+
+def _describe_backbone(backbone: Backbone, weights: str, spec: FeatureSpec) -> dict[str, Any]:
+    bundled = weights == "imagenet" and backbone.imagenet.bundled is not None
+    licence, base = BUNDLED[backbone.name] if bundled else (None, None)
+    return {
+        "name": backbone.name,
+        "parameters": round(backbone.parameters * 1e6),
+        "multiply_adds": backbone.multiply_adds * 1e9 * len(spec.views),
+        "weights": weights if weights == "imagenet" else shown(Path(weights).name),
+        "weights_sha256": spec.weights_sha256,
+        "licence": licence,
+        "base_model": base,
+    }
+
+
+def _write(card: dict[str, Any], markdown: Path, document: Path) -> None:
+    """Write both files, each under a temporary name first."""
+    texts = {document: json.dumps(card, indent=1) + "\n", markdown: render(card)}
+    for path, text in texts.items():
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise ModelError(
+                f"cannot write the model card {shown(path)}: {error.strerror}"
+            ) from error

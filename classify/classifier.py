@@ -1,0 +1,162 @@
+"""A saved classifier in Python: images in, class names out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..extract.engines import Engine
+from ..extract.features import FeatureOptions, FeatureSource
+from ..extract.inputs import as_images, check_all_used
+from .model import Model
+from .model import load as load_model
+from .predict import label_with, source_of
+from .tuned import TunedModel
+
+
+class Classifier:
+    """A trained classifier from images to class names.
+
+    Images go through the same decoder, cache and network as at training: its labels and
+    probabilities are those of ``headstart predict``. The engine starts once, with the first
+    image that the cache lacks.
+
+    An image is what it is for :class:`headstart.ImageFeatures`: a path, a PIL image or pixels
+    (an ndarray (height, width, 3) of uint8, RGB, of any size).
+
+    Parameters
+    ----------
+    model : Model or TunedModel
+        From :func:`headstart.classify.model.load`.
+    options : FeatureOptions
+        Where the cache is and how to run; what is extracted is the model's.
+
+    Attributes
+    ----------
+    classes_ : ndarray of str, shape (k,)
+        Class names, in the order of the probabilities' columns.
+    model : Model or TunedModel
+        As given.
+    record : dict
+        What ``fit head`` or ``fit finetune`` reported of it.
+
+    Raises
+    ------
+    ModelError
+        If the backbone's weights here are not those of training.
+    """
+
+    def __init__(self, model: Model | TunedModel, options: FeatureOptions) -> None:
+        kept = replace(options, make_engine=_Kept(options.make_engine))
+        self.model = model
+        self.record = model.record
+        self.classes_: NDArray[Any] = np.array(model.classes)
+        self._source = source_of(model, kept)
+
+    def predict(self, images: Any) -> NDArray[Any]:
+        """Return the most probable class of each image.
+
+        Parameters
+        ----------
+        images : sequence of length n, or ndarray, shape (n, height, width, 3), uint8
+            Paths, PIL images or pixels.
+
+        Returns
+        -------
+        ndarray of str, shape (n,)
+            In the order given.
+
+        Raises
+        ------
+        DataError
+            If an image cannot be used; the message names the first and its reason. The
+            features of the others are cached.
+        TypeError, ValueError
+            If it is something else than images, or nothing.
+        """
+        names: NDArray[Any] = self.classes_[self.predict_proba(images).argmax(axis=1)]
+        return names
+
+    def predict_proba(self, images: Any) -> NDArray[np.float64]:
+        """Return calibrated probabilities (n, k), float64, rows sum to 1, of images (n).
+
+        Raises
+        ------
+        DataError, TypeError, ValueError
+            As :meth:`predict`.
+        """
+        given = as_images(images)
+        blocks = list(label_with(self.model, self._source, given))
+        failures = [failure for block in blocks for failure in block.failures]
+        check_all_used(failures, len(given), "take them out")
+        return np.concatenate([block.probabilities for block in blocks])
+
+    def __repr__(self) -> str:
+        return f"<Classifier {self.model.name}, {len(self.classes_)} classes>"
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    engine: str = "auto",
+    trust_joblib: bool = False,
+) -> Classifier:
+    """Load a saved classifier; no code in the file is run.
+
+    Parameters
+    ----------
+    path : path
+        What ``fit head --out`` or ``fit finetune --out`` wrote.
+    weights : path, optional
+        The backbone's weights file; the one of training when None.
+    cache : path, optional
+        The cache's root; ``HEADSTART_CACHE`` or the user's cache folder when None.
+    engine : str
+        ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
+    trust_joblib : bool
+        Load a head of trees too, whose file can run code: for files that you made yourself.
+
+    Raises
+    ------
+    ModelError
+        If it is no model, damaged, or made with other weights than those here.
+    WeightsError
+        If the backbone's weights cannot be found.
+
+    Examples
+    --------
+    >>> load("flowers.headstart")
+    Traceback (most recent call last):
+    ...
+    headstart.errors.ModelError: no model file flowers.headstart; 'fit head --out FILE' writes one
+    """
+    options = FeatureOptions(
+        weights="imagenet" if weights is None else os.fspath(weights),
+        cache=None if cache is None else Path(cache),
+        engine=engine,
+    )
+    return Classifier(load_model(path, trust_joblib=trust_joblib), options)
+
+
+class _Kept:
+    """Makes an engine once and keeps it; another process makes its own."""
+
+    def __init__(self, make: Callable[[FeatureSource], Engine]) -> None:
+        self._make = make
+        self._engine: Engine | None = None
+
+    def __call__(self, source: FeatureSource) -> Engine:
+        if self._engine is None:
+            self._engine = self._make(source)
+        return self._engine
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Kept, (self._make,)

@@ -1,0 +1,97 @@
+"""What Python's users hold in their hands, as images: paths, pixels, PIL images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import DataError, DecodeError
+from .dataset import shown
+from .decode import upright_rgb
+from .pipeline import Failure
+from .pixels import PixelImage
+
+EXPECTED = (
+    "expected paths of image files, PIL images, arrays (height, width, 3) of uint8, or one array "
+    "(n, height, width, 3) of uint8"
+)
+
+
+def as_images(X: Any) -> list[Path | PixelImage]:
+    """Turn what scikit-learn's users hold into files and pixels, checked one by one.
+
+    Parameters
+    ----------
+    X : iterable of length n, or ndarray, shape (n, height, width, 3), uint8
+        Paths of image files, PIL images, arrays (height, width, 3) of uint8, RGB, or one
+        array of them; a column of a data frame.
+
+    Raises
+    ------
+    DataError
+        If a PIL image cannot be made upright and RGB.
+    TypeError, ValueError
+        If X holds something else than images, or nothing.
+
+    Examples
+    --------
+    >>> [str(image) for image in as_images(["a.jpg", np.zeros((4, 4, 3), np.uint8)])]
+    ['a.jpg', 'image 1 of X']
+    """
+    if hasattr(X, "to_numpy"):  # a column of a data frame
+        X = X.to_numpy()
+    if isinstance(X, str | bytes | os.PathLike | Image.Image) or not isinstance(X, Iterable):
+        raise TypeError(f"{EXPECTED}; got one {type(X).__name__}: put it in a list")
+    if isinstance(X, np.ndarray):
+        X = _rows(X)
+    images = [_image(one, f"image {position} of X") for position, one in enumerate(X)]
+    if not images:
+        raise ValueError(f"{EXPECTED}; got 0 sample(s), a minimum of 1 is required")
+    return images
+
+
+def check_all_used(failures: Sequence[Failure], n: int, remedy: str) -> None:
+    """Refuse failures where each of n images must give a row.
+
+    Raises
+    ------
+    DataError
+        Naming the first failure, its reason and the remedy.
+    """
+    if not failures:
+        return
+    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+    raise DataError(
+        f"{len(failures)} of {n} images cannot be used: "
+        f"{shown(failures[0].path)}: {failures[0].reason}{more}; {remedy}"
+    )
+
+
+def _rows(X: NDArray[Any]) -> NDArray[Any]:
+    """Return an array whose first axis runs over images."""
+    if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OUT":
+        return X[:, 0]  # one column of paths, as a ColumnTransformer cuts it out
+    if X.ndim == 1 or (X.ndim == 4 and X.dtype == np.uint8):
+        return X
+    raise ValueError(f"{EXPECTED}; got an array {X.shape} of {X.dtype}")
+
+
+def _image(one: Any, name: str) -> Path | PixelImage:
+    if isinstance(one, str | os.PathLike):
+        return Path(one)
+    if isinstance(one, Image.Image):
+        try:
+            return PixelImage(upright_rgb(one), name)
+        except DecodeError as error:
+            raise DataError(f"{name} cannot be used: {error}") from error
+    if not isinstance(one, np.ndarray):
+        raise TypeError(f"{EXPECTED}; {name} is a {type(one).__name__}")
+    if one.ndim != 3 or one.shape[2] != 3 or one.dtype != np.uint8 or not one.size:
+        raise ValueError(f"{EXPECTED}; {name} is an array {one.shape} of {one.dtype}")
+    return PixelImage(one, name)

@@ -1,0 +1,70 @@
+"""The card's metadata: YAML that any reader reads back to the same document."""
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.classify.front_matter import metadata, to_yaml
+
+TEXTS = st.text(max_size=12) | st.sampled_from(
+    [
+        "no",
+        "Yes",
+        "null",
+        "~",
+        "",
+        "-",
+        "1e-5",
+        "1_0",
+        "0x1f",
+        ".inf",
+        "a: b",
+        "- x",
+        "#x",
+        "é\u2028",
+    ]
+)
+NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = TEXTS | NUMBERS | st.booleans() | st.none()
+DOCUMENTS = st.dictionaries(
+    TEXTS,
+    st.recursive(
+        SCALARS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    ),
+    max_size=4,
+)
+
+
+@given(DOCUMENTS)
+def test_yaml_reads_back_to_the_same_document(document):
+    assert yaml.safe_load(to_yaml(document)) == document
+
+
+@pytest.mark.parametrize("value", [1e-05, 1e300, 5e-324, 0.1, -0.0])
+def test_floats_stay_numbers(value):
+    read = yaml.safe_load(to_yaml({"value": value}))["value"]
+    assert isinstance(read, float)
+    assert read == value
+
+
+def test_texts_are_plain_where_that_is_safe():
+    assert to_yaml({"a": ["plain", "two words", "on"]}) == 'a:\n- plain\n- "two words"\n- "on"\n'
+
+
+def test_a_backbone_whose_checkpoint_is_not_on_the_hub_names_none():
+    figure = {"value": 0.5, "ci95": [0.4, 0.6]}
+    card = {
+        "name": "m",
+        "backbone": {"name": "vgg16", "base_model": None},
+        "evaluation": {
+            "figures": dict.fromkeys(("accuracy", "macro_f1", "log_loss", "ece"), figure)
+        },
+        "data": {"name": "d", "split": "test"},
+    }
+    told = metadata(card)
+    assert "base_model" not in told
+    assert "license" not in told
+    (metric, *_) = told["model-index"][0]["results"][0]["metrics"]
+    assert metric["name"] == "accuracy (95 % interval 0.4000 to 0.6000)"
