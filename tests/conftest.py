@@ -73,7 +73,11 @@ def paint(path, colour, seed, size=(48, 64)):
 @pytest.fixture
 def photographs(tmp_path):
     """Ten pictures of each of three colours, JPEG and PNG."""
-    root = tmp_path / "photographs"
+    return paint_photographs(tmp_path / "photographs")
+
+
+def paint_photographs(root):
+    """Write the same pictures wherever they are asked for."""
     for c, (name, colour) in enumerate(COLOURS.items()):
         for number in range(10):
             ending = "png" if number % 5 == 0 else "jpg"
@@ -118,6 +122,27 @@ def served(trained, tmp_path_factory):
     limits = ("--max-bytes", str(LARGEST), "--timeout", str(SLOW_SECONDS))
     with serving(trained()[0], *limits, cache=tmp_path_factory.mktemp("served")) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def colour_head(tmp_path_factory):
+    """A head fitted on the photographs by the fake engine, a fifth held out: record, file."""
+    from headstart.classify.fit import fit_heads
+    from headstart.extract.dataset import read_dataset
+    from headstart.extract.features import FeatureOptions, feature_source
+
+    root = tmp_path_factory.mktemp("colours")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "home"))
+        run = fit_heads(
+            read_dataset(paint_photographs(root / "photographs")),
+            feature_source(FeatureOptions(cache=root / "cache", make_engine=FakeEngine)),
+            ["logreg"],
+            0,
+            lambda name: lambda done, total: None,
+            out=root / "m.headstart",
+        )
+    return run.records[0], root / "m.headstart"
 
 
 # What a page, a plot or a table must show as text and nothing else.

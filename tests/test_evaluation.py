@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,27 +10,19 @@ import pytest
 from conftest import COLOURS, paint
 from headstart.classify import predict as predicting
 from headstart.classify.evaluation import evaluate_model, pick_images
-from headstart.classify.fit import fit_heads
 from headstart.classify.model import load
+from headstart.classify.seen import marks_of
 from headstart.errors import DataError, OptionError
 from headstart.extract.dataset import read_dataset
-from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.features import FeatureOptions, feature_source, load_features
 
 
 @pytest.fixture
-def trained(photographs, tmp_path, fake_engine):
+def trained(colour_head, tmp_path, fake_engine):
     """A head on the coloured pictures, a fifth held out: record, model, file, options."""
+    record, path = colour_head
     options = FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
-    path = tmp_path / "m.headstart"
-    run = fit_heads(
-        read_dataset(photographs),
-        feature_source(options),
-        ["logreg"],
-        0,
-        lambda name: lambda done, total: None,
-        out=path,
-    )
-    return run.records[0], load(path), path, options
+    return record, load(path), path, options
 
 
 @pytest.fixture
@@ -104,12 +97,7 @@ def test_training_images_are_found_by_content_and_the_others_evaluated_apart(
 def test_only_training_images_are_told_as_such(trained, photographs):
     _, model, _, options = trained
     dataset = read_dataset(photographs)
-    from headstart.classify.seen import marks_of
-    from headstart.extract.features import load_features
-
     known = load_features([i.path for i in dataset.images], feature_source(options)).digests
-    from dataclasses import replace
-
     run = evaluate_model(replace(model, trained_on=marks_of(known)), dataset, options)
     assert run.record["seen_in_training"] == {"images": 30, "evaluation": None}
     assert "30 of these 30 images" in run.warnings[-1]

@@ -28,19 +28,10 @@ MONKEYS = Path(__file__).parents[2] / "shared" / "data" / "monkeys10"
 
 
 @pytest.fixture
-def trained(photographs, tmp_path, fake_engine):
+def trained(colour_head, tmp_path, fake_engine):
     """A head on the coloured pictures: model, its file, options with the fake engine."""
-    options = FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
-    path = tmp_path / "m.headstart"
-    fit_heads(
-        read_dataset(photographs),
-        feature_source(options),
-        ["logreg"],
-        0,
-        lambda name: lambda done, total: None,
-        out=path,
-    )
-    return load(path), path, options
+    _, path = colour_head
+    return load(path), path, FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
 
 
 @pytest.fixture
@@ -84,6 +75,7 @@ def test_the_engine_is_made_once_and_nothing_known_runs_again(
         made.append(source)
         return fake_engine(source)
 
+    predict(model, [photographs], options)
     before = fake_engine.images
     images = [paint(tmp_path / "new" / f"{n}.png", COLOURS["blue"], 900 + n) for n in range(5)]
     counted = replace(options, make_engine=make)
