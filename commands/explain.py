@@ -73,7 +73,7 @@ def explain_images(
         for one in told.images:
             _print(one)
         if told.images:
-            say(f"method: {told.choice.method} ({told.choice.why})")
+            say(f"method: {told.choice.method}, because {told.choice.why}")
         if written is not None:
             say(f"page: {written.page}")
     if not quiet:

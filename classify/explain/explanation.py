@@ -25,8 +25,9 @@ from .layers import HeadLayers, head_layers
 from .mapper import open_mapper
 from .method import Choice, choose_method
 from .neighbours import Neighbour, TrainingImages, see, training_images
-from .occlusion import occlude, scorer
+from .occlusion import occlude
 from .photograph import Photograph, open_photograph
+from .score import scorer
 
 SIDE = 32  # cells of a map's longer side where it is told in numbers
 

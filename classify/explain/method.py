@@ -52,7 +52,7 @@ def choose_method(wanted: str, model: Model | TunedModel, head: HeadLayers | Non
             f"--method grad-cam needs a gradient to follow, but {nature}: take --method occlusion"
         )
     if wanted != "auto":
-        return Choice(wanted, "asked for")
+        return Choice(wanted, "it was asked for")
     if head is None:
         return Choice("occlusion", nature)
     exact = is_exact(head) and not isinstance(model, TunedModel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
@@ -13,17 +13,13 @@ from ...extract.choose import Plan
 from ...extract.engines import Engine
 from ...extract.frame import Frame
 from ...extract.views import Pixels
-from ..calibrate import class_scores
-from ..model import Model
-from ..tuned import TunedModel
 from .heat import Grid, Map
 from .photograph import Photograph
+from .score import Score
 
 GREY = 127  # also that of the bars of --resize pad
 CELLS = 12  # along the longer side of what the network sees
 PATCH = 3  # cells along each side of a patch: a quarter of the input
-
-Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 
 
 def occlude(photograph: Photograph, plan: Plan, engine: Engine, score: Score) -> Map:
@@ -103,42 +99,3 @@ def _spread(
         total[covered] += loss
         count[covered] += 1
     return total / count
-
-
-def scorer(model: Model | TunedModel, at: int) -> Score:
-    """Return the function from features (n, d) to what one class has, (n,).
-
-    It is the logarithm of the class's odds, which goes on telling where a probability is as
-    good as 1; for heads that count votes, trees and neighbours, the probability itself.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        The classifier.
-    at : int
-        The class, a column of its probabilities.
-    """
-    if isinstance(model, TunedModel):
-        upper, temperature = model.upper, model.temperature
-        return lambda X: log_odds(upper.logits(X) / temperature, at)
-    fitted, temperature = model.estimator.estimator_, model.estimator.temperature_
-    if hasattr(fitted, "decision_function"):
-        return lambda X: log_odds(class_scores(fitted, X) / temperature, at)
-    joint = getattr(fitted["head"], "predict_joint_log_proba", None)  # naive Bayes
-    if joint is not None:
-        return lambda X: log_odds(joint(fitted[:-1].transform(X)) / temperature, at)
-    return lambda X: model.predict_proba(X)[:, at]
-
-
-def log_odds(scores: NDArray[np.float64], at: int) -> NDArray[np.float64]:
-    """Return the log odds (n,) of one class, of scores (n, k) whose softmax are probabilities.
-
-    Examples
-    --------
-    >>> log_odds(np.log([[0.5, 0.25, 0.25]]), 0).round(6).tolist()
-    [0.0]
-    """
-    from scipy.special import logsumexp
-
-    odds: NDArray[np.float64] = scores[:, at] - logsumexp(np.delete(scores, at, axis=1), axis=1)
-    return odds

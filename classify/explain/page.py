@@ -122,7 +122,8 @@ _OWN_CSS = """
 .sides figure { margin: 0; }
 .sides img { display: block; width: auto; max-width: 100%; height: auto; max-height: 32rem; border-radius: .4rem; }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
-.legend img { display: inline-block; width: 8rem; max-width: 50%; height: .75rem; vertical-align: middle; border-radius: 0; margin: 0 .4rem; }
+.legend { display: flex; align-items: center; gap: .4rem; }
+.legend img { width: 8rem; height: .75rem; border-radius: 0; }
 .photos img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: .4rem; background: var(--card); margin-bottom: .3rem; }
 .other { font-weight: 600; }
 """
