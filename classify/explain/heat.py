@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.frame import Frame
+from ...extract.frame import Box, Frame
 
 Grid = NDArray[np.float64]  # (height, width), evidence; NaN where the network saw nothing
 
@@ -59,9 +59,10 @@ def lay_out(maps: Sequence[Map], width: int, height: int) -> Grid:
     total, seen = np.zeros((height, width)), np.zeros((height, width), dtype=bool)
     for one in maps:
         frame, values = one.frame, one.values
-        across = ((np.arange(width) + 0.5) / width - frame.left) / (frame.right - frame.left)
-        down = ((np.arange(height) + 0.5) / height - frame.top) / (frame.bottom - frame.top)
-        within = _unit(down)[:, None] & _unit(across)[None, :]
+        x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
+        within = _inside(x, y, frame.shown)
+        across = (x - frame.left) / (frame.right - frame.left)
+        down = (y - frame.top) / (frame.bottom - frame.top)
         if frame.mirrored:
             across = 1 - across
         rows = _between(down, values.shape[0])
@@ -71,8 +72,9 @@ def lay_out(maps: Sequence[Map], width: int, height: int) -> Grid:
     return np.where(seen, total, np.nan)
 
 
-def _unit(places: Grid) -> NDArray[np.bool_]:
-    return (places >= 0) & (places <= 1)
+def _inside(x: Grid, y: Grid, box: Box) -> NDArray[np.bool_]:
+    left, top, right, bottom = box
+    return ((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))[None, :]
 
 
 def _between(places: Grid, cells: int) -> Grid:
@@ -90,7 +92,7 @@ def evidence(grid: Grid) -> Grid:
     return np.maximum(np.nan_to_num(grid, nan=0.0), 0.0)
 
 
-def find_box(grid: Grid) -> tuple[float, float, float, float] | None:
+def find_box(grid: Grid) -> Box | None:
     """Return the box around the main region of the evidence, in shares of the photograph.
 
     After Zhou et al. 2016, section 3.2: the largest connected region over a fifth of the peak.
@@ -122,7 +124,7 @@ def find_box(grid: Grid) -> tuple[float, float, float, float] | None:
     )
 
 
-def share_inside(grid: Grid, box: tuple[float, float, float, float]) -> float:
+def share_inside(grid: Grid, box: Box) -> float:
     """Return which share of the evidence lies in a box, 0 to 1.
 
     Parameters
@@ -135,5 +137,4 @@ def share_inside(grid: Grid, box: tuple[float, float, float, float]) -> float:
     heat = evidence(grid)
     height, width = grid.shape
     x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
-    inside = ((y >= box[1]) & (y < box[3]))[:, None] & ((x >= box[0]) & (x < box[2]))[None, :]
-    return float(heat[inside].sum() / max(heat.sum(), 1e-300))
+    return float(heat[_inside(x, y, box)].sum() / max(heat.sum(), 1e-300))

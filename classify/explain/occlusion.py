@@ -57,13 +57,9 @@ def occlude(photograph: Photograph, plan: Plan, engine: Engine, score: Score) ->
 
 
 def _seen(frames: Sequence[Frame]) -> Frame:
-    """Return the rectangle around what any view shows, within the photograph."""
-    return Frame(
-        max(0.0, min(one.left for one in frames)),
-        max(0.0, min(one.top for one in frames)),
-        min(1.0, max(one.right for one in frames)),
-        min(1.0, max(one.bottom for one in frames)),
-    )
+    """Return the rectangle around what the views show."""
+    left, top, right, bottom = zip(*(one.shown for one in frames), strict=True)
+    return Frame(min(left), min(top), max(right), max(bottom))
 
 
 def _cells(shape: tuple[int, ...], seen: Frame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
