@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-SIDE = 56  # pixels of the patch
+SIDE = 84  # pixels of the patch: 2.6 cells of the last maps of 7 x 7
 SIZES = ((224, 300), (300, 224))  # height and width: not square, so that the resize rule matters
 
 EVEN = np.arange(SIDE) // 7 % 2

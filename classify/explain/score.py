@@ -51,8 +51,9 @@ def _mean_margin(before: Any, head: Any, at: int, classes: int) -> Score:
     signs = (first == at).astype(float) - (second == at)
 
     def score(X: NDArray[np.float32]) -> NDArray[np.float64]:
-        margins: NDArray[np.float64] = pairwise.decision_function(before.transform(X))
-        return margins @ signs / (classes - 1)
+        margins = pairwise.decision_function(before.transform(X))
+        mean: NDArray[np.float64] = margins @ signs / (classes - 1)
+        return mean
 
     return score
 
