@@ -89,9 +89,8 @@ def _print(one: "Explanation") -> None:
     from ..console import print_table, say
     from ..extract.dataset import shown
 
-    label, probability = one.top[0]
-    say(f"{shown(one.path)}: {shown(label)}, probability {probability:.3f}")
-    if one.explained != label:
+    say(f"{shown(one.path)}: {shown(one.label)}, probability {one.top[0][1]:.3f}")
+    if one.explained != one.label:
         say(f"explained: {shown(one.explained)}, probability {dict(one.top)[one.explained]:.3f}")
     if one.neighbours:
         print_table(
@@ -100,7 +99,7 @@ def _print(one: "Explanation") -> None:
                 [
                     shown(near.path),
                     shown(near.label),
-                    "yes" if near.label == one.explained else "no",
+                    "yes" if near.label == one.label else "no",
                     f"{near.similarity:.3f}",
                 ]
                 for near in one.neighbours

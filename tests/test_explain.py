@@ -261,7 +261,7 @@ def test_the_command_prints_one_document(headstart, photographs, tmp_path):
     assert np.shape(one["map"]["values"]) == (24, 32)
     assert {value is None for value in one["map"]["values"][0]} == {True, False}  # beside the crop
     assert len(one["neighbours"]) == 5
-    assert [near["agrees"] for near in one["neighbours"]] == [False] * 5
+    assert [near["agrees"] for near in one["neighbours"]] == [True] * 5  # with the label
     assert set(one["neighbours"][0]) == {"path", "label", "similarity", "agrees"}
 
 

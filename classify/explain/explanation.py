@@ -65,6 +65,11 @@ class Explanation:
     neighbours: list[Neighbour]
     seconds: float
 
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.top[0][0]
+
     def grid(self, longest: int) -> Grid:
         """Return the maps on the whole photograph, its longer side in so many cells."""
         scale = longest / max(self.size)
@@ -78,7 +83,7 @@ class Explanation:
         values = [[None if np.isnan(v) else float(f"{v:.4g}") for v in row] for row in grid]
         return {
             "image": shown(self.path),
-            "label": self.top[0][0],
+            "label": self.label,
             "probability": self.top[0][1],
             "class": self.explained,
             "class_probability": dict(self.top)[self.explained],
@@ -91,7 +96,7 @@ class Explanation:
                     "path": shown(one.path),
                     "label": one.label,
                     "similarity": one.similarity,
-                    "agrees": one.label == self.explained,
+                    "agrees": one.label == self.label,
                 }
                 for one in self.neighbours
             ],

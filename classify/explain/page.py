@@ -119,7 +119,9 @@ def render(told: Explanations, model: Path, cards: list[dict[str, Any]]) -> str:
 
 _OWN_CSS = """
 .sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); gap: 1rem; max-width: 62rem; }
+.sides > * { min-width: 0; }
 .sides figure { margin: 0; }
+.classes th { white-space: normal; overflow-wrap: anywhere; }
 .sides img { display: block; width: auto; max-width: 100%; height: auto; max-height: 32rem; border-radius: .4rem; }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
 .legend { display: flex; align-items: center; gap: .4rem; }
@@ -146,10 +148,10 @@ def _card(one: Explanation, original: str, drawn: str, size: tuple[int, int]) ->
     pictures = thumbnails([near.path for near in one.neighbours], range(len(one.neighbours)))
     return {
         "path": one.path,
-        "label": one.top[0][0],
+        "label": one.label,
         "probability": one.top[0][1],
         "explained": one.explained,
-        "top": one.top[:TOP],
+        "top": [*one.top[:TOP], *(pair for pair in one.top[TOP:] if pair[0] == one.explained)],
         "original": original,
         "overlay": drawn,
         "width": size[0],
@@ -159,7 +161,7 @@ def _card(one: Explanation, original: str, drawn: str, size: tuple[int, int]) ->
                 "path": near.path,
                 "label": near.label,
                 "similarity": near.similarity,
-                "agrees": near.label == one.explained,
+                "agrees": near.label == one.label,
                 "picture": pictures.get(at),
             }
             for at, near in enumerate(one.neighbours)
