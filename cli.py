@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .commands import cache, compare, demo, evaluate, extract, fit, inspect, predict, serve
+from .commands import cache, compare, demo, evaluate, explain, extract, fit, inspect, predict, serve
 from .errors import HeadstartError
 from .stopping import Stopped, signals_stop
 
@@ -27,6 +27,7 @@ app.add_typer(cache.app, name="cache")
 app.command("inspect")(inspect.inspect_data)
 app.command("predict")(predict.predict_images)
 app.command("evaluate")(evaluate.evaluate_data)
+app.command("explain")(explain.explain_images)
 app.command("serve")(serve.serve_model)
 app.command("demo")(demo.demo)
 

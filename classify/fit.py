@@ -333,7 +333,9 @@ def fit_heads(
     floor = top.choice.cv.mean - top.choice.cv.standard_error
     close = [one for one in fitted if one.choice.cv.mean >= floor]  # cheapest first
     best = top if rule == "best" else close[0]
-    records = [head_record(one, table, seed, out if one is best else None) for one in fitted]
+    records = [
+        head_record(one, table, dataset.root, seed, out if one is best else None) for one in fitted
+    ]
     if out is not None:
         record = records[fitted.index(best)]
         stage("writing the model card")
@@ -353,8 +355,10 @@ def fit_heads(
     )
 
 
-def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) -> dict[str, Any]:
-    """Return the ``fit head`` contract for one head."""
+def head_record(
+    fitted: FittedHead, table: Table, data: Path, seed: int, path: Path | None
+) -> dict[str, Any]:
+    """Return the ``fit head`` contract for one head; ``data`` is the folder or manifest."""
     rows = table.split.evaluation
     usual = fitted.abstainer.judge(take(table.X, rows), fitted.probabilities)
     right = fitted.probabilities.argmax(axis=1) == table.y[rows]
@@ -378,6 +382,7 @@ def head_record(fitted: FittedHead, table: Table, seed: int, path: Path | None) 
         "taps": _describe_taps(fitted.choice.pipeline, table.layers),
         "classes": table.classes,
         "trainable_parameters": trained_parameters(fitted.estimator),
+        "data": str(data.absolute()),
         "path": None if path is None else str(path),
         "card": None if path is None else str(card_paths(path)[0]),
         "account": None,

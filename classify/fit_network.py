@@ -72,7 +72,7 @@ def fit_network(
     result = fine_tune_dataset(table, source, settings, stage)
     if result.diverged is not None and out is None:
         out = source.cache / "checkpoints" / "diverged.headstart"
-    record = network_record(result, table, settings, out)
+    record = network_record(result, table, dataset.root, settings, out)
     if out is not None:
         record["account"] = give_account(table, result.probabilities, settings.seed)
         save_with_card(replace(result.model, record=record), out)
@@ -86,7 +86,11 @@ def fit_network(
 
 
 def network_record(
-    result: FineTunedResult, table: Table, settings: FineTuneSettings, path: Path | None
+    result: FineTunedResult,
+    table: Table,
+    data: Path,
+    settings: FineTuneSettings,
+    path: Path | None,
 ) -> dict[str, Any]:
     """Return the ``fit finetune`` contract: that of ``fit head`` without ``cv``, and more."""
     head = result.head
@@ -107,6 +111,7 @@ def network_record(
             "reliability": reliability(truth, result.probabilities),
         },
         "classes": table.classes,
+        "data": str(data.absolute()),
         "path": None if path is None else str(path),
         "card": None if path is None else str(card_paths(path)[0]),
         "account": None,

@@ -257,12 +257,27 @@ def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float3
     bias = intercept / estimator.temperature_ - scaler.mean_ @ kernel
     taps = fitted.named_steps.get("taps")
     if taps is not None:
-        kernel = _on_all_layers(kernel, taps, scaler.power)
+        kernel = on_all_layers(kernel, taps, scaler.power)
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-def _on_all_layers(kernel: NDArray[np.float64], taps: Any, power: float) -> NDArray[np.float64]:
-    """Turn weights of the layers taken, in their units, into weights of all layers as they are."""
+def on_all_layers(kernel: NDArray[np.float64], taps: Any, power: float) -> NDArray[np.float64]:
+    """Turn weights of the layers taken, in their units, into weights of all layers as they are.
+
+    Parameters
+    ----------
+    kernel : ndarray, shape (d', m)
+        Of what :class:`~headstart.classify.taps.TapSelector` gives, raised to ``power``.
+    taps : TapSelector
+        Which layers, and in which units.
+    power : float
+        Of the scaler that follows.
+
+    Returns
+    -------
+    ndarray, shape (d, m)
+        For the columns of one view; 0 for those of layers that were not chosen.
+    """
     widths = taps.widths or (len(kernel),)
     ends = np.cumsum((0, *widths))
     whole, begin = np.zeros((ends[-1], kernel.shape[1])), 0

@@ -30,10 +30,14 @@ class Upper:
         Boundary maps (n, d), float32, flattened, to logits (n, k), float32.
     blocks : list of Block
         Those above the boundary, from the boundary on; the head comes after them.
+    mapper : keras.Model or None
+        The same boundary maps to a list of what is pooled before the head, one tensor a
+        layer; None where the boundary lies above all layers.
     """
 
     model: Any
     blocks: list[Block]
+    mapper: Any = None
 
     def logits(self, maps: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return logits (n, k), float64, of one batch of maps (n, d)."""
@@ -149,7 +153,7 @@ class Network:
         features = keras.ops.concatenate(pooled, axis=-1) if len(pooled) > 1 else pooled[0]
         names = {layer.name for layer in upper.layers}
         blocks = [b for b in network_blocks(self._backbone) if names.intersection(b.layers)]
-        return Upper(keras.Model(inputs, self._head(features)), blocks)
+        return Upper(keras.Model(inputs, self._head(features)), blocks, keras.Model(inputs, tapped))
 
     def set_head(self, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
         """Give the head its kernel (d, k) and bias (k,)."""

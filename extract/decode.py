@@ -113,19 +113,44 @@ def decode_views(
     """
     if resize not in _RESIZE:
         raise unknown("resize rule", resize, list(_RESIZE))
+    return resize_views(decode_upright(data, max(size), max_pixels), size, resize, views, digest)
+
+
+def decode_upright(data: bytes, shortest: int, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode one image file to RGB, upright and whole: the first step of :func:`decode_views`.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    shortest : int
+        Pixels that each side must keep: a JPEG comes at half, a quarter or an eighth of its
+        size where that is still as large.
+    max_pixels : int
+        Refuse larger images before decoding them.
+
+    Returns
+    -------
+    ndarray, shape (height, width, 3), uint8, 0 to 255
+
+    Raises
+    ------
+    DecodeError
+        If the bytes are not a whole image; the message is the reason.
+    """
     if not data:
         raise DecodeError("empty file (0 bytes)")
     header = _open(data, max_pixels)
     try:
         orientation = header.getexif().get(_ORIENTATION, 1)
-        pixels = _pixels(data, header, max(size))
+        pixels = _pixels(data, header, shortest)
     except DecodeError:
         raise
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
         raise DecodeError(f"damaged {header.format} image: {_first_line(error)}") from error
     if orientation in _UPRIGHT:
         pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
-    return resize_views(pixels, size, resize, views, digest)
+    return pixels
 
 
 def resize_views(

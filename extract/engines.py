@@ -186,18 +186,52 @@ def build_extractor(spec: FeatureSpec, weights: Path) -> tuple[Any, tuple[int, .
         If the weights do not fit.
     """
     keras = load_keras()
-    backbone = find_backbone(spec.backbone)
     with computing_in(spec.precision):
-        network = backbone.load(weights)
-        taps = keras.Model(network.inputs, [tap(network, name) for name in spec.layers])
-        images = keras.Input((*spec.input_size, 3), dtype="uint8")
-        scaled = backbone.preprocess(keras.ops.cast(images, "float32"))
-        # training=False keeps batch norm on its ImageNet statistics.
-        maps = taps(scaled, training=False)
-        maps = maps if isinstance(maps, list) else [maps]
+        images, maps = _images_to_maps(spec, weights)
         pooled = [pool(keras, one, spec.pooling) for one in maps]
         features = pooled[0] if len(pooled) == 1 else keras.ops.concatenate(pooled, axis=-1)
         return keras.Model(images, features), tuple(int(one.shape[-1]) for one in pooled)
+
+
+def build_mapper(spec: FeatureSpec, weights: Path) -> Any:
+    """Return the Keras model from uint8 images to what :func:`build_extractor` would pool.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Names the backbone, layers and precision.
+    weights : Path
+        The backbone's weights file.
+
+    Returns
+    -------
+    keras.Model
+        (n, height, width, 3) uint8 to a list with one float32 tensor a layer:
+        (n, height, width, channels) where the layer has a map.
+
+    Raises
+    ------
+    OptionError
+        If a layer is unknown; the message lists the valid ones.
+    WeightsError
+        If the weights do not fit.
+    """
+    keras = load_keras()
+    with computing_in(spec.precision):
+        images, maps = _images_to_maps(spec, weights)
+        return keras.Model(images, [keras.ops.cast(one, "float32") for one in maps])
+
+
+def _images_to_maps(spec: FeatureSpec, weights: Path) -> tuple[Any, list[Any]]:
+    keras = load_keras()
+    backbone = find_backbone(spec.backbone)
+    network = backbone.load(weights)
+    taps = keras.Model(network.inputs, [tap(network, name) for name in spec.layers])
+    images = keras.Input((*spec.input_size, 3), dtype="uint8")
+    scaled = backbone.preprocess(keras.ops.cast(images, "float32"))
+    # training=False keeps batch norm on its ImageNet statistics.
+    maps = taps(scaled, training=False)
+    return images, maps if isinstance(maps, list) else [maps]
 
 
 def tap(network: Any, layer: str) -> Any:

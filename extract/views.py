@@ -75,7 +75,7 @@ def make_views(
 
     def view(name: str) -> Pixels:
         if whole is None or name not in ("original", "flip"):
-            part = resize(image.crop(_box(name, image.size, digest)))
+            part = resize(image.crop(crop_box(name, image.size, digest)))
             return np.asarray(part if name.startswith("crop") else _recolour(part, name, digest))
         return whole if name == "original" else whole[:, ::-1]
 
@@ -88,12 +88,26 @@ def _recolour(image: Image.Image, name: str, digest: bytes) -> Image.Image:
     for number, enhancer in enumerate(
         (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
     ):
-        drawn, mirror, _ = _draw(f"{name} colour {number}", digest)
+        drawn, _, _ = _draw(f"{name} colour {number}", digest)
         image = enhancer(image).enhance(low + (high - low) * drawn)
-    return ImageOps.mirror(image) if mirror < 0.5 else image
+    return ImageOps.mirror(image) if is_mirrored(name, digest) else image
 
 
-def _box(name: str, size: tuple[int, int], digest: bytes) -> tuple[int, int, int, int]:
+def is_mirrored(name: str, digest: bytes) -> bool:
+    """Tell whether a view shows its part of the image mirrored.
+
+    Examples
+    --------
+    >>> is_mirrored("flip", b""), is_mirrored("crop1", b"")
+    (True, False)
+    """
+    if not name.startswith("augment"):
+        return name == "flip"
+    _, mirror, _ = _draw(f"{name} colour 2", digest)
+    return mirror < 0.5
+
+
+def crop_box(name: str, size: tuple[int, int], digest: bytes) -> tuple[int, int, int, int]:
     """Return left, top, right, bottom of a seeded crop, at least one pixel each way."""
     drawn, across, down = _draw(name, digest)
     side = CROP_SIDE[0] + (CROP_SIDE[1] - CROP_SIDE[0]) * drawn

@@ -1,0 +1,181 @@
+"""The training images that an image resembles, as the head sees them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...extract.dataset import Dataset
+from ...extract.engines import pool
+from ...extract.features import FeatureSource, load_features
+from ...extract.loading import load_keras
+from ...extract.pipeline import Progress, read_features
+from ..boundary import PassingStore, extract_passing
+from ..model import Model
+from ..split import split_images
+from ..tuned import TunedModel
+
+BLOCK = 64  # images whose whole maps are in memory at once
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A training image, and how like it the image is.
+
+    Parameters
+    ----------
+    path : Path
+        The training image.
+    label : str
+        Its class.
+    similarity : float
+        Cosine of the two images' features as the head sees them, -1 to 1.
+    """
+
+    path: Path
+    label: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Images as the head sees them.
+
+    Parameters
+    ----------
+    directions : ndarray, shape (n, d), float32
+        Features of length 1.
+    positions : list of int, length n
+        Which of the images each row belongs to.
+    digests : list of bytes, length n
+        SHA-256 of each.
+    """
+
+    directions: NDArray[np.float32]
+    positions: list[int]
+    digests: list[bytes]
+
+
+def see(
+    model: Model | TunedModel, files: Sequence[Path], source: FeatureSource, progress: Progress
+) -> Seen:
+    """Return what the head sees of images, from the cache where they are there.
+
+    For a head on frozen features that is what its scaler makes of them; for a fine-tuned
+    network, its own pooled features.
+    """
+    if isinstance(model, TunedModel):
+        return _through_network(model, files, source, progress)
+    features = load_features(files, source, progress)
+    rows = features.X
+    if len(features.positions):
+        rows = model.estimator.estimator_[:-1].transform(rows)
+    return Seen(_unit(rows), features.positions, features.digests)
+
+
+def _through_network(
+    model: TunedModel, files: Sequence[Path], source: FeatureSource, progress: Progress
+) -> Seen:
+    store = PassingStore(source.cache, source.spec)
+    make_engine = functools.cache(lambda: source.options.make_engine(source))
+    rows: list[NDArray[np.float32]] = []
+    positions: list[int] = []
+    digests: list[bytes] = []
+    for low in range(0, len(files), BLOCK):
+        block = files[low : low + BLOCK]
+        run = functools.partial(extract_passing, block, source, store, make_engine)
+        extraction, maps, found = read_features(store, run)
+        if found:
+            rows.append(_pooled(model, maps[:]))
+        positions += [low + at for at in found]
+        digests += [digest for digest in extraction.digests if digest is not None]
+        store.forget()
+        progress(low + len(block), len(files))
+    return Seen(_unit(np.concatenate(rows) if rows else np.empty((0, 1))), positions, digests)
+
+
+def _pooled(model: TunedModel, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the features (n, d) that the network's head gets, of boundary maps."""
+    if model.upper.mapper is None:
+        return maps
+    keras = load_keras()
+    tapped = model.upper.mapper(maps, training=False)
+    layers = tapped if isinstance(tapped, list) else [tapped]
+    pooled = [np.asarray(pool(keras, one, model.features.pooling)) for one in layers]
+    return np.concatenate(pooled, axis=1)
+
+
+def _unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (rows / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return unit
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """The training split as the head sees it.
+
+    Parameters
+    ----------
+    seen : Seen
+        One row an image.
+    paths : list of Path, labels : list of str
+        Of each row.
+    """
+
+    seen: Seen
+    paths: list[Path]
+    labels: list[str]
+
+    def nearest(self, direction: NDArray[np.float32], digest: bytes, count: int) -> list[Neighbour]:
+        """Return the most similar training images, the nearest first.
+
+        Parameters
+        ----------
+        direction : ndarray, shape (d,)
+            Features of length 1.
+        digest : bytes
+            Of the image: itself and its copies are left out, and of copies among the others
+            one stays.
+        count : int
+            At most.
+        """
+        similarities = self.seen.directions @ direction
+        found: list[Neighbour] = []
+        told = {digest}
+        for row in np.argsort(-similarities, kind="stable"):
+            if len(found) == count:
+                break
+            if self.seen.digests[row] not in told:
+                told.add(self.seen.digests[row])
+                similarity = float(np.clip(similarities[row], -1, 1))
+                found.append(Neighbour(self.paths[row], self.labels[row], similarity))
+        return found
+
+
+def training_images(
+    model: Model | TunedModel, dataset: Dataset, source: FeatureSource, progress: Progress
+) -> TrainingImages:
+    """Return the training split of a dataset, as the fit had it.
+
+    Raises
+    ------
+    DataError
+        If it has no training images.
+    """
+    seen = see(model, [image.path for image in dataset.images], source, progress)
+    images = [dataset.images[at] for at in seen.positions]
+    rows = split_images(images, seen.digests).fitting
+    kept = Seen(
+        seen.directions[rows],
+        [seen.positions[row] for row in rows],
+        [seen.digests[row] for row in rows],
+    )
+    return TrainingImages(
+        kept, [images[row].path for row in rows], [images[row].label for row in rows]
+    )

@@ -1,0 +1,109 @@
+"""``headstart explain``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import HeadstartError
+from .options import Json, Quiet, TrustJoblib, running_options, takes
+
+if TYPE_CHECKING:
+    from ..classify.explain.explanation import Explanation
+    from ..extract.features import FeatureOptions
+
+
+@takes(running_options)
+def explain_images(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' wrote.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images and folders.")],
+    method: Annotated[
+        str,
+        typer.Option(
+            help="cam (exact, for linear heads on average pooling), grad-cam (heads with a "
+            "gradient), occlusion (any head), or auto: the first that the head allows."
+        ),
+    ] = "auto",
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--class", metavar="NAME", help="Explain this class. Default: the most probable."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The training data. Default: where it was when the model was fitted."),
+    ] = None,
+    neighbours: Annotated[
+        int, typer.Option(min=0, help="Nearest training images to name an image.")
+    ] = 5,
+    *,
+    trust_joblib: TrustJoblib = False,
+    options: "FeatureOptions",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for index.html and a PNG an image, with the map on it."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Show where a classifier looked, and which training images an image resembles.
+
+    Example: headstart explain photographs.headstart holiday/1.jpg --out why
+    """
+    from ..classify.explain.explanation import explain
+    from ..classify.explain.page import write_page
+    from ..classify.model import load
+    from ..console import print_json, say, stages, warn
+    from ..extract.dataset import shown
+
+    classifier = load(model, trust_joblib=trust_joblib)
+    with stages(quiet=quiet) as stage:
+        told = explain(
+            classifier, images, options, stage, method, label=label, data=data, nearest=neighbours
+        )
+        written = (
+            None
+            if out is None or not told.images
+            else write_page(told, model, out, options.max_pixels)
+        )
+    if as_json:
+        print_json({**told.to_dict(), **({} if written is None else written.to_dict())})
+    else:
+        for one in told.images:
+            _print(one)
+        if told.images:
+            say(f"method: {told.choice.method}, because {told.choice.why}")
+        if written is not None:
+            say(f"page: {written.page}")
+    if not quiet:
+        for line in told.remarks:
+            warn(line)
+        for failure in told.failures:
+            warn(f"{shown(failure.path)}: {failure.reason}")
+    if not told.images:
+        raise HeadstartError(f"none of the {len(told.failures)} images could be explained")
+
+
+def _print(one: "Explanation") -> None:
+    from ..console import print_table, say
+    from ..extract.dataset import shown
+
+    say(f"{shown(one.path)}: {shown(one.label)}, probability {one.top[0][1]:.3f}")
+    if one.explained != one.label:
+        say(f"explained: {shown(one.explained)}, probability {dict(one.top)[one.explained]:.3f}")
+    if one.neighbours:
+        print_table(
+            ["nearest training image", "label", "agrees", "similarity"],
+            [
+                [
+                    shown(near.path),
+                    shown(near.label),
+                    "yes" if near.label == one.label else "no",
+                    f"{near.similarity:.3f}",
+                ]
+                for near in one.neighbours
+            ],
+            texts=3,
+        )
+    say("")

@@ -1,0 +1,124 @@
+"""Which part of a photograph the network sees: the resize rule and the view, undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import unknown
+from .views import crop_box, is_mirrored
+
+Size = tuple[int, int]  # (width, height), Pillow's order
+Box = tuple[float, float, float, float]  # (left, top, right, bottom), in shares
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The rectangle of the upright photograph that fills the network's input.
+
+    Parameters
+    ----------
+    left, top, right, bottom : float
+        In shares of the photograph's width and height: 0 and 1 are its edges. With grey bars
+        the rectangle reaches beyond what is shown.
+    mirrored : bool
+        Whether the network sees it mirrored.
+    part : (left, top, right, bottom)
+        The part of the photograph that the view takes, in the same shares; bars lie outside.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    mirrored: bool = False
+    part: Box = (0.0, 0.0, 1.0, 1.0)
+
+    @property
+    def shown(self) -> Box:
+        """Left, top, right and bottom of what is really shown, bars left out."""
+        return (
+            max(self.left, self.part[0]),
+            max(self.top, self.part[1]),
+            min(self.right, self.part[2]),
+            min(self.bottom, self.part[3]),
+        )
+
+    @property
+    def area(self) -> float:
+        """How many times the photograph's own area it covers."""
+        return (self.right - self.left) * (self.bottom - self.top)
+
+
+def find_frame(view: str, photograph: Size, wanted: Size, resize: str, digest: bytes) -> Frame:
+    """Return what a view shows of a photograph.
+
+    Parameters
+    ----------
+    view : str
+        See :func:`headstart.extract.views.make_views`.
+    photograph : (width, height)
+        Of the upright photograph, in pixels.
+    wanted : (width, height)
+        Of the network's input, in pixels.
+    resize : str
+        ``"crop"``, ``"squash"`` or ``"pad"``.
+    digest : bytes
+        SHA-256 of the file, which seeds its crops.
+
+    Examples
+    --------
+    >>> find_frame("flip", (400, 300), (224, 224), "crop", b"")
+    Frame(left=0.125, top=0.0, right=0.875, bottom=1.0, mirrored=True, part=(0.0, 0.0, 1.0, 1.0))
+    >>> frame = find_frame("original", (224, 112), (224, 224), "pad", b"")
+    >>> (frame.top, frame.bottom), frame.shown
+    ((-0.5, 1.5), (0.0, 0.0, 1.0, 1.0))
+    """
+    if resize not in _RULES:
+        raise unknown("resize rule", resize, list(_RULES))
+    box = (0, 0, *photograph)
+    if view not in ("original", "flip"):
+        box = crop_box(view, photograph, digest)
+    width, height = box[2] - box[0], box[3] - box[1]
+    left, top, right, bottom = _RULES[resize]((width, height), wanted)
+    return Frame(
+        (box[0] + left * width) / photograph[0],
+        (box[1] + top * height) / photograph[1],
+        (box[0] + right * width) / photograph[0],
+        (box[1] + bottom * height) / photograph[1],
+        mirrored=is_mirrored(view, digest),
+        part=(
+            box[0] / photograph[0],
+            box[1] / photograph[1],
+            box[2] / photograph[0],
+            box[3] / photograph[1],
+        ),
+    )
+
+
+def _cropped(part: Size, wanted: Size) -> Box:
+    """Return the middle that ``PIL.ImageOps.fit`` keeps."""
+    width, height = part
+    across = min(1.0, wanted[0] / wanted[1] * height / width)
+    down = min(1.0, wanted[1] / wanted[0] * width / height)
+    return ((1 - across) / 2, (1 - down) / 2, (1 + across) / 2, (1 + down) / 2)
+
+
+def _padded(part: Size, wanted: Size) -> Box:
+    """Return the whole with the bars of ``PIL.ImageOps.pad``, which rounds to pixels."""
+    scale = min(wanted[0] / part[0], wanted[1] / part[1])
+    inner = [max(1, round(scale * length)) for length in part]
+    left, top = (round((all_ - own) / 2) for all_, own in zip(wanted, inner, strict=True))
+    return (
+        -left / inner[0],
+        -top / inner[1],
+        (wanted[0] - left) / inner[0],
+        (wanted[1] - top) / inner[1],
+    )
+
+
+_RULES: dict[str, Callable[[Size, Size], Box]] = {
+    "squash": lambda part, wanted: (0.0, 0.0, 1.0, 1.0),
+    "crop": _cropped,
+    "pad": _padded,
+}
