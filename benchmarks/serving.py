@@ -42,6 +42,7 @@ SLOW_SECONDS = 2.0
 
 Address = tuple[str, int]
 Answer = tuple[int, bytes]  # status, body
+Photographs = list[tuple[bytes, bytes]]  # a request, and the label to answer
 
 
 def main() -> None:
@@ -59,9 +60,14 @@ def main() -> None:
         paths = [image.path for image in read_dataset(data).images]
         model = scratch / "model.headstart"
         headstart("fit", "head", data, "--cache", scratch, "--model", "logreg", "--out", model)
+        run_predict = predicting(paths, model, scratch)
+        photographs = [
+            (request_of(path.read_bytes()), json.dumps(label).encode())
+            for path, label in zip(paths, run_predict(), strict=True)
+        ]
         tables = {
-            "throughput": throughput(paths, model, scratch, options),
-            "beside_others": beside_others(paths, model, scratch, options.seconds / 2),
+            "throughput": throughput(run_predict, photographs, model, scratch, options),
+            "beside_others": beside_others(photographs, model, scratch, options.seconds / 2),
         }
     about = machine()
     show(about, data.name, len(paths), options.seconds, tables)
@@ -70,38 +76,44 @@ def main() -> None:
     (RESULTS / "serving.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
-def throughput(paths: list[Path], model: Path, scratch: Path, options: Any) -> dict[str, Any]:
+def throughput(
+    run_predict: Callable[[], list[str]],
+    photographs: Photographs,
+    model: Path,
+    scratch: Path,
+    options: Any,
+) -> dict[str, Any]:
     """Return what ``predict`` and the service do, a turn each a round."""
-    run_predict = predicting(paths, model, scratch)
-    run_predict()  # warm up
     rounds = []
     with serving(model, scratch, *options.serve) as (address, server):
-        load_for(5.0, address, paths, server)
+        load_for(5.0, address, photographs, server)
         for _ in range(options.rounds):
             begin, used = time.perf_counter(), cpu_seconds(psutil.Process())
             run_predict()
-            rate = len(paths) / (time.perf_counter() - begin)
+            rate = len(photographs) / (time.perf_counter() - begin)
             used = cpu_seconds(psutil.Process()) - used
-            served = load_for(options.seconds, address, paths, server)
+            served = load_for(options.seconds, address, photographs, server)
             rounds.append(
                 {
                     "predict": rate,
                     "ratio": served["rate"] / rate,
-                    "predict_cpu_ms": 1000 * used / len(paths),
+                    "predict_cpu_ms": 1000 * used / len(photographs),
                     **served,
                 }
             )
     return summary(rounds)
 
 
-def beside_others(paths: list[Path], model: Path, scratch: Path, seconds: float) -> dict[str, Any]:
+def beside_others(
+    photographs: Photographs, model: Path, scratch: Path, seconds: float
+) -> dict[str, Any]:
     """Return the good clients' figures alone and beside bad ones, and what those were told."""
     limits = ("--max-bytes", str(UPLOAD_BYTES), "--timeout", str(SLOW_SECONDS))
     told: dict[str, Counter[str]] = {name: Counter() for name in BAD}
     with serving(model, scratch, *limits) as (address, server):
-        load_for(3.0, address, paths, server)
-        alone = load_for(seconds, address, paths, server)
-        beside = load_for(seconds, address, paths, server, told)
+        load_for(3.0, address, photographs, server)
+        alone = load_for(seconds, address, photographs, server)
+        beside = load_for(seconds, address, photographs, server, told)
     return {"alone": alone, "beside": beside, "told": {name: dict(c) for name, c in told.items()}}
 
 
@@ -114,18 +126,18 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     } | {"ratios": [round(one["ratio"], 3) for one in rounds]}
 
 
-def predicting(paths: list[Path], model: Path, scratch: Path) -> Callable[[], object]:
-    """Return the whole of ``predict`` but its start-up, into a fresh cache each time."""
+def predicting(paths: list[Path], model: Path, scratch: Path) -> Callable[[], list[str]]:
+    """Return the whole of ``predict`` but its start-up, into a fresh cache each time: its labels."""
     classifier = load(model)
-    engine = (source := source_of(classifier, FeatureOptions(cache=scratch))).options.make_engine(
-        source
-    )
+    source = source_of(classifier, FeatureOptions(cache=scratch))
+    engine = source.options.make_engine(source)
 
-    def run() -> None:
+    def run() -> list[str]:
         with tempfile.TemporaryDirectory(dir=scratch) as cache:
             fresh = FeatureOptions(cache=Path(cache), make_engine=lambda source: engine)
             predictions, failures = predict(classifier, paths, fresh)
             assert len(predictions) == len(paths), failures
+            return [prediction.top[0][0] for prediction in predictions]
 
     return run
 
@@ -157,12 +169,15 @@ def serving(model: Path, cache: Path, *options: str) -> Iterator[tuple[Address, 
 def load_for(
     seconds: float,
     address: Address,
-    paths: list[Path],
+    photographs: Photographs,
     server: psutil.Process,
     told: dict[str, Counter[str]] | None = None,
 ) -> dict[str, Any]:
-    """Let eight clients send photographs; return rate, latencies, errors and who used the cores."""
-    requests = itertools.cycle([request_of(path.read_bytes()) for path in paths])
+    """Let eight clients send photographs; return rate, latencies, errors and the CPU used.
+
+    Any answer but the label that ``predict`` gives is an error.
+    """
+    requests = itertools.cycle(photographs)
     mine, its = cpu_seconds(psutil.Process()), cpu_seconds(server)
     begin = time.perf_counter()
     times, errors = asyncio.run(_load(begin + seconds, address, requests, told))
@@ -187,7 +202,10 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 async def _load(
-    end: float, address: Address, requests: Iterator[bytes], told: dict[str, Counter[str]] | None
+    end: float,
+    address: Address,
+    requests: Iterator[tuple[bytes, bytes]],
+    told: dict[str, Counter[str]] | None,
 ) -> tuple[list[float], int]:
     times: list[float] = []
     errors = 0
@@ -196,10 +214,12 @@ async def _load(
         nonlocal errors
         reader, writer = await asyncio.open_connection(*address)
         while time.perf_counter() < end:
+            request, label = next(requests)
             begin = time.perf_counter()
-            writer.write(next(requests))
-            status, _ = await read_answer(reader)
-            if status == 200:
+            writer.write(request)
+            status, answer = await read_answer(reader)
+            first = answer.partition(b'"label":')[2]
+            if status == 200 and first.startswith(label):
                 times.append(time.perf_counter() - begin)
             else:
                 errors += 1
