@@ -121,7 +121,7 @@ _OWN_CSS = """
 .sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); gap: 1rem; max-width: 62rem; }
 .sides > * { min-width: 0; }
 .sides figure { margin: 0; }
-.classes th { white-space: normal; overflow-wrap: anywhere; }
+.classes tbody th { white-space: normal; overflow-wrap: anywhere; }
 .sides img { display: block; width: auto; max-width: 100%; height: auto; max-height: 32rem; border-radius: .4rem; }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
 .legend { display: flex; align-items: center; gap: .4rem; }
