@@ -201,7 +201,10 @@ def _bind_constants(graph: Any, function: Any) -> None:
 
     captured = dict(
         zip(
-            (tensor.name for tensor in function.inputs[-len(function.captured_inputs) :]),
+            (
+                tensor.name
+                for tensor in function.inputs[len(function.structured_input_signature[0]) :]
+            ),
             function.captured_inputs,
             strict=True,
         )

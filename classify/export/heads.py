@@ -24,7 +24,7 @@ from ..scale import PowerScaler
 from ..taps import TapSelector
 
 TINY = float(np.finfo(np.float32).tiny)  # the floor of calibrate.class_scores
-NEAR = 1e-12  # a training image that is this one outweighs all others
+SAME = 1e-6  # a distance of rows of length 1 below which float32 cannot tell them apart
 
 
 def is_native(estimator: Any) -> bool:
@@ -135,7 +135,8 @@ def _neighbours(tf: Any, head: KNeighborsClassifier, X: Any) -> Any:
     # Not from the product, where the digits of small distances cancel out.
     between = X[:, None, :] - tf.gather(rows, near)
     distance = tf.sqrt(tf.reduce_sum(between * between, axis=2))  # (n, neighbours)
-    weight = 1.0 / tf.maximum(distance, NEAR)
+    # A training image that is this one outweighs all others.
+    weight = 1.0 / tf.where(distance < SAME, SAME**2, distance)
     own = tf.gather(_f(np.eye(k)[head._y]), near)  # noqa: SLF001 - (n, neighbours, k)
     votes = tf.reduce_sum(own * weight[:, :, None], axis=1)
     shares = votes / tf.reduce_sum(votes, axis=1, keepdims=True)
