@@ -72,7 +72,7 @@ def confidence_rule(abstainer: Abstainer, coverage: float = COVERAGE) -> dict[st
     >>> sure = np.linspace(0.5, 0.99, 50)
     >>> one = Abstainer(np.ones((2, 3), np.float32), sure, np.ones(50, np.float32), sure > 0.6)
     >>> confidence_rule(one, 0.9)["threshold"]
-    0.55
+    0.54
     """
     n = len(abstainer.confidence)
     left_out = n + 1 - math.ceil(coverage * (n + 1) - 1e-9)

@@ -67,9 +67,15 @@ def _with_trees(features: Any, model: Model) -> Any:
             target_opset={"": OPSET, "ai.onnx.ml": TREES_OPSET},
         )
     except Exception as error:  # the converter raises whatever it stumbles over
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"skl2onnx cannot convert a {model.name} head: {reason}") from error
+        cause = error.__cause__ or error  # of which the message quotes all the numbers
+        reason = (str(cause).splitlines() or [type(cause).__name__])[0]
+        raise ExportError(
+            f"skl2onnx cannot convert a {model.name} head ({reason}): train another head"
+        ) from error
     trees.ir_version = features.ir_version
+    used = [one for one in features.opset_import if not one.domain]
+    del features.opset_import[:]  # tf2onnx declares the trees' domain, too, and in another version
+    features.opset_import.extend(used)
     told = trees.graph.output[1].name
     whole = onnx.compose.merge_models(
         features,
