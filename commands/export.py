@@ -63,6 +63,7 @@ def export_classifier(
 
     Example: headstart export photographs.headstart photographs.onnx --data photographs/
     """
+    from ..classify.card import card_paths
     from ..classify.export.write import export_model
     from ..classify.model import load
     from ..console import print_json, stages, warn
@@ -77,6 +78,7 @@ def export_classifier(
             quantize=quantize,
             data=data,
             tolerance=tolerance,
+            card=card_paths(model)[1],
             stage=stage,
         )
     if as_json:
@@ -107,6 +109,8 @@ def _print(record: dict[str, Any]) -> None:
             f"(95 % interval {100 * accuracy['lost_ci95'][0]:.1f} to "
             f"{100 * accuracy['lost_ci95'][1]:.1f})"
         )
+    if record["card"] is not None:
+        say(f"noted in the model card {record['card']}")
     if record["abstention"] is not None:
         rule = record["abstention"]
         say(

@@ -233,6 +233,21 @@ def test_a_missing_extra_names_its_command(model, options, pictures, tmp_path, m
         export_model(make_model(pictures, "hist-gb"), tmp_path / "m.onnx", options)
 
 
+def test_an_export_is_noted_in_the_models_card(model, options, tmp_path, monkeypatch):
+    document = tmp_path / "m.MODEL.json"
+    noted = []
+    monkeypatch.setattr(write, "add_export", lambda card, entry: noted.append((card, entry)))
+    run = export_model(model, tmp_path / "m.onnx", options, card=document)
+    assert (run.record["card"], noted) == (None, [])
+    document.write_text("{}")
+    run = export_model(model, tmp_path / "m.onnx", options, card=document)
+    [(card, entry)] = noted
+    assert run.record["card"] == str(card) == str(document)
+    assert (entry["file"], entry["format"], entry["quantize"]) == ("m.onnx", "onnx", None)
+    assert entry["parity"]["labels_equal"] is True
+    assert entry["parity"]["largest"] == run.record["parity"]["difference"]
+
+
 def test_a_place_that_cannot_be_written_is_told(model, options, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ExportError, match="cannot write"):

@@ -17,6 +17,7 @@ import numpy as np
 from ...errors import ExportError, OptionError, unknown
 from ...extract.features import FeatureOptions
 from ...extract.pipeline import Progress
+from ..card import add_export
 from ..model import Model
 from ..predict import source_of
 from ..tuned import TunedModel
@@ -39,7 +40,8 @@ class ExportRun:
     ----------
     record : dict
         The contract: ``path``, ``format``, ``quantize``, ``bytes``, ``float32_bytes``, ``model``,
-        ``classes``, ``parity``, ``accuracy`` (None without a dataset), ``abstention``, ``spec_id``.
+        ``classes``, ``parity``, ``accuracy`` (None without a dataset), ``abstention``, ``spec_id``,
+        ``card`` (where it was noted, or None).
     warnings : list of str
         What is worth telling.
     """
@@ -57,6 +59,7 @@ def export_model(
     quantize: str | None = None,
     data: Path | None = None,
     tolerance: float | None = None,
+    card: Path | None = None,
     stage: Stage = lambda name: lambda done, total: None,
 ) -> ExportRun:
     """Write one artefact from image to label: ONNX, TensorFlow Lite or SavedModel.
@@ -83,6 +86,8 @@ def export_model(
     tolerance : float, optional
         Largest difference of a probability, 0 to 1, that is allowed; labels may then differ,
         too. When None: 1e-4, or 1e-2 for what is quantised, with equal labels.
+    card : Path, optional
+        JSON of the model's card; the export is noted there, if it exists.
     stage : callable
         Told each stage's name; returns where its progress goes.
 
@@ -133,7 +138,34 @@ def export_model(
         "float32_bytes": exact,
         **{key: about[key] for key in kept},
     }
+    noted = card is not None and card.is_file()
+    if card is not None and noted:
+        add_export(card, card_entry(record))
+    record["card"] = str(card) if noted else None
     return ExportRun(record, _warnings(parity.labels_equal, parity.images, quantize))
+
+
+def card_entry(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what :func:`headstart.classify.card.add_export` takes of an export's record."""
+    parity, accuracy = record["parity"], record["accuracy"]
+    measured = (
+        {}
+        if accuracy is None
+        else {"accuracy": accuracy["accuracy"], "accuracy_lost": accuracy["lost"]}
+    )
+    return {
+        "format": record["format"],
+        "file": Path(record["path"]).name,
+        "bytes": record["bytes"],
+        "quantize": record["quantize"],
+        "parity": {
+            "images": parity["images"],
+            "labels_equal": parity["labels_equal"] == parity["images"],
+            "largest": parity["difference"],
+            "tolerance": parity["tolerance"],
+        },
+        **measured,
+    }
 
 
 def _check(
