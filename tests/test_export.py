@@ -1,5 +1,6 @@
 """An artefact has the fixed interface, answers as headstart does, or is not there."""
 
+import contextlib
 import json
 import zipfile
 from dataclasses import replace
@@ -19,7 +20,7 @@ from headstart.classify.heads import HEADS
 from headstart.classify.model import Model
 from headstart.errors import ExportError, OptionError
 from headstart.extract.choose import Plan
-from headstart.extract.decode import decode, decode_whole
+from headstart.extract.decode import decode
 from headstart.extract.engines import PixelEngine
 from headstart.extract.features import FeatureOptions, FeatureSource
 
@@ -62,28 +63,40 @@ def model(pictures):
     return make_model(pictures, "logreg")
 
 
-@pytest.fixture
-def options(tmp_path, monkeypatch):
-    """Options of a source that hands out pixels."""
-    made = FeatureOptions(cache=tmp_path / "cache", make_engine=lambda s: PixelEngine(s.spec))
+@contextlib.contextmanager
+def handing_out_pixels(root):
+    """Let the source of any model hand out pixels; yield its options."""
+    made = FeatureOptions(cache=root / "cache", make_engine=lambda s: PixelEngine(s.spec))
     plan = Plan("tensorflow", "cpu", "float32", 8, 1)
-    monkeypatch.setattr(
-        write,
-        "source_of",
-        lambda model, options: FeatureSource(made, model.spec, Path("none"), made.cache, plan),
-    )
-    return made
+
+    def source_of(model, options):
+        return FeatureSource(made, model.spec, Path("none"), made.cache, plan)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "home"))
+        patch.setattr(write, "source_of", source_of)
+        yield made
 
 
-def whole_images(pictures):
-    return [decode_whole(path.read_bytes()) for path in sorted(pictures.glob("test/*/*.png"))]
+@pytest.fixture
+def options(tmp_path):
+    with handing_out_pixels(tmp_path) as made:
+        yield made
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_the_interface_is_the_same_in_every_format(form, model, pictures, options, tmp_path):
-    out = tmp_path / "folder" / "artefact"
-    run = export_model(model, out, options, form=form, data=pictures)
-    runtime = FORMATS[form].open_artefact(out)
+@pytest.fixture(scope="module", params=FORMS)
+def exported(request, model, pictures, tmp_path_factory):
+    """An artefact of each format: the format's row, where it lies, what was told."""
+    root = tmp_path_factory.mktemp("exported")
+    out = root / "folder" / "artefact"
+    with handing_out_pixels(root) as made:
+        run = export_model(model, out, made, form=request.param, data=pictures)
+    return FORMATS[request.param], out, run
+
+
+def test_the_interface_is_the_same_in_every_format(exported):
+    row, out, run = exported
+    runtime = row.open_artefact(out)
     for images in (
         np.zeros((1, 1, 1, 3), np.uint8),
         np.stack([paint_pixels(seed, (90, 40)) for seed in range(3)]),
@@ -103,10 +116,9 @@ def paint_pixels(seed, size):
     return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_the_artefact_says_what_it_is(form, model, pictures, options, tmp_path):
-    run = export_model(model, tmp_path / "a", options, form=form, data=pictures)
-    about = FORMATS[form].read_about(tmp_path / "a")
+def test_the_artefact_says_what_it_is(exported):
+    row, out, run = exported
+    about = row.read_about(out)
     assert about["classes"] == ["blue", "green", "red"]
     assert about["spec_id"] == SPEC.id
     assert about["created_by"].startswith("headstart ")
@@ -172,7 +184,7 @@ def test_an_artefact_that_answers_otherwise_is_not_left(model, options, tmp_path
     monkeypatch.setattr(
         write, "our_answers", lambda model, source, pixels: np.tile([0.2, 0.3, 0.5], (64, 1))
     )
-    out = tmp_path / "m.onnx"
+    out = tmp_path / "m.tflite"
     out.write_bytes(b"an older one")
     with pytest.raises(ExportError, match=r"\d+ of 64 labels equal, .* 0.0001 is allowed"):
         export_model(model, out, options)
@@ -230,20 +242,20 @@ def test_a_missing_extra_names_its_command(model, options, pictures, tmp_path, m
         export_model(model, tmp_path / "m.tflite", options)
     monkeypatch.setitem(__import__("sys").modules, "skl2onnx", None)
     with pytest.raises(ExportError, match=r"needs skl2onnx: pip install 'headstart\[export\]'"):
-        export_model(make_model(pictures, "hist-gb"), tmp_path / "m.onnx", options)
+        export_model(make_model(pictures, "random-forest"), tmp_path / "m.onnx", options)
 
 
 def test_an_export_is_noted_in_the_models_card(model, options, tmp_path, monkeypatch):
     document = tmp_path / "m.MODEL.json"
     noted = []
     monkeypatch.setattr(write, "add_export", lambda card, entry: noted.append((card, entry)))
-    run = export_model(model, tmp_path / "m.onnx", options, card=document)
+    run = export_model(model, tmp_path / "m", options, form="saved-model", card=document)
     assert (run.record["card"], noted) == (None, [])
     document.write_text("{}")
-    run = export_model(model, tmp_path / "m.onnx", options, card=document)
+    run = export_model(model, tmp_path / "m", options, form="saved-model", card=document)
     [(card, entry)] = noted
     assert run.record["card"] == str(card) == str(document)
-    assert (entry["file"], entry["format"], entry["quantize"]) == ("m.onnx", "onnx", None)
+    assert (entry["file"], entry["format"], entry["quantize"]) == ("m", "saved-model", None)
     assert entry["parity"]["labels_equal"] is True
     assert entry["parity"]["largest"] == run.record["parity"]["difference"]
 
@@ -258,10 +270,10 @@ def test_the_command_prints_one_document_or_three_lines(
     model, options, pictures, tmp_path, headstart
 ):
     model.save(tmp_path / "m.headstart")
-    arguments = ("export", tmp_path / "m.headstart", tmp_path / "m.onnx", "--data", pictures)
+    arguments = ("export", tmp_path / "m.headstart", tmp_path / "m.tflite", "--data", pictures)
     status, out, err = headstart(*arguments, "--json", "--quiet")
     document = json.loads(out)
-    assert (status, err, document["version"], document["format"]) == (0, "", 1, "onnx")
+    assert (status, err, document["version"], document["format"]) == (0, "", 1, "tflite")
     assert document["parity"]["labels_equal"] == 48
     status, out, err = headstart(*arguments)
     assert status == 0

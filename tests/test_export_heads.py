@@ -16,7 +16,6 @@ FEWER = {  # what keeps the test quick
     "dense": {"head__epochs": 3, "head__units": 8},
     "mlp": {"head__hidden_layer_sizes": (8,), "head__max_iter": 300, "head__tol": 1e-2},
     "random-forest": {"head__n_estimators": 3},
-    "hist-gb": {"head__max_iter": 3},
 }
 
 
@@ -82,10 +81,9 @@ def test_an_image_without_any_activation_has_an_answer():
         )
 
 
-@pytest.mark.parametrize("name", ["random-forest", "hist-gb"])
-def test_trees_are_not_native_and_say_so(name):
+def test_trees_are_not_native_and_say_so():
     X, y = features(2)
-    estimator = fitted(name, X, y)
+    estimator = fitted("random-forest", X, y)
     assert not is_native(estimator)
     with pytest.raises(TypeError, match="is not native"):
         scores(estimator, X)

@@ -29,7 +29,7 @@ def noise(height, width, seed, step=1):
     return (random.integers(0, 256, (height, width, 3)) // step * step).astype(np.uint8)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     height=st.integers(1, 700),
     width=st.integers(1, 700),
