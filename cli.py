@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .commands import cache, compare, demo, evaluate, explain, extract, fit, inspect, predict, serve
+from .commands import (
+    cache,
+    compare,
+    demo,
+    evaluate,
+    explain,
+    export,
+    extract,
+    fit,
+    inspect,
+    predict,
+    serve,
+)
 from .errors import HeadstartError
 from .stopping import Stopped, signals_stop
 
@@ -29,6 +41,7 @@ app.command("predict")(predict.predict_images)
 app.command("evaluate")(evaluate.evaluate_data)
 app.command("explain")(explain.explain_images)
 app.command("serve")(serve.serve_model)
+app.command("export")(export.export_classifier)
 app.command("demo")(demo.demo)
 
 

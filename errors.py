@@ -31,6 +31,10 @@ class ModelError(HeadstartError):
     """A saved classifier cannot be loaded or does not fit."""
 
 
+class ExportError(ModelError):
+    """A classifier cannot be written for another runtime, or would answer differently there."""
+
+
 class TrainingError(HeadstartError):
     """Training went astray and was stopped."""
 

@@ -184,6 +184,22 @@ def resize_views(
     )
 
 
+def decode_whole(data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Return all pixels (height, width, 3), uint8, of one image file: upright, RGB, by Pillow.
+
+    What a program without headstart sees of the file: a large JPEG is not scaled as it is
+    decoded, as it is in :func:`decode_views`.
+
+    Raises
+    ------
+    DecodeError
+        If the bytes are not a whole image; the message is the reason.
+    """
+    if not data:
+        raise DecodeError("empty file (0 bytes)")
+    return upright_rgb(_open(data, max_pixels))
+
+
 def upright_rgb(image: Image.Image) -> Pixels:
     """Return an opened image's pixels (height, width, 3) as :func:`decode_views` sees them.
 

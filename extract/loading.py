@@ -24,7 +24,7 @@ def load_tensorflow() -> Any:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the runtime's C++ log: fatal only
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _stderr_held_back():
+    with stderr_held_back():
         import tensorflow
 
         for gpu in tensorflow.config.list_physical_devices("GPU"):
@@ -43,11 +43,11 @@ def load_keras() -> Any:
 
 
 @contextlib.contextmanager
-def _stderr_held_back() -> Iterator[None]:
+def stderr_held_back() -> Iterator[None]:
     """Keep the process's standard error, C++ libraries' included, off the terminal.
 
-    TensorFlow writes to file descriptor 2 before its log level counts. If the
-    block fails, everything held back is let out.
+    TensorFlow and TensorFlow Lite write to file descriptor 2, whatever the log level says. If
+    the block fails, everything held back is let out.
     """
     sys.stderr.flush()
     terminal = os.dup(2)

@@ -136,6 +136,39 @@ def export(spec: FeatureSpec, weights: Path, cache: Path) -> Path:
 
 
 def _convert(run: Any, spec: FeatureSpec, reference: Features, widths: tuple[int, ...]) -> bytes:
+    model = to_onnx(run, spec.backbone)
+    add_metadata(
+        model,
+        {
+            "spec": spec.network.to_json(),
+            "probe": base64.b64encode(reference.tobytes()).decode("ascii"),
+            "widths": " ".join(map(str, widths)),
+            "created_by": f"headstart {__version__}",
+        },
+    )
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def to_onnx(run: Any, name: str) -> Any:
+    """Convert a ``tf.function`` with an input signature to an ONNX model, its variables folded in.
+
+    Parameters
+    ----------
+    run : tf.function
+        With an input signature.
+    name : str
+        What it computes, for the message.
+
+    Returns
+    -------
+    onnx.ModelProto
+
+    Raises
+    ------
+    EngineError
+        If tf2onnx cannot convert it.
+    """
     with warnings.catch_warnings():  # of the converter's own dependencies
         warnings.simplefilter("ignore")
         import tf2onnx
@@ -147,18 +180,16 @@ def _convert(run: Any, spec: FeatureSpec, reference: Features, widths: tuple[int
             )
         except Exception as error:  # the converter raises whatever it stumbles over
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise EngineError(f"{spec.backbone} cannot be exported to ONNX ({reason})") from error
+            raise EngineError(f"{name} cannot be exported to ONNX ({reason})") from error
         _bind_constants(model.graph, run.get_concrete_function())
-    for key, value in {
-        "spec": spec.network.to_json(),
-        "probe": base64.b64encode(reference.tobytes()).decode("ascii"),
-        "widths": " ".join(map(str, widths)),
-        "created_by": f"headstart {__version__}",
-    }.items():
+    return model
+
+
+def add_metadata(model: Any, entries: dict[str, str]) -> None:
+    """Add entries to the metadata of an ONNX model."""
+    for key, value in entries.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
-    data: bytes = model.SerializeToString()
-    return data
 
 
 def _bind_constants(graph: Any, function: Any) -> None:
@@ -170,7 +201,10 @@ def _bind_constants(graph: Any, function: Any) -> None:
 
     captured = dict(
         zip(
-            (tensor.name for tensor in function.inputs[-len(function.captured_inputs) :]),
+            (
+                tensor.name
+                for tensor in function.inputs[len(function.structured_input_signature[0]) :]
+            ),
             function.captured_inputs,
             strict=True,
         )

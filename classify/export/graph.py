@@ -1,0 +1,119 @@
+"""The whole classifier as one TensorFlow function: photographs of any size to labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...cache.spec import FeatureSpec
+from ...errors import ExportError
+from ...extract.backbones import PIXELS
+from ...extract.engines import build_extractor
+from ...extract.loading import load_tensorflow
+from ..model import Model
+from ..tuned import TunedModel
+from .heads import is_native, scaled_features, scores
+from .resize import resized
+
+INPUT, OUTPUTS, FEATURES = "images", ("probabilities", "label_index"), "features"
+_VIEWS = {"original": lambda x: x, "flip": lambda x: x[:, :, ::-1]}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A classifier as a function of photographs.
+
+    Parameters
+    ----------
+    run : tf.function
+        ``images`` (n, height, width, 3), uint8, to a dict: ``probabilities`` (n, k), float32,
+        and ``label_index`` (n,), int64; or, where the head is of trees, ``features``
+        (n, d'), float32, which the trees take.
+    variables : list of tf.Variable
+        What it reads.
+    whole : bool
+        Whether the head is part of it.
+    """
+
+    run: Any
+    variables: list[Any]
+    whole: bool
+
+    @property
+    def concrete(self) -> Any:
+        """The one trace, for images of any number and size."""
+        return self.run.get_concrete_function()
+
+
+def build_graph(model: Model | TunedModel, weights: Path) -> Graph:
+    """Return resizing, preprocessing, backbone, scaler and head in one function, in float32.
+
+    Parameters
+    ----------
+    model : Model or TunedModel
+        Loaded.
+    weights : Path
+        The backbone's weights file.
+
+    Raises
+    ------
+    ExportError
+        If the model looks at crops, which no network of this interface can cut.
+    WeightsError
+        If the weights do not fit the backbone.
+    """
+    spec = model.spec
+    if not _VIEWS.keys() >= set(spec.views):
+        raise ExportError(
+            f"a head on the views {', '.join(spec.views)} cannot be exported: crops are drawn "
+            "from the file's digest, which pixels do not have; train on --views original or "
+            "original,flip"
+        )
+    tf = load_tensorflow()
+    extract, variables = _extractor(spec, weights)
+    head, more, whole = _head(model)
+
+    def classify(images: Any) -> dict[str, Any]:
+        pixels = resized(images, spec.input_size[0], spec.resize)
+        pixels = tf.reshape(pixels, (-1, *spec.input_size, 3))
+        features = tf.concat([extract(_VIEWS[name](pixels)) for name in spec.views], axis=-1)
+        told = head(features)
+        if not whole:
+            return {FEATURES: told}
+        probabilities = tf.nn.softmax(told)
+        return {
+            OUTPUTS[0]: tf.identity(probabilities, OUTPUTS[0]),
+            OUTPUTS[1]: tf.argmax(probabilities, axis=1, output_type=tf.int64, name=OUTPUTS[1]),
+        }
+
+    signature = [tf.TensorSpec((None, None, None, 3), tf.uint8, name=INPUT)]
+    return Graph(tf.function(classify, input_signature=signature), variables + more, whole)
+
+
+def _extractor(spec: FeatureSpec, weights: Path) -> tuple[Any, list[Any]]:
+    tf = load_tensorflow()
+    if spec.layers == (PIXELS,):
+        return lambda pixels: tf.reshape(pixels, (-1, int(np.prod(pixels.shape[1:])))), []
+    network, _ = build_extractor(replace(spec, precision="float32"), weights)
+    return lambda pixels: network(pixels, training=False), _variables(network)
+
+
+def _head(model: Model | TunedModel) -> tuple[Any, list[Any], bool]:
+    """Return what follows the features, its variables, and whether scores come out."""
+    if isinstance(model, TunedModel):
+        exact = replace(model, features=replace(model.features, precision="float32"))
+        network = exact.upper.model
+        temperature = np.float32(model.temperature)
+        head = lambda features: network(features, training=False) / temperature  # noqa: E731
+        return head, _variables(network), True
+    estimator = model.estimator
+    if not is_native(estimator):
+        return lambda features: scaled_features(estimator, features), [], False
+    return lambda features: scores(estimator, scaled_features(estimator, features)), [], True
+
+
+def _variables(network: Any) -> list[Any]:
+    return [weight.value for weight in network.weights]

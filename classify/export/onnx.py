@@ -1,0 +1,156 @@
+"""An ONNX file: what tf2onnx makes of the graph, and skl2onnx of trees."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import ExportError
+from ...extract.onnx import OPSET, add_metadata, to_onnx
+from ..model import Model
+from .graph import FEATURES, INPUT, OUTPUTS, Graph
+from .heads import TINY
+from .parity import Runtime
+
+TREES = "trees_"  # before every name of skl2onnx's graph
+TREES_OPSET = (
+    3  # of the ai.onnx.ml domain: TreeEnsembleClassifier as every runtime since 1.10 has it
+)
+
+
+def make(graph: Graph, model: Any) -> Any:
+    """Return the ONNX model from images to labels, without metadata.
+
+    Parameters
+    ----------
+    graph : Graph
+        From images to labels, or to what the trees take.
+    model : Model or TunedModel
+        Whose trees follow.
+
+    Raises
+    ------
+    ExportError
+        If the trees need a package that is not installed, or have no counterpart in ONNX.
+    EngineError
+        If tf2onnx cannot convert the graph.
+    """
+    whole = to_onnx(graph.run, model.name)
+    if not graph.whole:
+        whole = _with_trees(whole, model)
+    outputs = {one.name: one for one in whole.graph.output}
+    del whole.graph.output[:]
+    whole.graph.output.extend(outputs[name] for name in OUTPUTS)
+    return whole
+
+
+def _with_trees(features: Any, model: Model) -> Any:
+    """Append the head that skl2onnx converts, and the temperature."""
+    import onnx
+
+    head = model.estimator.estimator_["head"]
+    try:
+        from skl2onnx import convert_sklearn
+        from skl2onnx.common.data_types import FloatTensorType
+    except ImportError as error:
+        raise ExportError(
+            f"a {model.name} head needs skl2onnx: pip install 'headstart[export]'"
+        ) from error
+    try:
+        trees = convert_sklearn(
+            head,
+            initial_types=[(FEATURES, FloatTensorType([None, head.n_features_in_]))],
+            options={id(head): {"zipmap": False}},
+            target_opset={"": OPSET, "ai.onnx.ml": TREES_OPSET},
+        )
+    except Exception as error:  # the converter raises whatever it stumbles over
+        cause = error.__cause__ or error  # of which the message quotes all the numbers
+        reason = (str(cause).splitlines() or [type(cause).__name__])[0]
+        raise ExportError(
+            f"skl2onnx cannot convert a {model.name} head ({reason}): train another head"
+        ) from error
+    trees.ir_version = features.ir_version
+    used = [one for one in features.opset_import if not one.domain]
+    del features.opset_import[:]  # tf2onnx declares the trees' domain, too, and in another version
+    features.opset_import.extend(used)
+    told = trees.graph.output[1].name
+    whole = onnx.compose.merge_models(
+        features,
+        onnx.compose.add_prefix(trees, TREES),
+        io_map=[(FEATURES, TREES + FEATURES)],
+        outputs=[TREES + told],
+    )
+    _append_temperature(whole, TREES + told, model.estimator.temperature_, len(model.classes))
+    return whole
+
+
+def _append_temperature(whole: Any, told: str, temperature: float, k: int) -> None:
+    """Turn probabilities into calibrated ones: softmax(log(p) / temperature)."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = {"tiny": TINY, "temperature": temperature}
+    whole.graph.initializer.extend(
+        numpy_helper.from_array(np.array(value, np.float32), name)
+        for name, value in constants.items()
+    )
+    probabilities, label = OUTPUTS
+    whole.graph.node.extend(
+        [
+            helper.make_node("Max", [told, "tiny"], ["floored"]),
+            helper.make_node("Log", ["floored"], ["logarithms"]),
+            helper.make_node("Div", ["logarithms", "temperature"], ["scores"]),
+            helper.make_node("Softmax", ["scores"], [probabilities], axis=1),
+            helper.make_node("ArgMax", [probabilities], [label], axis=1, keepdims=0),
+        ]
+    )
+    del whole.graph.output[:]
+    whole.graph.output.extend(
+        [
+            helper.make_tensor_value_info(probabilities, TensorProto.FLOAT, [None, k]),
+            helper.make_tensor_value_info(label, TensorProto.INT64, [None]),
+        ]
+    )
+
+
+def annotate(path: Path, about: dict[str, Any]) -> None:
+    """Write what the file says of itself: text as it is, everything else as JSON."""
+    import onnx
+
+    model = onnx.load(str(path))
+    del model.metadata_props[:]
+    entries = {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()
+    }
+    add_metadata(model, entries)
+    onnx.save(model, str(path))
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Return what :func:`annotate` wrote."""
+    import onnx
+
+    about: dict[str, Any] = {}
+    for entry in onnx.load(str(path)).metadata_props:
+        try:
+            about[entry.key] = json.loads(entry.value)
+        except ValueError:
+            about[entry.key] = entry.value
+    return about
+
+
+def open_artefact(path: Path) -> Runtime:
+    """Load it as a program without headstart does."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # fatal only: what goes wrong is raised as well
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def classify(images: Any) -> tuple[Any, Any]:
+        probabilities, labels = session.run(list(OUTPUTS), {INPUT: images})
+        return probabilities, labels
+
+    return classify

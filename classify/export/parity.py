@@ -1,0 +1,168 @@
+"""Whether an artefact answers as headstart does, on the same pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ExportError
+from ...extract.engines import probe_images
+from ...extract.features import FeatureSource
+from ...extract.pipeline import Progress
+from ...extract.pixels import PixelImage
+from ...extract.views import Pixels
+from ..boundary import PassingStore, extract_passing
+from ..model import Model
+from ..tuned import TunedModel
+
+IMAGES = 64
+EXACT, REDUCED = 1e-4, 1e-2  # of a probability, in float32 and in fewer bits
+
+# Of the probe images, height and width: both ways up, both sides of any backbone's input size.
+SHAPES = (
+    (480, 640),
+    (640, 480),
+    (224, 224),
+    (97, 131),
+    (331, 250),
+    (120, 500),
+    (500, 120),
+    (64, 64),
+)
+
+Probabilities = NDArray[np.floating[Any]]  # (n, k)
+
+# What an artefact is once it is opened: images (n, height, width, 3), uint8, of one size to
+# probabilities (n, k), float32, and label indices (n,), int64.
+Runtime = Callable[[Pixels], tuple[NDArray[np.float32], NDArray[np.int64]]]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How an artefact's answers compare with headstart's.
+
+    Parameters
+    ----------
+    images : int
+        Compared.
+    of : str
+        Which images, in words.
+    labels_equal : int
+        Images with the same label.
+    difference : float
+        Largest difference of a probability, 0 to 1.
+    tolerance : float
+        What is allowed.
+    """
+
+    images: int
+    of: str
+    labels_equal: int
+    difference: float
+    tolerance: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.labels_equal} of {self.images} labels equal, probabilities within "
+            f"{self.difference:.2g}, on {self.of}"
+        )
+
+    def check(self, *, labels: bool) -> None:
+        """Refuse an artefact that answers otherwise.
+
+        Parameters
+        ----------
+        labels : bool
+            Whether all labels must be equal, too.
+
+        Raises
+        ------
+        ExportError
+            With the figures.
+        """
+        close = self.difference <= self.tolerance  # NaN is not
+        if close and (self.labels_equal == self.images or not labels):
+            return
+        raise ExportError(
+            f"the artefact answers otherwise than headstart: {self} (at most {self.tolerance:g} "
+            "is allowed): nothing is written; --tolerance allows more"
+        )
+
+
+def parity_record(parity: Parity) -> dict[str, Any]:
+    """Return the ``parity`` object of an artefact's metadata and of ``export --json``.
+
+    Examples
+    --------
+    >>> parity_record(Parity(64, "probe images", 64, 2e-6, 1e-4))["labels_equal"]
+    64
+    """
+    return asdict(parity)
+
+
+def compare(
+    runtime: Runtime, pixels: Sequence[Pixels], ours: Probabilities, of: str, tolerance: float
+) -> Parity:
+    """Run an artefact on images, one by one, and compare.
+
+    Parameters
+    ----------
+    runtime : callable
+        The artefact, opened.
+    pixels : sequence of ndarray (height, width, 3), uint8
+        The images.
+    ours : ndarray, shape (n, k)
+        Headstart's probabilities of them.
+    of : str
+        Which images they are, in words.
+    tolerance : float
+        Largest difference of a probability that is allowed.
+    """
+    theirs, labels = answers(runtime, pixels)
+    return Parity(
+        images=len(pixels),
+        of=of,
+        labels_equal=int((labels == ours.argmax(axis=1)).sum()),
+        difference=float(np.abs(theirs - ours).max()),
+        tolerance=tolerance,
+    )
+
+
+def answers(
+    runtime: Runtime,
+    pixels: Sequence[Pixels],
+    progress: Progress = lambda done, total: None,
+) -> tuple[Probabilities, NDArray[np.int64]]:
+    """Return an artefact's probabilities (n, k) and label indices (n,), image by image."""
+    told = []
+    for done, image in enumerate(pixels, start=1):
+        told.append(runtime(image[None]))
+        progress(done, len(pixels))
+    return np.concatenate([one for one, _ in told]), np.concatenate([label for _, label in told])
+
+
+def our_answers(
+    model: Model | TunedModel, source: FeatureSource, pixels: Sequence[Pixels]
+) -> Probabilities:
+    """Return headstart's own probabilities (n, k) of images in memory; the cache stays as it is."""
+    images = [PixelImage(one, f"image {at}") for at, one in enumerate(pixels)]
+    store = PassingStore(source.cache, source.spec)
+    extract_passing(images, source, store, lambda: source.options.make_engine(source))
+    return model.predict_proba(store.read([image.digest for image in images]))
+
+
+def probe_pixels() -> list[Pixels]:
+    """Return :data:`IMAGES` made-up images of several shapes, the same at every call."""
+    each = IMAGES // len(SHAPES)
+    return [np.ascontiguousarray(one) for shape in SHAPES for one in probe_images(shape, each)]
+
+
+def tolerance_for(model: Model | TunedModel, quantize: str | None) -> float:
+    """Return what may differ: reduced are quantised artefacts, and models of reduced features."""
+    spec = model.spec
+    exact = quantize is None and (spec.precision, spec.storage) == ("float32", "float32")
+    return EXACT if exact else REDUCED

@@ -1,0 +1,134 @@
+"""Photographs that an export needs: to calibrate on, to compare on, to evaluate on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...cache import StatIndex, stat_index_path
+from ...errors import DecodeError
+from ...extract.dataset import read_dataset, shown
+from ...extract.decode import MAX_PIXELS, decode_whole
+from ...extract.digests import digest_files
+from ...extract.read import read_image
+from ...extract.views import Pixels
+from ..class_map import map_classes
+from ..evaluate import Labels
+from ..split import Rows, split_images
+from .parity import IMAGES, probe_pixels
+
+CALIBRATION = 128  # images of the training split
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """What a dataset gives an export.
+
+    Parameters
+    ----------
+    name : str
+        The dataset's, in words.
+    split : str
+        Name of the evaluation split.
+    training, evaluation : list of Path
+        Images of either part, in a fixed order of their own.
+    truth : ndarray of int, shape (n evaluation,)
+        Index of each evaluation image's class.
+    max_pixels : int
+        Larger images are left out.
+    """
+
+    name: str
+    split: str
+    training: list[Path]
+    evaluation: list[Path]
+    truth: Labels
+    max_pixels: int
+
+    def to_calibrate(self) -> list[Pixels]:
+        """Return up to :data:`CALIBRATION` images of the training split."""
+        return _first(self.training, CALIBRATION, self.max_pixels)
+
+    def to_compare(self) -> list[Pixels]:
+        """Return :data:`IMAGES` images of the evaluation split; of training, too, if it is small."""
+        return _first([*self.evaluation, *self.training], IMAGES, self.max_pixels)
+
+
+def find_photographs(
+    data: Path, classes: Sequence[str], max_pixels: int = MAX_PIXELS
+) -> Photographs:
+    """Read a dataset and split it as training did.
+
+    Parameters
+    ----------
+    data : Path
+        A folder or a manifest.
+    classes : sequence of str
+        The model's.
+    max_pixels : int
+        Larger images are left out.
+
+    Raises
+    ------
+    DataError
+        If it has classes that the model does not know, or a part of it would be empty.
+    """
+    dataset = read_dataset(data)
+    images = map_classes(dataset.images, list(classes), {}, shown(dataset.root)).images
+    with StatIndex(stat_index_path()) as stat_index:
+        found = digest_files([image.path for image in images], stat_index)
+    digests = [digest for digest in found if digest is not None]
+    images = [image for image, digest in zip(images, found, strict=True) if digest is not None]
+    split = split_images(images, digests)
+
+    def mixed(rows: Rows) -> list[int]:
+        return [int(row) for row in np.random.RandomState(0).permutation(rows)]
+
+    evaluation = mixed(split.evaluation)
+    return Photographs(
+        name=shown(dataset.root),
+        split=split.name,
+        training=[images[row].path for row in mixed(split.train)],
+        evaluation=[images[row].path for row in evaluation],
+        truth=np.array([classes.index(images[row].label) for row in evaluation], dtype=np.intp),
+        max_pixels=max_pixels,
+    )
+
+
+def to_compare(photographs: Photographs | None) -> tuple[list[Pixels], str]:
+    """Return the images of the parity check and what they are; made-up ones without a dataset."""
+    if photographs is None:
+        return probe_pixels(), "probe images"
+    return photographs.to_compare(), f"images of {photographs.name}"
+
+
+def whole_pixels(path: Path, max_pixels: int) -> Pixels:
+    """Return a file's pixels as a program without headstart decodes them, at full size.
+
+    Raises
+    ------
+    DecodeError
+        If it is not a whole image.
+    """
+    return decode_whole(read_image(path, max_pixels)[1], max_pixels)
+
+
+def _first(paths: Sequence[Path], count: int, max_pixels: int) -> list[Pixels]:
+    """Return the first images that can be read."""
+    found: list[Pixels] = []
+    for pixels in _readable(paths, max_pixels):
+        found.append(pixels)
+        if len(found) == count:
+            break
+    return found
+
+
+def _readable(paths: Sequence[Path], max_pixels: int) -> Iterator[Pixels]:
+    for path in paths:
+        try:
+            yield whole_pixels(path, max_pixels)
+        except DecodeError:
+            continue  # 'extract features' and 'inspect' list what is damaged

@@ -1,0 +1,119 @@
+"""``headstart export``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import Json, Quiet, TrustJoblib, running_options, takes
+
+if TYPE_CHECKING:
+    from ..extract.features import FeatureOptions
+
+
+@takes(running_options)
+def export_classifier(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="What 'fit head --out' or 'fit finetune --out' wrote."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The file, or the folder of a SavedModel.")
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="onnx, tflite or saved-model. Default: by the ending of OUT."
+        ),
+    ] = None,
+    quantize: Annotated[
+        str | None,
+        typer.Option(
+            help="dynamic: weights in 8 bits; int8: convolutions in 8 bits, calibrated on the "
+            "training split of --data. Default: float32."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="A dataset with the model's classes, to compare on, to measure accuracy on and "
+            "to calibrate on. Default: probe images, no accuracy.",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest difference of a probability from headstart's; labels may then differ, "
+            "too. Default: 0.0001, quantised 0.01, all labels equal."
+        ),
+    ] = None,
+    *,
+    trust_joblib: TrustJoblib = False,
+    options: "FeatureOptions",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write a saved classifier for ONNX Runtime, TensorFlow Lite or TensorFlow.
+
+    Photographs of any size go in, labels come out; resizing, backbone and head are inside. The
+    artefact is run on 64 images and written only if it answers as headstart does.
+
+    Example: headstart export photographs.headstart photographs.onnx --data photographs/
+    """
+    from ..classify.card import card_paths
+    from ..classify.export.write import export_model
+    from ..classify.model import load
+    from ..console import print_json, stages, warn
+
+    classifier = load(model, trust_joblib=trust_joblib)
+    with stages(quiet=quiet) as stage:
+        run = export_model(
+            classifier,
+            out,
+            options,
+            form=form,
+            quantize=quantize,
+            data=data,
+            tolerance=tolerance,
+            card=card_paths(model)[1],
+            stage=stage,
+        )
+    if as_json:
+        print_json({"version": 1, **run.record})
+    else:
+        _print(run.record)
+    if not quiet:
+        for line in run.warnings:
+            warn(line)
+
+
+def _print(record: dict[str, Any]) -> None:
+    from ..console import interval, say, size
+
+    smaller = f" ({size(record['float32_bytes'])} in float32)" if record["quantize"] else ""
+    say(f"{record['path']}: {record['format']}, {size(record['bytes'])}{smaller}")
+    parity = record["parity"]
+    say(
+        f"{parity['labels_equal']} of {parity['images']} labels as headstart's, probabilities "
+        f"within {parity['difference']:.2g} ({parity['of']})"
+    )
+    accuracy = record["accuracy"]
+    if accuracy is not None:
+        say(
+            f"accuracy {100 * accuracy['accuracy']:.1f} % on {accuracy['n']:,} images of the "
+            f"{accuracy['split']} split (95 % interval {interval(accuracy['ci95'])}), headstart's "
+            f"{100 * accuracy['headstart']:.1f} %: {100 * accuracy['lost']:.1f} points lost "
+            f"(95 % interval {100 * accuracy['lost_ci95'][0]:.1f} to "
+            f"{100 * accuracy['lost_ci95'][1]:.1f})"
+        )
+    if record["card"] is not None:
+        say(f"noted in the model card {record['card']}")
+    if record["abstention"] is not None:
+        rule = record["abstention"]
+        say(
+            f"abstention: {100 * rule['coverage']:.0f} % of the training images have a highest "
+            f"probability of at least {rule['threshold']:.3f}"
+        )
