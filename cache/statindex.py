@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
@@ -33,34 +33,53 @@ COARSE_TICK_NS = 2_000_000_000
 FINE_TICK_NS = 50_000_000
 
 
+class Stat(Protocol):
+    """What tells that a file has not changed: as ``os.stat`` names it, wherever the file is."""
+
+    @property
+    def st_size(self) -> int: ...  # noqa: D102
+    @property
+    def st_mtime_ns(self) -> int: ...  # noqa: D102
+    @property
+    def st_ctime_ns(self) -> int: ...  # noqa: D102
+    @property
+    def st_ino(self) -> int: ...  # noqa: D102
+
+
+class Address(Protocol):
+    """Where an image is: a path, or what answers like one."""
+
+    def absolute(self) -> Self: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One reading of one file.
+    """One reading of one image.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    stat : os.stat_result
-        Taken before it was read.
+    path : Path or Address
+        Where it is; ``str`` of it is its name.
+    stat : Stat
+        Of the file that it is or lies in, taken before it was read.
     read_ns : int
         The clock just before it was read, in nanoseconds since the epoch.
     digest : bytes
         SHA-256 of what was read, 32 bytes.
     """
 
-    path: Path
-    stat: os.stat_result
+    path: Address
+    stat: Stat
     read_ns: int
     digest: bytes
 
 
-def at_rest(stat: os.stat_result, now_ns: int) -> bool:
+def at_rest(stat: Stat, now_ns: int) -> bool:
     """Tell whether a later change would show in the file's times.
 
     Parameters
     ----------
-    stat : os.stat_result
+    stat : Stat
         As taken before the file was read.
     now_ns : int
         The clock when it was taken, in nanoseconds since the epoch.
@@ -115,7 +134,7 @@ class StatIndex:
         if self._connection is not None:
             self._connection.close()
 
-    def look_up(self, path: Path, stat: os.stat_result) -> bytes | None:
+    def look_up(self, path: Address, stat: Stat) -> bytes | None:
         """Return the digest that the file had when it last looked like this."""
         if self._connection is None:
             return None
@@ -123,15 +142,15 @@ class StatIndex:
             row = self._connection.execute(
                 "SELECT digest FROM file WHERE path = ? AND size = ? AND mtime_ns = ? "
                 "AND ctime_ns = ? AND inode = ?",
-                (os.fsencode(path.absolute()), *_fingerprint(stat)),
+                (os.fsencode(str(path.absolute())), *_fingerprint(stat)),
             ).fetchone()
         except sqlite3.Error as error:
             self._give_up(error)
             return None
         return None if row is None else bytes(row[0])
 
-    def paths(self, digests: Iterable[bytes]) -> list[Path]:
-        """Return the files that had one of these digests when they were last read, sorted."""
+    def paths(self, digests: Iterable[bytes]) -> list[str]:
+        """Return the addresses that had one of these digests when last read, sorted."""
         wanted = set(digests)
         if self._connection is None or not wanted:
             return []
@@ -140,7 +159,7 @@ class StatIndex:
         except sqlite3.Error as error:
             self._give_up(error)
             return []
-        return sorted(Path(os.fsdecode(path)) for path, digest in rows if digest in wanted)
+        return sorted(os.fsdecode(path) for path, digest in rows if digest in wanted)
 
     def record(self, sightings: Iterable[Sighting]) -> None:
         """Remember files as they looked when they were read.
@@ -151,7 +170,7 @@ class StatIndex:
         if self._connection is None:
             return
         rows = [
-            (os.fsencode(seen.path.absolute()), *_fingerprint(seen.stat), seen.digest)
+            (os.fsencode(str(seen.path.absolute())), *_fingerprint(seen.stat), seen.digest)
             for seen in sightings
             if at_rest(seen.stat, seen.read_ns)
         ]
@@ -171,5 +190,5 @@ class StatIndex:
         self._connection = None
 
 
-def _fingerprint(stat: os.stat_result) -> tuple[int, int, int, int]:
+def _fingerprint(stat: Stat) -> tuple[int, int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

@@ -21,6 +21,7 @@ from ..extract.engines import Engine
 from ..extract.features import FeatureSource, ensure_features
 from ..extract.pipeline import Extraction, Progress, extract
 from ..extract.pixels import PixelImage
+from ..extract.sources import Reference
 
 DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise
 BLOCK_BYTES = 32 << 20  # read at once
@@ -124,7 +125,7 @@ class Boundary:
     ----------
     source : FeatureSource
         Which layer, from which weights, in which cache.
-    paths : sequence of Path
+    paths : sequence of Reference
         Image files.
     digests : sequence of bytes
         SHA-256 of each.
@@ -133,7 +134,7 @@ class Boundary:
     """
 
     source: FeatureSource
-    paths: Sequence[Path]
+    paths: Sequence[Reference]
     digests: Sequence[bytes]
     keeping: Keeping
     _stores: dict[str, FeatureStore] = field(default_factory=dict)
@@ -208,7 +209,7 @@ class Boundary:
 
 
 def extract_passing(
-    paths: Sequence[Path | PixelImage],
+    paths: Sequence[Reference | PixelImage],
     source: FeatureSource,
     store: PassingStore,
     make_engine: Callable[[], Engine],

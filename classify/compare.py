@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
+from ..extract.sources import Reference
 from .approaches import finetune_approach, head_approach
 from .background import find_curve, find_findings
 from .finetune import FineTuneSettings, Stage
@@ -46,7 +46,7 @@ class Evidence:
 
     Parameters
     ----------
-    paths : list of Path, length n
+    paths : list of Reference, length n
         The images.
     truth : ndarray of int, shape (n,)
         Their classes.
@@ -56,7 +56,7 @@ class Evidence:
         Of the first thousand images at most, of the backbone of the best head.
     """
 
-    paths: list[Path]
+    paths: list[Reference]
     truth: NDArray[np.intp]
     probabilities: dict[str, NDArray[np.float64]]
     features: NDArray[np.float32]

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..extract.dataset import Dataset, shown
+from ..extract.dataset import Dataset, below, shown
 from ..extract.features import FeatureSource, load_features
 from ..extract.pipeline import Failure, Progress, check_failures
+from ..extract.sources import Reference, Remote
 from .duplicates import (
     Directions,
     NearPairs,
@@ -42,7 +43,7 @@ _PARTS = ("train", "validation", "test", "held-out fifth")  # the order of print
 class Seen:
     """One image of the dataset as it is told."""
 
-    path: Path
+    path: Reference
     label: str
     split: str
 
@@ -199,8 +200,8 @@ class Inspection:
 
     Parameters
     ----------
-    root : Path
-        The dataset's folder or manifest.
+    root : Path or Remote
+        The dataset's folder, manifest or shard.
     images : int
         Of the dataset, with those that failed.
     splits : list of str
@@ -221,7 +222,7 @@ class Inspection:
         What was left out and why.
     """
 
-    root: Path
+    root: Path | Remote
     images: int
     splits: list[str]
     classes: list[ClassCount]
@@ -234,9 +235,7 @@ class Inspection:
 
     def name(self, image: Seen) -> str:
         """Return an image's path below the dataset, fit for print."""
-        folder = self.root if self.root.is_dir() else self.root.parent
-        below = image.path.is_relative_to(folder)
-        return shown(image.path.relative_to(folder) if below else image.path)
+        return below(image.path, self.root)
 
     def summary(self) -> list[str]:
         """Return the counts in words, a line a kind of finding."""
@@ -373,7 +372,7 @@ def _summed(groups: list[Copies]) -> str:
 
 
 def _ordered(images: list[Seen]) -> list[Seen]:
-    return sorted(images, key=lambda image: (_PARTS.index(image.split), image.path))
+    return sorted(images, key=lambda image: (_PARTS.index(image.split), str(image.path)))
 
 
 def _ranked(found: list[Copies]) -> list[Copies]:

@@ -12,7 +12,9 @@ from PIL import Image
 
 from ..errors import DataError, DecodeError
 from ..extract.dataset import shown
-from ..extract.decode import decode
+from ..extract.decode import MAX_PIXELS, decode
+from ..extract.read import read_image
+from ..extract.sources import Reference
 from .doctor import Inspection, Seen
 
 TEMPLATE = "inspect.html.j2"
@@ -98,15 +100,16 @@ def render(found: Inspection, top: int) -> str:
     )
 
 
-def thumbnail(path: Path) -> str | None:
+def thumbnail(path: Reference) -> str | None:
     """Return an image as a data URI of 160 x 160 pixels, about 6 kB; None if it cannot be read.
 
     It is decoded as for the backbone (upright, the first frame, on white), but whole, with
     grey bars.
     """
     try:
-        pixels = decode(path.read_bytes(), (SIDE, SIDE), "pad")
-    except (OSError, DecodeError):  # it was readable when its features were extracted
+        _, data = read_image(path, MAX_PIXELS)
+        pixels = decode(data, (SIDE, SIDE), "pad")
+    except DecodeError:  # it was readable when its features were extracted
         return None
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)

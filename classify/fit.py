@@ -17,6 +17,7 @@ from ..errors import unknown
 from ..extract.dataset import Dataset, Image, shown
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
+from ..extract.sources import Reference
 from .abstain import Abstainer, describe_abstention, make_abstainer
 from .account import give_account
 from .calibrate import TemperatureScaled, class_scores
@@ -65,7 +66,7 @@ class Table:
         Equal for images that must not be parted.
     classes : list of str
         Class names, sorted.
-    paths : list of Path, length n
+    paths : list of Reference, length n
         The images.
     split : Split
         Which rows train, which evaluate.
@@ -89,7 +90,7 @@ class Table:
     y: NDArray[np.intp]
     groups: NDArray[np.intp]
     classes: list[str]
-    paths: list[Path]
+    paths: list[Reference]
     split: Split
     features: Features
     layers: list[str]

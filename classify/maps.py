@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..cache.spec import FeatureSpec
 from ..errors import unknown
 from ..extract.features import FeatureSource
 from ..extract.pipeline import Progress
+from ..extract.sources import Reference
 from .boundary import Boundary, Keeping, Stream, plan_boundary
 
 AUGMENTS = ("none", "views", "on-the-fly")
@@ -105,7 +105,7 @@ class EpochMaps:
         Of the boundary.
     dimension : int
         Numbers a map.
-    paths : sequence of Path, digests : sequence of bytes
+    paths : sequence of Reference, digests : sequence of bytes
         All images of the table.
     parts : Parts
         Rows of these.
@@ -123,7 +123,7 @@ class EpochMaps:
         self,
         source: FeatureSource,
         dimension: int,
-        paths: Sequence[Path],
+        paths: Sequence[Reference],
         digests: Sequence[bytes],
         parts: Parts,
         augmentation: Augmentation,

@@ -1,7 +1,6 @@
 """``headstart cache``."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,7 +66,7 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
 @takes(running_options)
 def cache_verify(
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(metavar="[DATA]", help="The dataset that --recompute draws from."),
     ] = None,
     *,
@@ -236,7 +235,7 @@ def cache_clear(
         say(f"removed {files} files ({total}) from {place}")
 
 
-def _concerned(problem: "Problem", known: list[Path]) -> str:
+def _concerned(problem: "Problem", known: list[str]) -> str:
     from ..extract.dataset import shown
 
     if not problem.digests:

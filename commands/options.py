@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from ..extract.features import FeatureOptions
 
 Data = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="DATA",
-        help="A folder (one sub-folder a class, or train/ and validation/ or test/ holding those) "
-        "or a CSV manifest with the columns path,label[,split,group].",
+        help="A folder (one sub-folder a class, or train/ and validation/ or test/ holding those), "
+        "a CSV manifest with the columns path,label[,split,group], or WebDataset, Parquet or "
+        "TFRecord shards; a path, a URL (s3://, gs://, https://) or a pattern of shards.",
     ),
 ]
 MaxFailures = Annotated[

@@ -18,6 +18,7 @@ from .engines import POOLINGS, Engine, open_engine
 from .pipeline import Extraction, Progress, extract, read_features
 from .pixels import PixelImage
 from .pretrained import file_sha256, find_weights
+from .sources import Reference
 from .views import parse_views
 
 STORAGES = ("float32", "float16")
@@ -248,7 +249,7 @@ def _layers(backbone: Backbone, wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def ensure_features(
-    paths: Sequence[Path | PixelImage],
+    paths: Sequence[Reference | PixelImage],
     source: FeatureSource,
     store: FeatureStore,
     progress: Progress = lambda done, total: None,
@@ -296,12 +297,12 @@ def ensure_features(
     return extraction, warnings
 
 
-def _extract_part(source: FeatureSource, paths: list[Path | PixelImage]) -> None:
+def _extract_part(source: FeatureSource, paths: list[Reference | PixelImage]) -> None:
     ensure_features(paths, source, source.store())
 
 
 def load_features(
-    paths: Sequence[Path | PixelImage],
+    paths: Sequence[Reference | PixelImage],
     source: FeatureSource,
     progress: Progress = lambda done, total: None,
     in_memory: int | None = None,
@@ -310,8 +311,8 @@ def load_features(
 
     Parameters
     ----------
-    paths : sequence of Path or PixelImage
-        Image files, or images in memory.
+    paths : sequence of Reference or PixelImage
+        Images in files, behind URLs, in shards or in memory.
     source : FeatureSource
         What to extract.
     progress : callable

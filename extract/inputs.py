@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from .dataset import shown
 from .decode import upright_rgb
 from .pipeline import Failure
 from .pixels import PixelImage
+from .sources import Member, Reference, Remote, Row, reference
 
 EXPECTED = (
     "expected paths of image files, PIL images, arrays (height, width, 3) of uint8, or one array "
@@ -23,13 +23,13 @@ EXPECTED = (
 )
 
 
-def as_images(X: Any) -> list[Path | PixelImage]:
+def as_images(X: Any) -> list[Reference | PixelImage]:
     """Turn what scikit-learn's users hold into files and pixels, checked one by one.
 
     Parameters
     ----------
     X : iterable of length n, or ndarray, shape (n, height, width, 3), uint8
-        Paths of image files, PIL images, arrays (height, width, 3) of uint8, RGB, or one
+        Paths or URLs of image files, PIL images, arrays (height, width, 3) of uint8, RGB, or one
         array of them; a column of a data frame.
 
     Raises
@@ -82,9 +82,11 @@ def _rows(X: NDArray[Any]) -> NDArray[Any]:
     raise ValueError(f"{EXPECTED}; got an array {X.shape} of {X.dtype}")
 
 
-def _image(one: Any, name: str) -> Path | PixelImage:
+def _image(one: Any, name: str) -> Reference | PixelImage:
     if isinstance(one, str | os.PathLike):
-        return Path(one)
+        return reference(one)
+    if isinstance(one, Remote | Member | Row):
+        return one
     if isinstance(one, Image.Image):
         try:
             return PixelImage(upright_rgb(one), name)

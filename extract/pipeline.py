@@ -20,6 +20,7 @@ from .digests import known_digest
 from .engines import Engine
 from .pixels import PixelImage
 from .run import Run, bounded
+from .sources import Reference
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written
 
@@ -30,7 +31,7 @@ Progress = Callable[[int, int], None]  # images done, images to do
 class Failure:
     """An image that has no features, and why."""
 
-    path: Path
+    path: Reference
     reason: str
 
 
@@ -40,7 +41,7 @@ class Outcome:
 
     Parameters
     ----------
-    path : Path
+    path : Reference
         The image, as given.
     outcome : str
         ``"extracted"``, ``"reused"``, ``"duplicate"`` or ``"failed"``.
@@ -48,7 +49,7 @@ class Outcome:
         Why it failed, or which image it repeats.
     """
 
-    path: Path
+    path: Reference
     outcome: str
     reason: str | None = None
 
@@ -90,7 +91,7 @@ class Extraction:
 
 
 def extract(
-    paths: Sequence[Path | PixelImage],
+    paths: Sequence[Reference | PixelImage],
     store: FeatureStore,
     make_engine: Callable[[], Engine],
     stat_index: StatIndex,
@@ -109,8 +110,8 @@ def extract(
 
     Parameters
     ----------
-    paths : sequence of Path or PixelImage
-        Image files, or images in memory.
+    paths : sequence of Reference or PixelImage
+        Images in files, behind URLs, in shards or in memory.
     store : FeatureStore
         Where features are looked up and appended, in segments.
     make_engine : callable
@@ -262,7 +263,7 @@ def parse_limit(limit: str, total: int) -> float:
 
 
 def _look_up(
-    paths: Sequence[Path | PixelImage], store: FeatureStore, stat_index: StatIndex
+    paths: Sequence[Reference | PixelImage], store: FeatureStore, stat_index: StatIndex
 ) -> tuple[list[bytes | None], list[int]]:
     """Find what needs no reading: (digest or None for each path, positions to read)."""
     digests: list[bytes | None] = []
@@ -276,13 +277,14 @@ def _look_up(
     return digests, unread
 
 
-def _known_digest(path: Path | PixelImage, stat_index: StatIndex) -> bytes | None:
+def _known_digest(path: Reference | PixelImage, stat_index: StatIndex) -> bytes | None:
     return path.digest if isinstance(path, PixelImage) else known_digest(path, stat_index)
 
 
-def _summary(run: Run, paths: Sequence[Path | PixelImage], seconds: float) -> Extraction:
+def _summary(run: Run, paths: Sequence[Reference | PixelImage], seconds: float) -> Extraction:
     """Count what happened to each image."""
-    names = [Path(str(path)) for path in paths]  # images in memory have a name, too
+    # Images in memory have a name, too.
+    names = [Path(str(path)) if isinstance(path, PixelImage) else path for path in paths]
     digests = run.settle()
     held = [digest for digest in digests if digest is not None]
     engine = run.engine
@@ -300,8 +302,8 @@ def _summary(run: Run, paths: Sequence[Path | PixelImage], seconds: float) -> Ex
     )
 
 
-def _ledger(names: list[Path], digests: list[bytes | None], run: Run) -> list[Outcome]:
-    first: dict[bytes, Path] = {}
+def _ledger(names: Sequence[Reference], digests: list[bytes | None], run: Run) -> list[Outcome]:
+    first: dict[bytes, Reference] = {}
     ledger = []
     for i, (path, digest) in enumerate(zip(names, digests, strict=True)):
         if digest is None:

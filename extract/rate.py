@@ -9,11 +9,12 @@ from pathlib import Path
 from ..cache import FeatureStore, StatIndex
 from .features import FeatureSource
 from .pipeline import extract
+from .sources import Reference
 
 SAMPLE = 64
 
 
-def measure_rate(paths: Sequence[Path], source: FeatureSource) -> float | None:
+def measure_rate(paths: Sequence[Reference], source: FeatureSource) -> float | None:
     """Extract some images anew and return images a second, files to features.
 
     The same pipeline as for everything else, into a cache that is thrown away:
@@ -21,8 +22,8 @@ def measure_rate(paths: Sequence[Path], source: FeatureSource) -> float | None:
 
     Parameters
     ----------
-    paths : sequence of Path
-        Image files; 64 of them, evenly spaced, are taken.
+    paths : sequence of Reference
+        Images; 64 of them, evenly spaced, are taken.
     source : FeatureSource
         What to extract, and how.
 

@@ -1,4 +1,4 @@
-"""One file, read once: its bytes and their digest."""
+"""One image, read once: its bytes and their digest."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from pathlib import Path
 
 from ..cache import Sighting
 from ..errors import DecodeError
+from .sources import Reference, check_size
 
 # No image of so many pixels is larger: four channels of 16 bits, and a mebibyte for the rest.
 BYTES_A_PIXEL = 8
 BYTES_BESIDE = 1 << 20
 
 
-def read_image(path: Path, max_pixels: int) -> tuple[Sighting, bytes]:
-    """Read a file whole.
+def read_image(image: Reference, max_pixels: int) -> tuple[Sighting, bytes]:
+    """Read an image's bytes, wherever they are.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    image : Path, Remote, Member or Row
+        See :mod:`headstart.extract.sources`.
     max_pixels : int
-        A file too large to be an image of so many pixels is refused unread.
+        What is too large to be an image of so many pixels is refused unread.
 
     Returns
     -------
     sighting : Sighting
-        How the file looked, and its digest.
+        How its file looked, and the digest of its bytes.
     data : bytes
 
     Raises
@@ -38,21 +39,21 @@ def read_image(path: Path, max_pixels: int) -> tuple[Sighting, bytes]:
         If it cannot be read; the message is the reason.
     """
     limit = BYTES_A_PIXEL * max_pixels + BYTES_BESIDE
+    now = time.time_ns()
+    seen, data = _read_file(image, limit) if isinstance(image, Path) else image.read(limit)
+    return Sighting(image, seen, now, hashlib.sha256(data).digest()), data
+
+
+def _read_file(path: Path, limit: int) -> tuple[os.stat_result, bytes]:
     try:
-        now = time.time_ns()
         with open(path, "rb", opener=_open_at_once) as file:
             seen = os.fstat(file.fileno())
             if not stat.S_ISREG(seen.st_mode):
                 raise DecodeError("no plain file")
-            if seen.st_size > limit:
-                raise DecodeError(
-                    f"too large: {seen.st_size:,} bytes, an image of {max_pixels:,} pixels has "
-                    f"at most {limit:,}"
-                )
-            data = file.read()
+            check_size(seen.st_size, limit)
+            return seen, file.read()
     except OSError as error:
         raise DecodeError(f"cannot read: {error.strerror}") from error
-    return Sighting(path, seen, now, hashlib.sha256(data).digest()), data
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -18,6 +18,7 @@ from .decode import decode_views
 from .engines import TOLERANCES, relative_error
 from .features import FeatureOptions, FeatureSource, feature_source, options_for
 from .read import read_image
+from .sources import Reference
 
 STORED = {"float32": 0.0, "float16": 5e-4}  # largest relative error of the storage itself
 
@@ -36,7 +37,7 @@ class Recomputation:
         Largest relative error of an image's features; None when there was none to compare.
     allowed : float
         What counts as equal.
-    differing : list of Path
+    differing : list of Reference
         Images whose cached features are further away than that.
     skipped : str or None
         Why this spec cannot be recomputed here.
@@ -46,12 +47,12 @@ class Recomputation:
     images: int
     error: float | None
     allowed: float
-    differing: list[Path]
+    differing: list[Reference]
     skipped: str | None = None
 
 
 def recompute_specs(
-    data: Path, cache: Path, options: FeatureOptions, count: int, seed: int
+    data: str, cache: Path, options: FeatureOptions, count: int, seed: int
 ) -> list[Recomputation]:
     """Recompute a sample of a dataset's images for every spec that a cache holds."""
     paths = [image.path for image in read_dataset(data).images]
@@ -76,7 +77,7 @@ def check_equal(recomputations: list[Recomputation]) -> None:
 
 
 def recompute(
-    paths: Sequence[Path],
+    paths: Sequence[Reference],
     spec: FeatureSpec,
     options: FeatureOptions,
     count: int,
@@ -86,7 +87,7 @@ def recompute(
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Reference
         The images to draw from.
     spec : FeatureSpec
         Whose features to check.
@@ -131,11 +132,11 @@ def _source(spec: FeatureSpec, options: FeatureOptions) -> FeatureSource:
 
 
 def _draw(
-    paths: Sequence[Path], source: FeatureSource, count: int, seed: int
-) -> list[tuple[Path, bytes, NDArray[np.uint8]]]:
+    paths: Sequence[Reference], source: FeatureSource, count: int, seed: int
+) -> list[tuple[Reference, bytes, NDArray[np.uint8]]]:
     """Return up to ``count`` images that the store holds: path, digest, pixels of each view."""
     store, spec, limit = source.store(), source.spec, source.options.max_pixels
-    drawn: list[tuple[Path, bytes, NDArray[np.uint8]]] = []
+    drawn: list[tuple[Reference, bytes, NDArray[np.uint8]]] = []
     for path in random.Random(seed).sample(list(paths), len(paths)):  # noqa: S311 - no secret
         if len(drawn) == count:
             break

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +19,12 @@ from .decode import decode_views, resize_views
 from .engines import Engine, Images
 from .pixels import PixelImage
 from .read import read_image
+from .sources import Reference, is_remote
 
 # A segment is written once so many rows have gathered as the caller says, or …
 SEGMENT_BYTES = 128 << 20
 SEGMENT_SECONDS = 30.0
+FETCHERS = 32  # images on their way from the network at once
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Run:
 
     def __init__(
         self,
-        paths: Sequence[Path | PixelImage],
+        paths: Sequence[Reference | PixelImage],
         store: FeatureStore,
         make_engine: Callable[[], Engine],
         stat_index: StatIndex,
@@ -78,6 +79,7 @@ class Run:
         self._max_pixels = max_pixels
         self._elsewhere: list[Reading] = []  # left to other processes
         self._paths = paths
+        self._map = self._fetching()
         self._store = store
         self._stat_index = stat_index
         self._make_engine = make_engine
@@ -96,7 +98,7 @@ class Run:
 
     def process(self, positions: Sequence[int]) -> tuple[list[Reading], NDArray[np.float32]]:
         """Read, decode and run one batch, in a worker's thread."""
-        readings = [self._read(position) for position in positions]
+        readings = list(self._map(self._read, positions))
         images = [r.pixels for r in readings if r.pixels is not None]
         if not images:
             return readings, np.empty((0, 0), dtype=np.float32)
@@ -184,6 +186,12 @@ class Run:
         for i, digest in enumerate(self._digests):
             if digest in reasons and digest not in self._store:
                 self.failures[i] = reasons[digest]
+
+    def _fetching(self) -> Callable[..., Iterator[Reading]]:
+        """Return how a batch is read: in turn, or side by side where each waits for a network."""
+        if not any(map(is_remote, self._paths)):
+            return map
+        return ThreadPoolExecutor(FETCHERS, "fetch").map
 
     def _read(self, position: int) -> Reading:
         path = self._paths[position]

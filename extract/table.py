@@ -43,7 +43,7 @@ def write_table(path: Path, dataset: Dataset, features: Features, source: Featur
             file.create_dataset("features", data=features.X, fletcher32=True)
             file["label"] = [index[image.label] for image in images]
             for name, values in {
-                "path": [os.fsencode(image.path) for image in images],
+                "path": [os.fsencode(str(image.path)) for image in images],
                 "split": [image.split or "" for image in images],
                 "classes": classes,
             }.items():

@@ -18,6 +18,7 @@ from ..cache.place import user_folder
 from .features import FeatureOptions, Features, FeatureSource, feature_source, load_features
 from .inputs import as_images, check_all_used
 from .pixels import PixelImage
+from .sources import Reference
 from .turns import taking_turns
 
 
@@ -29,7 +30,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
     backbone runs once over each image. The cache is the one that the command
     line uses.
 
-    An image is a path (str or ``os.PathLike``), pixels (an ndarray
+    An image is a path (str or ``os.PathLike``), a URL, pixels (an ndarray
     (height, width, 3) of uint8, RGB, 0 to 255, of any size) or a PIL image, which
     counts as its pixels once it is upright and RGB. The key of a file is the SHA-256
     of its bytes, that of pixels the SHA-256 of a prefix, their shape and them (see
@@ -183,7 +184,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         )
 
 
-def _load(images: list[Path | PixelImage], source: FeatureSource) -> Features:
+def _load(images: list[Reference | PixelImage], source: FeatureSource) -> Features:
     """Return the features of all images; what is missing is extracted by one caller at a time."""
     place = f"{source.cache.absolute()}\0{source.spec.id}".encode("utf-8", "surrogateescape")
     turns = user_folder() / "turns" / hashlib.sha256(place).hexdigest()[:16]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.dataset import shown
+from ...extract.dataset import below, shown
+from ...extract.sources import Reference, reference
 from ..compare import Comparison, Evidence
 from ..verdict import duration, two_figures
 from . import plots
@@ -33,7 +32,7 @@ HEADLINES = {
 
 Lines = list[str]
 Photographs = list[tuple[int, Lines]]  # position in the evaluation split, what is said of it
-Findings = tuple[str, list[tuple[Path, Lines]]]  # title, images and what is said of them
+Findings = tuple[str, list[tuple[Reference, Lines]]]  # title, images and what is said of them
 
 
 def render(comparison: Comparison) -> str:
@@ -103,7 +102,7 @@ def _values(comparison: Comparison) -> dict[str, Any]:
     on_map = slice(len(evidence.features))
     places, method = lay_out(evidence.features)
     right = evidence.probabilities[first].argmax(axis=1) == evidence.truth
-    names = _names(paths, results["dataset"]["path"])
+    names = [below(path, results["dataset"]["path"]) for path in paths]
     order = [one["name"] for one in approaches]
     return {
         "r": results,
@@ -166,12 +165,6 @@ def _picture_rules(pictures: dict[int, str]) -> str:
     return "".join(f".t{at}{{background-image:url({uri})}}\n" for at, uri in pictures.items())
 
 
-def _names(paths: Sequence[Path], dataset: str) -> list[str]:
-    """Return the images' paths from the dataset on."""
-    root = Path(dataset) if Path(dataset).is_dir() else Path(dataset).parent
-    return [shown(os.path.relpath(path, root)) for path in paths]
-
-
 def _labelled(evidence: Evidence, name: str, at: int, classes: Sequence[str]) -> str:
     row = evidence.probabilities[name][at]
     return f"{classes[int(row.argmax())]}, {row.max():.0%} sure"
@@ -219,13 +212,13 @@ def _findings(doctor: dict[str, Any]) -> list[Findings]:
     """Return what the doctor found that a picture helps to judge: (title, (path, lines) …)."""
     doubts = [
         (
-            Path(one["path"]),
+            reference(one["path"]),
             [f"labelled {shown(one['label'])}", f"looks like {shown(one['suggested'])}"],
         )
         for one in doctor["label_errors"]
     ]
     copies = [
-        (Path(path), [f"{shown(label)}, {split}"])
+        (reference(path), [f"{shown(label)}, {split}"])
         for group in (*doctor["duplicates"], *doctor["near_duplicates"])
         if group["across_splits"] or group["conflicting_labels"]
         for path, label, split in zip(group["paths"], group["labels"], group["splits"], strict=True)
@@ -234,7 +227,7 @@ def _findings(doctor: dict[str, Any]) -> list[Findings]:
     return [(title, some) for title, some in found if some]
 
 
-def _all_paths(evidence: Evidence, findings: Sequence[Findings]) -> list[Path]:
+def _all_paths(evidence: Evidence, findings: Sequence[Findings]) -> list[Reference]:
     """Return the evaluation images, then those that the doctor alone names."""
     return list(
         dict.fromkeys([*evidence.paths, *(path for _, some in findings for path, _ in some)])
@@ -244,7 +237,7 @@ def _all_paths(evidence: Evidence, findings: Sequence[Findings]) -> list[Path]:
 def _wanted(
     evidence: Evidence,
     galleries: Sequence[Photographs],
-    paths: Sequence[Path],
+    paths: Sequence[Reference],
     findings: Sequence[Findings],
 ) -> Iterable[int]:
     """Order images by how likely a reader is to look at them: galleries, mistakes, the rest."""

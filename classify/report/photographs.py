@@ -5,19 +5,20 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+
+from ...extract.sources import Reference
 
 SIDE = 144  # pixels, of the longer side
 QUALITY = 70
 MOST = 600  # some 5 kB each
 
 
-def thumbnails(paths: Sequence[Path], wanted: Iterable[int]) -> dict[int, str]:
+def thumbnails(paths: Sequence[Reference], wanted: Iterable[int]) -> dict[int, str]:
     """Return small JPEGs as data URIs, upright, by position.
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Reference
         All images.
     wanted : iterable of int
         Positions, the most wanted first; at most 600 are made. An image that
@@ -31,14 +32,16 @@ def thumbnails(paths: Sequence[Path], wanted: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def _thumbnail(path: Path) -> str | None:
+def _thumbnail(path: Reference) -> str | None:
     from PIL import Image, ImageOps
 
-    from ...extract.decode import to_rgb
+    from ...extract.decode import MAX_PIXELS, to_rgb
+    from ...extract.read import read_image
 
     buffer = io.BytesIO()
     try:
-        with Image.open(path) as image:
+        _, data = read_image(path, MAX_PIXELS)
+        with Image.open(io.BytesIO(data)) as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEGs are scaled while they are decoded
             upright = to_rgb(ImageOps.exif_transpose(image))
             upright.thumbnail((SIDE, SIDE))

@@ -1,0 +1,104 @@
+"""The images of a dataset with their labels."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..storage import is_url
+from .sources import Reference, Remote
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One row of a dataset.
+
+    Parameters
+    ----------
+    path : Path, Remote, Member or Row
+        Where its bytes are: see :mod:`headstart.extract.sources`.
+    label : str
+        Name of its class.
+    split : str or None
+        ``"train"``, ``"validation"`` or ``"test"``; None when the dataset has no splits.
+    group : str or None
+        Images of one group (a person, a camera, a burst) never straddle splits or folds.
+    """
+
+    path: Reference
+    label: str
+    split: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with their labels.
+
+    Parameters
+    ----------
+    root : Path or Remote
+        The folder, manifest or shard that it was read from.
+    images : list of Image
+        Sorted by path for a folder, in the file's order for a manifest or shards.
+    warnings : list of str
+        What was left out, in words.
+    """
+
+    root: Path | Remote
+    images: list[Image]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names, sorted."""
+        return sorted({image.label for image in self.images})
+
+    @property
+    def splits(self) -> list[str]:
+        """The given splits that hold images: empty when there are none."""
+        found = {image.split for image in self.images}
+        return [name for name in ("train", "validation", "test") if name in found]
+
+    def counts(self) -> Counter[str]:
+        """Images a class."""
+        return Counter(image.label for image in self.images)
+
+
+def shown(address: object) -> str:
+    r"""Return a path, or another image's address, that can be printed, whatever bytes it has.
+
+    Examples
+    --------
+    >>> shown("caf\udce9\n.jpg")
+    'caf\\xe9\\n.jpg'
+    """
+    text = os.fsencode(str(address)).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def below(address: object, root: object) -> str:
+    """Return an image's address from its dataset on, fit for print.
+
+    Examples
+    --------
+    >>> below("s3://bucket/train/cat/1.jpg", "s3://bucket/train")
+    'cat/1.jpg'
+    """
+    if is_url(root) or is_url(address):
+        return shown(str(address).removeprefix(str(root).rstrip("/") + "/"))
+    path, folder = Path(str(address)), Path(str(root))
+    folder = folder if folder.is_dir() else folder.parent
+    return shown(path.relative_to(folder) if path.is_relative_to(folder) else path)

@@ -1,0 +1,144 @@
+"""What lies at a place: the files of a folder, behind a URL, or of a pattern."""
+
+from __future__ import annotations
+
+import functools
+import glob
+import os
+import re
+from pathlib import Path
+
+from ..errors import DataError, OptionError
+from ..storage import attempt, file_system, is_url, why, without_file
+from .folder import plain_files
+from .shards import kind_named, kind_of, list_shard
+from .sources import Member, Reference, Remote, Row, Shard, reference, signature_of
+
+_BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
+_MAGIC = re.compile(r"[*?[{]")
+
+
+def references(place: str | os.PathLike[str]) -> list[Reference]:
+    """Return the images at a place; labels are not looked for.
+
+    Parameters
+    ----------
+    place : str or path
+        A file, a folder, a shard, an image inside one (``train.tar#1024+53321``), or a
+        pattern of files with ``*``, ``?`` or ``{000..010}``; each a path or a URL.
+
+    Returns
+    -------
+    list of Path, Remote, Member or Row
+
+    Raises
+    ------
+    DataError
+        If there is nothing, or a shard cannot be read.
+    """
+    one = reference(place)
+    if isinstance(one, Member | Row):
+        return [one]
+    files = files_at(place)
+    if files == [one]:  # named by itself: worth a look at its first bytes
+        kind = kind_of(one)
+        return [one] if kind is None else [s.image for s in list_shard(one, kind, [])]
+    found: list[Reference] = []
+    for file in files:
+        kind = kind_named(file)
+        found += [file] if kind is None else [s.image for s in list_shard(file, kind, [])]
+    return found
+
+
+def files_at(place: str | os.PathLike[str]) -> list[Shard]:
+    """Return all files at a place, in sorted order.
+
+    Parameters
+    ----------
+    place : str or path
+        A file, a folder or a pattern; a path or a URL.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    text = without_file(os.fspath(place))
+    if is_url(text):
+        return _remote_files(text)
+    path = Path(text)
+    if path.is_dir():
+        return [*plain_files(path)]
+    if os.path.lexists(text):
+        return [path]
+    if is_pattern(text):
+        return [Path(name) for name in _expanded(text)]
+    raise DataError(f"no such file, folder or pattern: {text}")
+
+
+def is_pattern(text: str) -> bool:
+    """Tell whether a name has ``*``, ``?``, ``[`` or ``{`` in it."""
+    return _MAGIC.search(text) is not None
+
+
+def braces(text: str) -> list[str]:
+    """Write out ``{000..010}`` and ``{a,b}`` as shells do.
+
+    Examples
+    --------
+    >>> braces("{train,test}-{08..10}.tar")[:4]
+    ['train-08.tar', 'train-09.tar', 'train-10.tar', 'test-08.tar']
+    """
+    found = _BRACES.search(text)
+    if found is None:
+        return [text]
+    low, high, names = found.groups()
+    inside = (
+        names.split(",")
+        if names
+        else [str(number).zfill(len(low)) for number in range(int(low), int(high) + 1)]
+    )
+    head, tail = text[: found.start()], text[found.end() :]
+    return [head + one + rest for one in inside for rest in braces(tail)]
+
+
+def _expanded(pattern: str) -> list[str]:
+    """Return the local files of a pattern; each name that braces write out must be there."""
+    found: list[str] = []
+    for one in braces(pattern):
+        names = sorted(glob.glob(one, recursive=True))  # noqa: PTH207 - Path.glob wants no root
+        if not names:
+            raise DataError(f"no file fits {one}" + (f" (of {pattern})" * (one != pattern)))
+        found += [name for name in names if Path(name).is_file()]
+    return found
+
+
+def _remote_files(url: str) -> list[Shard]:
+    found: dict[str, Remote] = {}
+    for one in braces(url):
+        try:
+            listed = attempt(functools.partial(_listed, one))
+        except OptionError:
+            raise
+        except Exception as error:  # every file system has its own
+            raise DataError(f"cannot list {one}: {why(error)}") from error
+        if not listed:
+            raise DataError(f"nothing is at {one}: no such file, folder or pattern")
+        found |= {file.url: file for file in listed}
+    return [*found.values()]
+
+
+def _listed(url: str) -> list[Remote]:
+    """List a file, all below a folder, or a pattern: a request a page, none a file."""
+    system, path = file_system(url)
+    if url.startswith(("http://", "https://")) and not url.endswith("/"):
+        return [Remote(url)]  # whether it is a page that lists others, its address must say
+    look = system.glob if is_pattern(url) else system.find
+    entries = look(path, detail=True)
+    if list(entries) == [path]:
+        return [Remote(url, signature_of(entries[path]))]
+    return [
+        Remote(system.unstrip_protocol(name), signature_of(info))
+        for name, info in sorted(entries.items())
+        if info["type"] == "file" and not name.endswith("/")
+    ]

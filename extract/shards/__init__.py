@@ -1,0 +1,112 @@
+"""Shards: files that hold many images. The table of their kinds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import DataError
+from ...storage import why
+from ..sources import Shard, open_shard
+from . import parquet, tfrecord, webdataset
+from .sample import Sample
+
+HEAD = 512  # bytes that tell a kind: a tar's whole first header
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of shard.
+
+    Parameters
+    ----------
+    name : str
+        As its makers write it.
+    ending : str
+        What its files' names end with; a regular expression.
+    recognise : callable
+        The first 512 bytes to whether they are of this kind.
+    read : callable
+        (shard, opened file, list that takes warnings) to samples.
+    """
+
+    name: str
+    ending: str
+    recognise: Callable[[bytes], bool]
+    read: Callable[[Shard, Any, list[str]], list[Sample]]
+
+
+KINDS = (
+    Kind("WebDataset", r"\.tar", webdataset.recognise, webdataset.read),
+    Kind("Parquet", r"\.parquet", parquet.recognise, parquet.read),
+    Kind("TFRecord", r"\.tfrecords?", tfrecord.recognise, tfrecord.read),
+)
+_PART = r"(?:-\d+-of-\d+)?$"  # train.tfrecord-00000-of-00010
+_PACKED = re.compile(
+    r"\.(?:tar|parquet|tfrecords?)\.?(?:gz|bz2|xz|zst)$|\.t[gbx]z2?$", re.IGNORECASE
+)
+
+
+def kind_named(file: Shard) -> Kind | None:
+    """Return the kind that a file's name ends like.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> kind_named(Path("train.tfrecord-00000-of-00010")).name
+    'TFRecord'
+    >>> kind_named(Path("cat.jpg"))
+    """
+    name = str(file)
+    return next((k for k in KINDS if re.search(k.ending + _PART, name, re.IGNORECASE)), None)
+
+
+def kind_of(file: Shard) -> Kind | None:
+    """Return a file's kind by its first bytes; None when it is no shard.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened, or its name promises a shard and its bytes are something else.
+    """
+    head = _head(file)
+    kind = next((one for one in KINDS if one.recognise(head)), None)
+    if kind is None and _PACKED.search(str(file)):
+        raise DataError(f"{file} is compressed, so that no image in it has an address: unpack it")
+    named = kind_named(file)
+    if kind is None and named is not None:
+        raise DataError(f"{file} is no {named.name} file (begins with {head[:8]!r})")
+    return kind
+
+
+def list_shard(shard: Shard, kind: Kind, warnings: list[str]) -> list[Sample]:
+    """Return the images of a shard; no image is decoded.
+
+    Parameters
+    ----------
+    shard : Path or Remote
+        The file.
+    kind : Kind
+        As its name or :func:`kind_of` told.
+    warnings : list of str
+        Takes in, in words, what had to be left out.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    try:
+        with open_shard(shard) as file:
+            return kind.read(shard, file, warnings)
+    except DataError:
+        raise
+    except Exception as error:  # the network's, or what damaged bytes lead a reader to
+        raise DataError(f"cannot read {shard} as {kind.name}: {why(error)}") from error
+
+
+def _head(file: Shard) -> bytes:
+    with open_shard(file) as opened:
+        return bytes(opened.read(HEAD))

@@ -1,0 +1,140 @@
+"""Shards as a dataset: their splits by folder and name, their classes by what they hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import DataError
+from ...storage import attempt, file_system, without_file
+from ..images import SPLITS, Dataset, Image
+from ..sources import Remote, Shard, reference
+from . import Kind, kind_of, list_shard
+from .sample import Sample
+
+# A name a line, in the order of the numbers: what people write, and TensorFlow Datasets.
+NAMES = ("classes.txt", "classnames.txt", "label.labels.txt")
+LARGEST_NAMES = 16 << 20  # bytes
+
+_WORD = re.compile(r"[A-Za-z]+")
+
+
+def read_shards(root: Path | Remote, shards: Sequence[Shard]) -> Dataset:
+    """Read shards of one kind as one dataset.
+
+    The split is that of the folder that holds a shard, else the word in its name (``train-000.tar``).
+
+    Parameters
+    ----------
+    root : Path or Remote
+        What the user named.
+    shards : sequence of Path or Remote
+        In the order that their images shall have.
+
+    Raises
+    ------
+    DataError
+        If a shard cannot be read, a label is missing, or the splits are not clear.
+    """
+    kinds = {shard: _kind(shard) for shard in shards}
+    names = {kind.name: shard for shard, kind in kinds.items()}
+    if len(names) > 1:
+        raise DataError(
+            f"{root} holds shards of {len(names)} kinds ({', '.join(map(str, names.values()))}, "
+            "…): name those of one kind by a pattern, such as 'train-*.tar'"
+        )
+    splits = {shard: split_of(shard) for shard in shards}
+    without = [shard for shard, split in splits.items() if split is None]
+    if 0 < len(without) < len(shards):
+        raise DataError(
+            f"{len(without)} of {len(shards)} shards in {root} name no split ({without[0]}): "
+            "expected train, validation or test in all their names, or in none"
+        )
+    warnings: list[str] = []
+    images: list[Image] = []
+    classes: dict[str, list[str] | None] = {}
+    for shard in shards:
+        folder = str(shard).rpartition("/")[0]
+        for sample in list_shard(shard, kinds[shard], warnings):
+            if folder not in classes and isinstance(sample.label, int):
+                classes[folder] = _class_names(folder)
+            label = _class(sample, shard, classes.get(folder))
+            images.append(Image(sample.image, label, splits[shard]))
+    if not images:
+        raise DataError(f"no images in the {len(shards)} shards of {root}; {_first(warnings)}")
+    return Dataset(root, images, warnings)
+
+
+def split_of(shard: Shard) -> str | None:
+    """Return the split of a shard by its folder's name, else by the one word in its own.
+
+    Examples
+    --------
+    >>> split_of(Path("data/train-00000-of-00002.parquet")), split_of(Path("a.tar"))
+    ('train', None)
+    """
+    *_, folder, name = ("", *str(shard).split("/"))
+    if folder.casefold() in SPLITS:
+        return SPLITS[folder.casefold()]
+    words = {word.casefold() for word in _WORD.findall(name)} & SPLITS.keys()
+    found = {SPLITS[word] for word in words}
+    return found.pop() if len(found) == 1 else None
+
+
+def holds_shards(folders: Sequence[str]) -> bool:
+    """Tell whether shards may lie in this folder below a dataset's root.
+
+    Examples
+    --------
+    >>> holds_shards([]), holds_shards(["data", "train"]), holds_shards(["cat"])
+    (True, True, False)
+    """
+    return all(name.casefold() in SPLITS or name == "data" for name in folders)
+
+
+def _kind(shard: Shard) -> Kind:
+    kind = kind_of(shard)
+    if kind is None:
+        raise DataError(
+            f"{shard} is no shard: expected a tar file (WebDataset), Parquet or TFRecord"
+        )
+    return kind
+
+
+def _class(sample: Sample, shard: Shard, names: list[str] | None) -> str:
+    """Return the name of a sample's class."""
+    label = sample.label
+    if label is None:
+        raise DataError(
+            f"{shard}: {sample.name} has no label: expected key.cls, key.json with 'label' or a "
+            "folder a class (WebDataset); a column label (Parquet); image/class/text, "
+            "image/class/label or label (TFRecord)"
+        )
+    if isinstance(label, str) or names is None:
+        return str(label)
+    if not 0 <= label < len(names):
+        raise DataError(f"{shard}: {sample.name} has label {label}, {len(names)} classes are named")
+    return names[label]
+
+
+def _class_names(folder: str) -> list[str] | None:
+    """Return the names in a file of class names beside shards, if there is one."""
+    for name in NAMES:
+        file = reference(without_file(f"{folder}/{name}" if folder else name))
+        if isinstance(file, Path) and not file.is_file():
+            continue
+        if isinstance(file, Remote) and not _exists(file):
+            continue
+        data = file.read_bytes() if isinstance(file, Path) else file.read(LARGEST_NAMES)[1]
+        return [line.strip() for line in data.decode("utf-8").splitlines() if line.strip()]
+    return None
+
+
+def _exists(file: Remote) -> bool:
+    system, path = file_system(file.url)
+    return bool(attempt(lambda: system.exists(path)))
+
+
+def _first(warnings: list[str]) -> str:
+    return warnings[0] if warnings else "they are empty"

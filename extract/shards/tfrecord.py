@@ -1,0 +1,166 @@
+"""TFRecord files of ``tf.train.Example``, read without TensorFlow.
+
+A record is its length (8 bytes, little-endian), the length's checksum, the data and the data's
+checksum (https://www.tensorflow.org/tutorials/load_data/tfrecord); checksums are CRC-32C, masked.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import google_crc32c
+
+from ...errors import DataError
+from ..sources import Member, Shard
+from .sample import Sample
+
+IMAGES = ("image/encoded", "image", "image_raw")
+LABELS = ("image/class/text", "image/class/label", "label")
+_HEADER = struct.Struct("<QI")
+_FOOTER = struct.Struct("<I")
+
+
+def recognise(head: bytes) -> bool:
+    """Tell a TFRecord by its first record's length and the checksum that follows."""
+    if len(head) < _HEADER.size:
+        return False
+    _, checksum = _HEADER.unpack_from(head)
+    return bool(checksum == masked_crc(head[:8]))
+
+
+def masked_crc(data: bytes) -> int:
+    """Return the checksum of a TFRecord: CRC-32C, turned and shifted.
+
+    Examples
+    --------
+    >>> hex(masked_crc(b"123456789"))
+    '0xc78ab0e5'
+    """
+    crc: int = google_crc32c.value(data)
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def read(shard: Shard, file: Any, warnings: list[str]) -> list[Sample]:
+    """Return the samples of a TFRecord; every checksum is compared on the way.
+
+    Raises
+    ------
+    DataError
+        If an Example has no image, or a label of an unexpected kind.
+    """
+    samples = []
+    example = _example()
+    for number, (offset, data) in enumerate(_records(shard, file, warnings)):
+        where = f"{shard}: record {number}"
+        features = example.FromString(data).features.feature
+        image = _image(features, where)
+        # Protocol buffers store bytes as they are: the image lies in the record.
+        samples.append(
+            Sample(
+                Member(shard, offset + data.index(image), len(image)),
+                _label(features, where),
+                f"record {number}",
+            )
+        )
+    return samples
+
+
+def _records(shard: Shard, file: Any, warnings: list[str]) -> Iterator[tuple[int, bytes]]:
+    """Yield each whole record's offset and data, as far as the file goes."""
+    offset = 0
+    while header := file.read(_HEADER.size):
+        if len(header) < _HEADER.size or masked_crc(header[:8]) != _HEADER.unpack(header)[1]:
+            warnings.append(
+                f"{shard} is damaged or cut short at byte {offset:,}: what follows is left out"
+            )
+            return
+        length, _ = _HEADER.unpack(header)
+        data, footer = file.read(length), file.read(_FOOTER.size)
+        if len(data) < length or len(footer) < _FOOTER.size:
+            warnings.append(f"{shard} is cut short: its last record is left out")
+            return
+        if masked_crc(data) == _FOOTER.unpack(footer)[0]:
+            yield offset + _HEADER.size, data
+        else:
+            warnings.append(f"{shard}: the record at byte {offset:,} fails its checksum: left out")
+        offset += _HEADER.size + length + _FOOTER.size
+
+
+def _image(features: Any, where: str) -> bytes:
+    for name in IMAGES:
+        if name in features and len(values := features[name].bytes_list.value) == 1 and values[0]:
+            return bytes(values[0])
+    raise DataError(
+        f"{where}: expected the bytes of one image under {' or '.join(IMAGES)}, got the features "
+        f"{', '.join(sorted(features)) or 'none'}"
+    )
+
+
+def _label(features: Any, where: str) -> str | int | None:
+    for name in LABELS:
+        if name not in features:
+            continue
+        feature = features[name]
+        values = [*feature.bytes_list.value, *feature.int64_list.value]
+        if len(values) != 1:
+            raise DataError(f"{where}: expected one name or number under {name}")
+        value = values[0]
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else int(value)
+    return None
+
+
+@functools.cache
+def _example() -> Any:
+    """Return the message ``tensorflow.Example``, built here: TensorFlow takes seconds to import.
+
+    https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto
+    """
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(
+        name="headstart/example.proto", package="headstart", syntax="proto3"
+    )
+
+    def message(name: str, *fields: tuple[str, int, int, str | None, bool]) -> Any:
+        made = file.message_type.add(name=name)
+        for field, number, kind, of, repeated in fields:
+            label = kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL
+            made.field.add(
+                name=field,
+                number=number,
+                type=kind,
+                label=label,
+                type_name=of and f".headstart.{of}",
+            )
+        return made
+
+    message("BytesList", ("value", 1, kinds.TYPE_BYTES, None, True))
+    message("FloatList", ("value", 1, kinds.TYPE_FLOAT, None, True))
+    message("Int64List", ("value", 1, kinds.TYPE_INT64, None, True))
+    message(
+        "Feature",
+        ("bytes_list", 1, kinds.TYPE_MESSAGE, "BytesList", False),
+        ("float_list", 2, kinds.TYPE_MESSAGE, "FloatList", False),
+        ("int64_list", 3, kinds.TYPE_MESSAGE, "Int64List", False),
+    )
+    features = message(
+        "Features", ("feature", 1, kinds.TYPE_MESSAGE, "Features.FeatureEntry", True)
+    )
+    entry = features.nested_type.add(name="FeatureEntry")
+    entry.options.map_entry = True
+    entry.field.add(name="key", number=1, type=kinds.TYPE_STRING, label=kinds.LABEL_OPTIONAL)
+    entry.field.add(
+        name="value",
+        number=2,
+        type=kinds.TYPE_MESSAGE,
+        label=kinds.LABEL_OPTIONAL,
+        type_name=".headstart.Feature",
+    )
+    message("Example", ("features", 1, kinds.TYPE_MESSAGE, "Features", False))
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("headstart.Example"))

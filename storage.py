@@ -1,0 +1,133 @@
+"""Places with a URL: which file system reads them, and what its errors say, in one line."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .errors import OptionError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_LOCAL = re.compile(r"(?:file|local)://")
+
+ATTEMPTS = 3
+PAUSE = 0.2  # seconds before the second attempt; the third waits four times as long
+
+Result = TypeVar("Result")
+
+
+def is_url(place: object) -> bool:
+    """Tell whether a place is a URL and no path.
+
+    Examples
+    --------
+    >>> is_url("s3://bucket/photographs"), is_url("photographs")
+    (True, False)
+    """
+    return _URL.match(str(place)) is not None
+
+
+def without_file(url: str) -> str:
+    """Return the path that a ``file://`` URL means; anything else as it is.
+
+    Examples
+    --------
+    >>> without_file("file:///photographs"), without_file("s3://bucket")
+    ('/photographs', 's3://bucket')
+    """
+    return _LOCAL.sub("", url, count=1)
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL and the path on it.
+
+    It keeps no listings: what another machine adds is seen at the next look.
+
+    Raises
+    ------
+    OptionError
+        If a package is missing or the protocol is unknown; the message has the remedy.
+
+    Examples
+    --------
+    >>> file_system("memory://photographs/cat")[1]
+    '/photographs/cat'
+    """
+    protocol = url.partition("://")[0]
+    try:
+        import fsspec
+
+        system, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    except ImportError as error:
+        raise OptionError(
+            f"{protocol}:// needs a package that is missing ({_first_line(error)}): "
+            "pip install 'headstart[cloud]'"
+        ) from error
+    except ValueError as error:
+        raise OptionError(
+            f"cannot read {url} ({_first_line(error)}); expected s3://, gs://, https://, "
+            "file:// or another protocol of fsspec"
+        ) from error
+    return system, str(path)
+
+
+def attempt(action: Callable[[], Result]) -> Result:
+    """Do something over the network, up to three times.
+
+    File systems retry what their own protocol calls transient; this is for connections that
+    break in between. What a repeat cannot mend is raised at once.
+    """
+    for number in range(ATTEMPTS - 1):
+        try:
+            return action()
+        except (FileNotFoundError, IsADirectoryError, NotImplementedError, PermissionError):
+            raise
+        except Exception as error:  # every file system has its own
+            if type(error).__name__ in _HOPELESS:
+                raise
+            time.sleep(PAUSE * 4**number)
+    return action()
+
+
+# Of botocore, google-auth and aiohttp, which need not be installed.
+_HOPELESS = {
+    "DefaultCredentialsError": "no credentials",
+    "InvalidURL": "no valid URL",
+    "NoCredentialsError": "no credentials",
+    "ParamValidationError": "no valid name",
+    "PartialCredentialsError": "incomplete credentials",
+    "ProfileNotFound": "no such profile",
+    "TokenRetrievalError": "no credentials",
+}
+_REMEDY = {
+    "no credentials": "set AWS_PROFILE or GOOGLE_APPLICATION_CREDENTIALS, or FSSPEC_S3_ANON=true "
+    "for public data",
+}
+
+
+def why(error: Exception) -> str:
+    """Return what went wrong, in one line without a path, with a remedy where one is known.
+
+    Examples
+    --------
+    >>> why(FileNotFoundError(2, "no such file", "s3://bucket/a"))
+    'no such file or bucket'
+    """
+    kind = type(error).__name__
+    if kind in _HOPELESS:
+        what = _HOPELESS[kind]
+        return f"{what}: {_REMEDY[what]}" if what in _REMEDY else f"{what}: {_first_line(error)}"
+    if isinstance(error, FileNotFoundError):
+        text = _first_line(error)
+        return "no such bucket" if "bucket does not exist" in text else "no such file or bucket"
+    if isinstance(error, PermissionError):
+        return f"not permitted: {_first_line(error)}; are these the right credentials?"
+    if isinstance(error, NotImplementedError):
+        return "this protocol cannot do that"
+    return _first_line(error)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
