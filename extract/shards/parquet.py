@@ -10,6 +10,7 @@ import collections
 import functools
 import json
 import threading
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..sources import Row, Shard, open_shard
 from .sample import Sample
 
 BATCH = 16  # rows read together
-KEPT = 8  # such batches stay in memory: neighbouring images are read by several threads at once
+AHEAD_BYTES = 128 << 20  # of images that were read on the way to others: threads take turns
 BUFFER_BYTES = 1 << 20  # a column is streamed in such pieces, however large its row group
 FILES_OPEN = 2
 IMAGES = ("image", "img", "jpg", "jpeg", "png")
@@ -64,8 +65,8 @@ def read(shard: Shard, file: Any, warnings: list[str]) -> list[Sample]:
 def read_row(shard: Shard, signature: Any, row: int) -> bytes:
     """Return the bytes of one image.
 
-    Rows are read in batches as they stand in the file, and some are kept, so that images
-    asked for in about this order are read once.
+    Rows are read as they stand in the file, and those passed on the way are kept, so that
+    images asked for in about this order, by any number of threads, are read once.
 
     Raises
     ------
@@ -79,20 +80,21 @@ def read_row(shard: Shard, signature: Any, row: int) -> bytes:
 
 
 class _Window:
-    """The batches of a Parquet file that were read last."""
+    """A reader of a Parquet file, and the images between the last rows asked for."""
 
     def __init__(self, shard: Shard) -> None:
         self._lock = threading.Lock()
-        self._parquet = _parquet_file(open_shard(shard))
+        file = open_shard(shard)
+        weakref.finalize(self, file.close)
+        self._parquet = _parquet_file(file)
         self._column = image_column(self._parquet.schema_arrow, shard)
         sizes = [
             self._parquet.metadata.row_group(group).num_rows
             for group in range(self._parquet.metadata.num_row_groups)
         ]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
-        self._kept: collections.deque[tuple[int, list[bytes | None]]] = collections.deque(
-            maxlen=KEPT
-        )
+        self._kept: collections.OrderedDict[int, bytes | None] = collections.OrderedDict()
+        self._bytes = 0  # in what is kept
         self._ahead: Any = iter(())
         self._at = -1  # the row that comes next; -1 before anything was read
 
@@ -101,11 +103,9 @@ class _Window:
         if not 0 <= row < self._starts[-1]:
             raise DecodeError(f"the shard has {self._starts[-1]:,} rows")
         with self._lock:
-            while True:
-                for start, images in self._kept:
-                    if start <= row < start + len(images):
-                        return images[row - start]
+            while row not in self._kept:
                 self._advance(row)
+            return self._take(row)
 
     def _advance(self, row: int) -> None:
         """Read the next batch on the way to a row, from its row group on at the latest."""
@@ -120,8 +120,21 @@ class _Window:
             )
         column = next(self._ahead).column(0)
         images = column.field("bytes") if hasattr(column, "field") else column
-        self._kept.append((self._at, images.to_pylist()))
-        self._at += len(column)
+        for image in images.to_pylist():
+            if self._at in self._kept:
+                self._take(self._at)
+            self._kept[self._at] = image
+            self._bytes += len(image or b"")
+            self._at += 1
+        for passed in [*self._kept]:
+            if self._bytes <= AHEAD_BYTES or passed == row:
+                return
+            self._take(passed)
+
+    def _take(self, row: int) -> bytes | None:
+        image = self._kept.pop(row)
+        self._bytes -= len(image or b"")
+        return image
 
 
 @functools.lru_cache(FILES_OPEN)
@@ -129,6 +142,11 @@ def _window(shard: Shard, fingerprint: tuple[int, ...]) -> _Window:
     """Return a file's window, as long as the file does not change."""
     del fingerprint
     return _Window(shard)
+
+
+def forget() -> None:
+    """Close the files that are kept open."""
+    _window.cache_clear()
 
 
 def _fingerprint(signature: Any) -> tuple[int, ...]:

@@ -52,9 +52,14 @@ def read(shard: Shard, file: Any, warnings: list[str]) -> list[Sample]:
     """
     samples: list[Sample] = []
     source: str | None = None
+    lacking: Exception | None = (
+        None  # what is wrong with a sample; no matter if the file is cut there
+    )
     with tarfile.open(fileobj=file, mode="r:") as archive:
-        entries = _entries(archive, shard, warnings)
+        entries = _entries(archive)
         for key, group in itertools.groupby(entries, lambda entry: entry.key):
+            if lacking:
+                raise lacking
             parts = list(group)
             pictures = [entry for entry in parts if entry.is_picture]
             if not pictures:
@@ -64,7 +69,11 @@ def read(shard: Shard, file: Any, warnings: list[str]) -> list[Sample]:
             if source in ("cls", "json") and len(pictures) > 1:
                 endings = ", ".join(entry.ending for entry in pictures)
                 raise DataError(f"{where} has {len(pictures)} images ({endings}): expected one")
-            label = _label(archive, parts, source, where)
+            try:
+                label = _label(archive, parts, source, where)
+            except (DataError, tarfile.ReadError) as error:
+                lacking = error
+                continue
             samples += [
                 Sample(
                     Member(shard, entry.member.offset_data, entry.member.size),
@@ -73,18 +82,27 @@ def read(shard: Shard, file: Any, warnings: list[str]) -> list[Sample]:
                 )
                 for entry in pictures
             ]
+        if lacking and _is_whole(archive, file):
+            raise lacking
+        if not _is_whole(archive, file):
+            warnings.append(f"{shard} is cut short or damaged: what is whole in it is used")
     return samples
 
 
-def _entries(archive: tarfile.TarFile, shard: Shard, warnings: list[str]) -> Iterator[_Entry]:
+def _is_whole(archive: tarfile.TarFile, file: Any) -> bool:
+    """Tell whether the archive was read up to its end mark, a block of zeros."""
+    file.seek(archive.offset)
+    return bool(file.read(tarfile.BLOCKSIZE) == tarfile.NUL * tarfile.BLOCKSIZE)
+
+
+def _entries(archive: tarfile.TarFile) -> Iterator[_Entry]:
     """Walk the plain files of an archive, hidden ones left out, as far as it goes."""
     members = iter(archive)
     while True:
         try:
             member = next(members, None)
-        except tarfile.ReadError as error:
-            warnings.append(f"{shard} is damaged or cut short ({error}): what follows is left out")
-            return
+        except tarfile.ReadError:
+            return  # its end mark will be missed
         if member is None:
             return
         path = PurePosixPath(member.name)
