@@ -1,7 +1,8 @@
 """The cache: content-addressed features in immutable HDF5 segments."""
 
 from .claims import Claims
-from .place import default_cache, stat_index_path
+from .place import cache_folder, default_cache, stat_index_path
+from .remote import UnsentError, place_of
 from .rows import StoredRows
 from .segment import DamagedSegmentError
 from .spec import FeatureSpec
@@ -16,6 +17,9 @@ __all__ = [
     "Sighting",
     "StatIndex",
     "StoredRows",
+    "UnsentError",
+    "cache_folder",
     "default_cache",
+    "place_of",
     "stat_index_path",
 ]

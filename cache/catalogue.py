@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ..errors import CacheError
+from .remote import remote_of
 from .segment import (
     DAMAGED,
     DamagedSegmentError,
     open_segment,
     read_digests,
-    reason,
+    read_spec,
     segment_paths,
     stale_temporaries,
 )
-from .spec import FeatureSpec
-
-_FOLDER = re.compile(r".+-[0-9a-f]{12}")
+from .spec import SPEC_FOLDER, FeatureSpec
 
 
 @dataclass(frozen=True)
@@ -53,9 +48,20 @@ class Holding:
 
 
 def spec_folders(cache: Path) -> list[Path]:
-    """List the folders that are named as a spec's folder is, sorted."""
+    """List the folders that are named as a spec's folder is, sorted.
+
+    Of a cache behind a URL, they are brought up to date.
+    """
+    remote = remote_of(cache)
+    if remote is not None:
+        remote.fetch_all(cache)
+    return local_folders(cache)
+
+
+def local_folders(cache: Path) -> list[Path]:
+    """List the folders that are named as a spec's folder is and are on this machine, sorted."""
     try:
-        return sorted(p for p in cache.iterdir() if _FOLDER.fullmatch(p.name) and p.is_dir())
+        return sorted(p for p in cache.iterdir() if SPEC_FOLDER.fullmatch(p.name) and p.is_dir())
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -103,31 +109,6 @@ def _folder_spec(folder: Path) -> FeatureSpec | None:
         except (FileNotFoundError, DamagedSegmentError):
             continue  # compacted away meanwhile, or the store's to set aside
     return None
-
-
-def read_spec(segment: Any, path: Path) -> FeatureSpec:
-    """Return the spec that an open segment names, which must be its folder's.
-
-    Raises
-    ------
-    CacheError
-        If a newer headstart wrote it.
-    DamagedSegmentError
-        If it cannot be read, or is another folder's.
-    """
-    try:
-        text = np.bytes_(segment.attrs["spec"]).decode("ascii")
-        spec = FeatureSpec.from_json(text)
-    except TypeError as error:
-        raise CacheError(
-            f"segment {path} names a feature spec that this headstart does not know "
-            f"({error}); upgrade headstart or give another place with --cache DIR"
-        ) from error
-    except (KeyError, OSError, RuntimeError, ValueError) as error:
-        raise DamagedSegmentError(path, f"its spec cannot be read: {reason(error)}") from error
-    if spec.folder != path.parent.name:
-        raise DamagedSegmentError(path, "it holds features of another spec")
-    return spec
 
 
 def holdings(cache: Path) -> list[Holding]:

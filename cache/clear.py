@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CacheError, unknown
-from .catalogue import spec_folders
-from .segment import stale_temporaries
+from .catalogue import local_folders
+from .remote import LISTED, remote_of
+from .segment import is_segment_name, stale_temporaries
 
 _OURS = re.compile(r"[0-9a-f]{32}\.h5(\.damaged)?")
 
@@ -23,7 +24,7 @@ class Removal:
     folder : Path
         The spec's.
     files : list of Path
-        Segments, segments set aside, files of killed runs.
+        Here or behind the cache's URL: segments, segments set aside, files of killed runs.
     bytes : int
         Their size.
     """
@@ -48,15 +49,19 @@ def plan_removal(cache: Path, spec_id: str | None = None) -> list[Removal]:
     OptionError
         If no spec has this id.
     """
-    folders = {folder.name.rpartition("-")[2]: folder for folder in spec_folders(cache)}
+    remote = remote_of(cache)
+    names = {p.name for p in local_folders(cache)} | set(remote.folders() if remote else ())
+    folders = {name.rpartition("-")[2]: cache / name for name in sorted(names)}
     if spec_id is not None and spec_id not in folders:
         raise unknown("spec", spec_id, list(folders))
     plan = []
     for name, folder in folders.items():
         if spec_id in (None, name):
-            files = sorted(p for p in folder.iterdir() if _OURS.fullmatch(p.name))
-            files += stale_temporaries(folder)
-            plan.append(Removal(folder, files, sum(path.stat().st_size for path in files)))
+            sizes = {folder / n: size for n, size in remote.sizes(folder).items()} if remote else {}
+            here = list(folder.iterdir()) if folder.exists() else []
+            ours = [path for path in here if _OURS.fullmatch(path.name)]
+            sizes |= {path: path.stat().st_size for path in [*ours, *stale_temporaries(folder)]}
+            plan.append(Removal(folder, sorted(sizes), sum(sizes.values())))
     return plan
 
 
@@ -76,5 +81,10 @@ def remove(plan: list[Removal]) -> None:
             raise CacheError(
                 f"cannot remove {error.filename} ({error.strerror}): mend its permissions"
             ) from error
+        remote = remote_of(removal.folder.parent)
+        if remote is not None:
+            segments = [path.name for path in removal.files if is_segment_name(path.name)]
+            remote.remove(removal.folder, segments)
+            (removal.folder / LISTED).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # other people's files, or a run that just began
             removal.folder.rmdir()

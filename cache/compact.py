@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .catalogue import specs
+from .remote import remote_of
 from .segment import (
     DamagedSegmentError,
     open_segment,
@@ -79,9 +80,16 @@ def compact(
     """
     found = specs(cache)
     results = []
+    remote = remote_of(cache)
     for done, (spec, folder) in enumerate(found):
         progress(done, len(found))
+        before = set(segment_paths(folder))
         results.append(compact_spec(folder, spec))
+        if remote is not None:
+            # What is damaged here may be whole there.
+            damaged = {error.path for error in results[-1].damaged}
+            gone = before - damaged - set(segment_paths(folder))
+            remote.replace(folder, sorted(path.name for path in gone))
     progress(len(found), len(found))
     return results
 

@@ -7,11 +7,41 @@ from pathlib import Path
 
 import platformdirs
 
+from ..storage import is_url, without_file
+
 
 def default_cache() -> Path:
     """Return ``HEADSTART_CACHE``, else the platform's user cache folder."""
     named = os.environ.get("HEADSTART_CACHE")
-    return Path(named) if named else user_folder() / "features"
+    return cache_folder(named) if named else user_folder() / "features"
+
+
+def cache_folder(place: str | os.PathLike[str]) -> Path:
+    """Return the folder of a cache: of one behind a URL, this machine's mirror.
+
+    Parameters
+    ----------
+    place : str or path
+        A folder, or a URL of any protocol that fsspec knows.
+
+    Raises
+    ------
+    CacheError
+        If the mirror cannot be made.
+    OptionError
+        If the URL's protocol is unknown or needs a package that is missing.
+
+    Examples
+    --------
+    >>> cache_folder("file:///data/features")
+    PosixPath('/data/features')
+    """
+    text = without_file(os.fspath(place))
+    if not is_url(text):
+        return Path(text)
+    from .remote import mirror_folder
+
+    return mirror_folder(text)
 
 
 def stat_index_path() -> Path:

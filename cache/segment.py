@@ -57,6 +57,16 @@ class DamagedSegmentError(CacheError):
         )
 
 
+def is_segment_name(name: str) -> bool:
+    """Tell whether a file of this name is a committed segment."""
+    return _NAME.fullmatch(name) is not None
+
+
+def temporary_path(folder: Path, name: str) -> Path:
+    """Return where a file is written before it is renamed: it names its writer, for its heirs."""
+    return folder / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
+
+
 def segment_paths(folder: Path) -> list[Path]:
     """List the committed segments of one spec's folder, sorted by name.
 
@@ -80,7 +90,7 @@ def _segment_names(folder: Path) -> set[str]:
             f"cannot read the cache {folder} ({reason(error)}); "
             "mend its permissions or give another place with --cache DIR"
         ) from error
-    return {name for name in names if _NAME.fullmatch(name)}
+    return set(filter(is_segment_name, names))
 
 
 @contextlib.contextmanager
@@ -155,6 +165,59 @@ def read_widths(segment: Any, spec: FeatureSpec) -> tuple[int, ...]:
     return widths
 
 
+def read_spec(segment: Any, path: Path) -> FeatureSpec:
+    """Return the spec that an open segment names, which must be its folder's.
+
+    Raises
+    ------
+    CacheError
+        If a newer headstart wrote it.
+    DamagedSegmentError
+        If it cannot be read, or is another folder's.
+    """
+    try:
+        text = np.bytes_(segment.attrs["spec"]).decode("ascii")
+        spec = FeatureSpec.from_json(text)
+    except TypeError as error:
+        raise CacheError(
+            f"segment {path} names a feature spec that this headstart does not know "
+            f"({error}); upgrade headstart or give another place with --cache DIR"
+        ) from error
+    except (KeyError, OSError, RuntimeError, ValueError) as error:
+        raise DamagedSegmentError(path, f"its spec cannot be read: {reason(error)}") from error
+    if spec.folder != path.parent.name:
+        raise DamagedSegmentError(path, "it holds features of another spec")
+    return spec
+
+
+def read_whole(path: Path, digests: list[bytes] | None = None) -> None:
+    """Read all of a segment: its checksums, index, spec and values.
+
+    Parameters
+    ----------
+    path : Path
+        The segment, in its spec's folder.
+    digests : list of bytes, optional
+        Takes in its keys, as soon as they are read.
+
+    Raises
+    ------
+    CacheError
+        If a newer headstart wrote it, or it may not be read.
+    DamagedSegmentError
+        If anything in it is not as it was written.
+    """
+    with open_segment(path) as segment:
+        spec = read_spec(segment, path)
+        keys = read_digests(segment, spec)
+        if digests is not None:
+            digests += keys
+        read_widths(segment, spec)
+        for _, _, block in read_blocks(segment, np.arange(len(keys))):
+            if not np.isfinite(block).all():
+                raise DamagedSegmentError(path, "it holds NaN or infinity")
+
+
 def read_blocks(
     segment: Any, rows: NDArray[np.intp]
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
@@ -219,7 +282,7 @@ def write_segment(
     """
     name = uuid.uuid4().hex
     final = folder / f"{name}{SUFFIX}"
-    temporary = folder / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
+    temporary = temporary_path(folder, name)
     image = _image(spec, digests, features, widths)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
+
+SPEC_FOLDER = re.compile(r".+-[0-9a-f]{12}")  # what a spec's folder is called
 
 _YOUNGER = {"views": ("original",), "storage": "float32"}  # key to default
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CacheError
+from .remote import RemoteCache, remote_of
 from .segment import (
     DamagedSegmentError,
     open_segment,
@@ -31,6 +32,8 @@ from .segment import (
 )
 from .spec import FeatureSpec
 from .statindex import at_rest
+
+FETCH_SECONDS = 10.0  # between two looks at a cache behind a URL
 
 Features = NDArray[np.float32]  # (n, d)
 
@@ -67,10 +70,13 @@ class FeatureStore:
     _rows: dict[bytes, tuple[str, int]] = field(default_factory=dict, repr=False)
     _widths: tuple[int, ...] = field(default=(), repr=False)
     _listed_ns: int | None = field(default=None, repr=False)  # the folder's time when last listed
+    _remote: RemoteCache | None = field(default=None, repr=False)
+    _fetched: float = field(default=-FETCH_SECONDS, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __post_init__(self) -> None:
         self.folder = self.cache / self.spec.folder
+        self._remote = remote_of(self.cache)
         remove_stale_temporaries(self.folder)
         self.refresh()
 
@@ -110,6 +116,7 @@ class FeatureStore:
             Read the keys of all segments again.
         """
         with self._lock:
+            self._fetch(anew=anew)
             now, stat = time.time_ns(), _stat(self.folder)
             if not anew and stat is not None and stat.st_mtime_ns == self._listed_ns:
                 return
@@ -118,6 +125,15 @@ class FeatureStore:
             # A folder that may change within its clock's tick is listed again next time.
             settled = stat is not None and at_rest(stat, now)
             self._listed_ns = stat.st_mtime_ns if stat is not None and settled else None
+
+    def _fetch(self, *, anew: bool) -> None:
+        """Take in what lies behind the cache's URL, if it has one, every now and then."""
+        if self._remote is None:
+            return
+        now = time.monotonic()
+        if anew or now - self._fetched >= FETCH_SECONDS:
+            self._fetched = now
+            self.damaged += self._remote.fetch(self.folder)
 
     def _take_in(self, paths: list[Path], *, anew: bool) -> bool:
         anew = anew or bool(self._segments - {path.name for path in paths})
@@ -155,7 +171,7 @@ class FeatureStore:
         features: NDArray[Any],
         widths: tuple[int, ...] | None = None,
     ) -> Path:
-        """Write one segment and return its path once it is safely on the disk.
+        """Write one segment and return its path once it is safe.
 
         Parameters
         ----------
@@ -172,6 +188,9 @@ class FeatureStore:
             If a value is not finite, the folder cannot be written or the disk
             is full. What was committed before is untouched and the temporary
             file is removed.
+        UnsentError
+            If the cache lies behind a URL and only this machine could write it:
+            the rows are held, and put there by the next run.
         ValueError
             If the shapes do not fit.
         """
@@ -189,6 +208,8 @@ class FeatureStore:
         features = _stored(features, self.spec.storage)
         path = write_segment(self.folder, self.spec, digests, features, widths)
         self.refresh()
+        if self._remote is not None:
+            self._remote.put(path)
         return path
 
     def read(self, digests: Sequence[bytes]) -> Features:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ..errors import CacheError
-from .catalogue import read_spec, spec_folders
+from .catalogue import spec_folders
+from .remote import remote_of
 from .segment import (
     DAMAGED,
     DamagedSegmentError,
-    open_segment,
-    read_blocks,
-    read_digests,
-    read_widths,
+    read_whole,
     segment_paths,
     set_aside,
     stale_temporaries,
@@ -76,7 +71,8 @@ def verify(
     Parameters
     ----------
     cache : Path
-        The cache's root; one that does not exist is clean.
+        The cache's root; one that does not exist is clean. One behind a URL is fetched
+        afresh: what is there is what is read.
     mend : bool
         Set damaged segments aside, so that the next run extracts their images again.
     progress : callable
@@ -87,6 +83,9 @@ def verify(
     Verification
     """
     result = Verification()
+    remote = remote_of(cache)
+    if remote is not None:
+        remote.fetch_all(cache, afresh=True)
     folders = spec_folders(cache)
     total = sum(len(segment_paths(folder)) for folder in folders)
     seen: set[Path] = set()
@@ -105,29 +104,22 @@ def verify(
 def _check(path: Path, result: Verification, *, mend: bool) -> None:
     digests: list[bytes] = []
     try:
-        with open_segment(path) as segment:
-            spec = read_spec(segment, path)
-            digests = read_digests(segment, spec)
-            read_widths(segment, spec)
-            _read_all(segment, path, len(digests))
+        read_whole(path, digests)
     except FileNotFoundError:
         return  # compacted away: its rows are in a segment that is still to be read
     except DamagedSegmentError as error:
         result.problems.append(Problem(path, error.reason, digests))
         if mend:
             set_aside(path)
+            remote = remote_of(path.parents[1])
+            if remote is not None:
+                remote.remove(path.parent, [path.name])
         return
     except CacheError as error:  # a newer format, or no permission
         result.problems.append(Problem(path, str(error)))
         return
     result.segments += 1
     result.rows += len(digests)
-
-
-def _read_all(segment: Any, path: Path, rows: int) -> None:
-    for _, _, block in read_blocks(segment, np.arange(rows)):
-        if not np.isfinite(block).all():
-            raise DamagedSegmentError(path, "it holds NaN or infinity")
 
 
 def check_clean(verification: Verification, *, mended: bool) -> None:

@@ -22,7 +22,7 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
     """
     from dataclasses import asdict
 
-    from ..cache import default_cache
+    from ..cache import default_cache, place_of
     from ..cache.catalogue import holdings
     from ..console import print_json, print_table, say, size
 
@@ -33,7 +33,7 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
             {
                 "id": one.spec.id,
                 "spec": asdict(one.spec),
-                "folder": str(one.folder),
+                "folder": place_of(one.folder),
                 "images": one.images,
                 "rows": one.rows,
                 "segments": one.segments,
@@ -43,7 +43,7 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
             }
             for one in found
         ]
-        print_json({"version": 1, "cache": str(place), "specs": specs})
+        print_json({"version": 1, "cache": place_of(place), "specs": specs})
         return
     print_table(
         ["spec", "id", "images", "segments", "set aside", "size"],
@@ -59,7 +59,7 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
             for one in found
         ],
     )
-    say(f"cache: {place}, {size(sum(one.bytes for one in found))}")
+    say(f"cache: {place_of(place)}, {size(sum(one.bytes for one in found))}")
 
 
 @app.command("verify")
@@ -85,7 +85,7 @@ def cache_verify(
 
     Example: headstart cache verify photographs/ --recompute 20
     """
-    from ..cache import StatIndex, default_cache, stat_index_path
+    from ..cache import StatIndex, default_cache, place_of, stat_index_path
     from ..cache.verify import check_clean, verify
     from ..console import print_json, say, stages, warn
     from ..errors import OptionError
@@ -104,7 +104,7 @@ def cache_verify(
         print_json(
             {
                 "version": 1,
-                "cache": str(place),
+                "cache": place_of(place),
                 "clean": not found.problems and not any(one.differing for one in again),
                 "segments": found.segments,
                 "rows": found.rows,
@@ -212,7 +212,7 @@ def cache_clear(
 
     Example: headstart cache clear --spec 663220e53148
     """
-    from ..cache import default_cache
+    from ..cache import default_cache, place_of
     from ..cache.clear import plan_removal, remove
     from ..console import print_json, say, size
     from ..errors import OptionError
@@ -223,16 +223,20 @@ def cache_clear(
     total = size(sum(removal.bytes for removal in plan))
     if not yes and files:
         if not sys.stdin.isatty():
-            raise OptionError(f"this removes {files} files ({total}) from {place}: add --yes")
-        typer.confirm(f"Remove {files} files ({total}) from {place}?", abort=True, err=True)
+            raise OptionError(
+                f"this removes {files} files ({total}) from {place_of(place)}: add --yes"
+            )
+        typer.confirm(
+            f"Remove {files} files ({total}) from {place_of(place)}?", abort=True, err=True
+        )
     remove(plan)
     if as_json:
         removed = [
             {"folder": str(one.folder), "files": len(one.files), "bytes": one.bytes} for one in plan
         ]
-        print_json({"version": 1, "cache": str(place), "removed": removed})
+        print_json({"version": 1, "cache": place_of(place), "removed": removed})
     else:
-        say(f"removed {files} files ({total}) from {place}")
+        say(f"removed {files} files ({total}) from {place_of(place)}")
 
 
 def _concerned(problem: "Problem", known: list[str]) -> str:

@@ -38,6 +38,7 @@ def extract_features(
 
     Example: headstart extract features photographs/
     """
+    from ..cache import place_of
     from ..console import print_json, say, stages, warn
     from ..extract.dataset import read_dataset, shown
     from ..extract.features import ensure_features, feature_source, load_features
@@ -77,7 +78,7 @@ def extract_features(
                 "batch_size": source.plan.batch_size,
                 "workers": source.plan.workers,
                 "spec": {"id": source.spec.id, **asdict(source.spec)},
-                "cache": str(source.cache),
+                "cache": place_of(source.cache),
             }
         )
     else:
@@ -93,7 +94,7 @@ def extract_features(
                 f"{extraction.engine} on the {extraction.device}, {plan.precision}, "
                 f"{_count(plan.workers, 'worker')}, {_count(plan.batch_size, 'image')} a batch"
             )
-        say(f"cache: {store.folder}")
+        say(f"cache: {place_of(store.folder)}")
         for failure in failed:
             say(f"failed: {failure['path']}: {failure['reason']}")
     if not quiet:

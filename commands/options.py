@@ -37,12 +37,21 @@ TrustJoblib = Annotated[
 ]
 
 Weights = Annotated[str, typer.Option(help="'imagenet' or a Keras weights file.")]
+
+
+def _cache_place(text: str) -> Path:
+    from ..cache import cache_folder
+
+    return cache_folder(text)
+
+
 Cache = Annotated[
     Path | None,
     typer.Option(
         envvar="HEADSTART_CACHE",
-        readable=False,  # we tell it with the remedy
-        help="Where features are kept. Default: the user's cache folder.",
+        parser=_cache_place,
+        metavar="DIR|URL",
+        help="Where features are kept, such as s3://bucket/cache. Default: the user's cache folder.",
     ),
 ]
 Engine = Annotated[

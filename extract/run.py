@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import Claims, FeatureStore, Sighting, StatIndex
+from ..cache import Claims, FeatureStore, Sighting, StatIndex, UnsentError
 from ..errors import DecodeError
 from ..stopping import Shelter
 from .decode import decode_views, resize_views
@@ -145,7 +145,11 @@ class Run:
         digests = [digest for digest, _, _ in self._pending]
         rows = np.stack([row for *_, row in self._pending])
         widths = self._get_engine().widths
-        self._store.append(digests, rows, widths)
+        try:
+            self._store.append(digests, rows, widths)
+        except UnsentError:
+            self._pending.clear()  # they are safe, if on this machine alone
+            raise
         self.extracted.update(digests)
         self.claims.release(digests)
         self._stat_index.record(sighting for _, sighting, _ in self._pending if sighting)

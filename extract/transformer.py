@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+<<<<<<< HEAD
 from collections.abc import Sequence
 from pathlib import Path
+=======
+from collections.abc import Iterable, Sequence
+>>>>>>> 9b03499 (A cache may lie behind a URL: a local mirror, segments put in one piece)
 from typing import Any
 
 import numpy as np
@@ -14,7 +18,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
+<<<<<<< HEAD
 from ..cache.place import user_folder
+=======
+from ..cache.place import cache_folder, user_folder
+from ..errors import DataError, DecodeError
+from .dataset import shown
+from .decode import upright_rgb
+>>>>>>> 9b03499 (A cache may lie behind a URL: a local mirror, segments put in one piece)
 from .features import FeatureOptions, Features, FeatureSource, feature_source, load_features
 from .inputs import as_images, check_all_used
 from .pixels import PixelImage
@@ -49,7 +60,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         ``"avg"``, ``"max"``, ``"avg+max"`` or ``"flatten"``.
     resize : str
         ``"crop"``, ``"squash"`` or ``"pad"`` to the backbone's input size.
-    cache : path, optional
+    cache : path or URL, optional
         The cache's root; ``HEADSTART_CACHE`` or the user's cache folder when None.
     views : str
         Names with commas between, such as ``"original,flip"``. The columns of each
@@ -174,7 +185,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
             layers=(self.layers,) if isinstance(self.layers, str) else tuple(self.layers),
             pooling=self.pooling,
             resize=self.resize,
-            cache=None if self.cache is None else Path(self.cache),
+            cache=None if self.cache is None else cache_folder(self.cache),
             views=self.views,
             precision=self.precision,
             storage=self.storage,
