@@ -117,6 +117,15 @@ class FeatureStore:
         """
         with self._lock:
             self._fetch(anew=anew)
+            known = len(self.damaged)
+            self._look(anew=anew)
+            if self._remote is not None and len(self.damaged) > known:
+                self._fetch(anew=True)  # behind the URL it may be whole
+                self._look(anew=False)
+
+    def _look(self, *, anew: bool) -> None:
+        """Take in what changed in the folder."""
+        with self._lock:
             now, stat = time.time_ns(), _stat(self.folder)
             if not anew and stat is not None and stat.st_mtime_ns == self._listed_ns:
                 return
@@ -162,7 +171,8 @@ class FeatureStore:
 
     def _refuse(self, error: DamagedSegmentError) -> None:
         set_aside(error.path)
-        self._refused.add(error.path.name)
+        if error.path.exists():  # a read-only cache
+            self._refused.add(error.path.name)
         self.damaged.append(error)
 
     def append(
@@ -207,7 +217,7 @@ class FeatureStore:
             )
         features = _stored(features, self.spec.storage)
         path = write_segment(self.folder, self.spec, digests, features, widths)
-        self.refresh()
+        self._look(anew=False)
         if self._remote is not None:
             self._remote.put(path)
         return path

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-<<<<<<< HEAD
 from collections.abc import Sequence
-from pathlib import Path
-=======
-from collections.abc import Iterable, Sequence
->>>>>>> 9b03499 (A cache may lie behind a URL: a local mirror, segments put in one piece)
 from typing import Any
 
 import numpy as np
@@ -18,14 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
-<<<<<<< HEAD
-from ..cache.place import user_folder
-=======
 from ..cache.place import cache_folder, user_folder
-from ..errors import DataError, DecodeError
-from .dataset import shown
-from .decode import upright_rgb
->>>>>>> 9b03499 (A cache may lie behind a URL: a local mirror, segments put in one piece)
 from .features import FeatureOptions, Features, FeatureSource, feature_source, load_features
 from .inputs import as_images, check_all_used
 from .pixels import PixelImage

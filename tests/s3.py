@@ -1,0 +1,84 @@
+"""An S3 server on loopback, and a line to it that can be cut; as a program, a writer to kill."""
+
+import json
+import re
+import socket
+import sys
+import threading
+
+import numpy as np
+
+from headstart.cache import FeatureSpec, FeatureStore, cache_folder
+
+SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "squash", "none", "float32", 1)
+ROWS = 4096
+COLUMNS = 256  # 4 MB a segment: many packets
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+def segment(number):
+    """Return digests and rows of one segment."""
+    digests = [bytes([number]) + at.to_bytes(31, "big") for at in range(ROWS)]
+    rows = np.random.default_rng(number).normal(size=(ROWS, COLUMNS)).astype(np.float32)
+    return digests, rows
+
+
+class Line:
+    """A TCP proxy that calls a function once so many bytes went to the server."""
+
+    def __init__(self, server):
+        self._server = server
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.limit, self.cut = None, None
+        self.sent = 0
+        self.requests = []  # their methods
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._server)
+            for one, other, counts in ((client, server, True), (server, client, False)):
+                threading.Thread(target=self._pump, args=(one, other, counts), daemon=True).start()
+
+    def _pump(self, source, target, counts):
+        with source, target:
+            while True:
+                try:
+                    data = source.recv(16_384)
+                    if counts:
+                        self.requests += re.findall(rb"^(GET|HEAD|PUT|POST|DELETE) ", data)
+                        self.sent += len(data)
+                        if self.limit is not None and self.sent > self.limit:
+                            self.cut()
+                            return
+                    if not data:
+                        return
+                    target.sendall(data)
+                except OSError:
+                    return
+
+    def close(self):
+        self._listener.close()
+
+
+def main():
+    """Open the cache, which puts what is owed, then append the segments that are asked for."""
+    store = FeatureStore(cache_folder(sys.argv[1]), SPEC)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for number in json.loads(sys.stdin.readline()):
+        store.append(*segment(number))
+    sys.stdout.write(f"{len(store)}\n")
+
+
+if __name__ == "__main__":
+    main()
