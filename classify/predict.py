@@ -25,6 +25,7 @@ from ..extract.features import (
 from ..extract.listing import list_images
 from ..extract.pipeline import Extraction, Failure, Progress, read_features
 from ..extract.pixels import PixelImage
+from ..extract.sources import Reference
 from .abstain import Abstainer
 from .boundary import PassingStore, extract_passing
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 BLOCK = 2048  # images labelled at a time: their features are in memory …
 MAPS = 64  # … or their whole maps, which are large
 
-Images = Sequence[Path | PixelImage]
+Images = Sequence[Reference | PixelImage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Prediction:
 
     Parameters
     ----------
-    path : Path
+    path : Reference
         The image.
     top : list of (label, probability)
         The most probable classes first.
@@ -59,7 +60,7 @@ class Prediction:
         Where it was linked or copied to.
     """
 
-    path: Path
+    path: Reference
     top: list[tuple[str, float]]
     abstained: bool = False
     digest: bytes = b""
@@ -77,7 +78,7 @@ class Answers:
 
     Parameters
     ----------
-    images : sequence of Path or PixelImage
+    images : sequence of Reference or PixelImage
         The block.
     positions : list of int, length m
         Which of its images each row belongs to; the others are among the failures.
@@ -118,7 +119,7 @@ def predict(
     model : Model
         From :func:`headstart.classify.model.load`.
     paths : iterable of path or PixelImage
-        Files, folders and patterns, see :func:`headstart.extract.listing.list_images`; images
+        Files, folders, patterns, shards and URLs, see :func:`headstart.extract.listing.list_images`; images
         in memory.
     options : FeatureOptions
         Where the cache is and how to run; what is extracted is the model's.
@@ -171,7 +172,7 @@ def predict_each(
 
     Parameters
     ----------
-    images : sequence of Path or PixelImage
+    images : sequence of Reference or PixelImage
         From :func:`headstart.extract.listing.list_images`.
     warn : callable
         Told, in a line, what went wrong without stopping the run.
@@ -204,7 +205,7 @@ def _in_order(
             continue
         row = rows[position]
         yield Prediction(
-            path=Path(str(image)),
+            path=Path(str(image)) if isinstance(image, PixelImage) else image,
             top=[(classes[c], float(block.probabilities[row, c])) for c in best[row]],
             abstained=block.usual is not None and bool(block.usual[row] < (threshold or 0.0)),
             digest=block.digests[row],
@@ -225,7 +226,7 @@ def label_images(
     ----------
     model : Model or TunedModel
         The classifier.
-    images : sequence of Path or PixelImage
+    images : sequence of Reference or PixelImage
         What to label.
     options : FeatureOptions
         Where the cache is and how to run; what is extracted is the model's.

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import DataError
 from ..extract.dataset import shown
+from ..extract.decode import MAX_PIXELS
 from ..extract.pipeline import Failure
+from ..extract.read import read_image
+from ..extract.sources import Reference, file_name
 from .predict import Prediction
 
 UNSURE = "unsure"  # the folder of images that are left to a person
 SHORT = 8  # first characters of an image's digest that tell it from another of its name
 
 
-def link(image: Path, target: Path) -> None:
-    """Make a symbolic link to an image, by its whole path."""
+def link(image: Reference, target: Path) -> None:
+    """Make a symbolic link to an image, by its whole path.
+
+    Raises
+    ------
+    DataError
+        If it is no file here.
+    """
+    if not isinstance(image, Path):
+        raise DataError(f"nothing can link to {shown(image)}, which is no file here: use --copy")
     target.symlink_to(image.absolute())
 
 
-def copy(image: Path, target: Path) -> None:
-    """Copy an image with its times; nothing half-copied is left."""
-    with open(image, "rb") as source, open(target, "xb") as file:
+def copy(image: Reference, target: Path) -> None:
+    """Copy an image, a file with its times; nothing half-copied is left."""
+    with _opened(image) as source, open(target, "xb") as file:
         try:
             shutil.copyfileobj(source, file)
         except BaseException:
             target.unlink()
             raise
-    shutil.copystat(image, target)
+    if isinstance(image, Path):
+        shutil.copystat(image, target)
+
+
+def _opened(image: Reference) -> BinaryIO:
+    """Open a file, or an image from elsewhere, which is read whole."""
+    if isinstance(image, Path):
+        return open(image, "rb")
+    return io.BytesIO(read_image(image, MAX_PIXELS)[1])
 
 
 @dataclass
@@ -52,7 +73,7 @@ class ClassFolders:
     """
 
     folder: Path
-    put: Callable[[Path, Path], None] = link
+    put: Callable[[Reference, Path], None] = link
     counts: Counter[str] = field(default_factory=Counter)
 
     def place(self, answer: Prediction | Failure) -> Prediction | Failure:
@@ -103,10 +124,10 @@ class ClassFolders:
             )
         return place
 
-    def _same(self, image: Path, target: Path) -> bool:
+    def _same(self, image: Reference, target: Path) -> bool:
         """Tell whether an earlier run put this very image there."""
         if self.put is link:
-            return target.is_symlink() and target.readlink() == image.absolute()
+            return target.is_symlink() and str(target.readlink()) == str(image.absolute())
         return _is_copy(image, target)
 
 
@@ -138,7 +159,7 @@ def _escaped(character: str) -> str:
 
 def _names(place: Path, prediction: Prediction) -> Iterator[Path]:
     """Return the names to try: the image's own, with its digest, with a number."""
-    path = prediction.path
+    path = Path(file_name(prediction.path))
     yield place / path.name
     short = prediction.digest.hex()[:SHORT]
     yield place / f"{path.stem}-{short}{path.suffix}"
@@ -148,11 +169,13 @@ def _names(place: Path, prediction: Prediction) -> Iterator[Path]:
         number += 1
 
 
-def _is_copy(image: Path, target: Path) -> bool:
-    if not target.is_file() or image.stat().st_size != target.stat().st_size:
+def _is_copy(image: Reference, target: Path) -> bool:
+    if not target.is_file():
         return False
-    with open(image, "rb") as one, open(target, "rb") as other:
+    if isinstance(image, Path) and image.stat().st_size != target.stat().st_size:
+        return False
+    with _opened(image) as one, open(target, "rb") as other:
         while block := one.read(1 << 20):
             if block != other.read(len(block)):
                 return False
-    return True
+        return not other.read(1)

@@ -26,11 +26,11 @@ def predict_images(
         ),
     ],
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Images, folders, patterns such as 'in/**/*.jpg', or - for a list of images and "
-            "folders on standard input, one a line.",
+            help="Images, folders, patterns such as 'in/**/*.jpg', shards, URLs of any of these, or "
+            "- for a list of images and folders on standard input, one a line.",
         ),
     ],
     top: Annotated[int, typer.Option(min=1, help="Classes to name an image.")] = 3,

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..storage import is_url, without_file
 from .folder import plain_files, read_folder, subfolders
-from .images import Dataset, Image, below, shown
+from .images import SPLITS, Dataset, Image, below, shown
 from .manifest import read_manifest
 from .objects import parts_below, read_objects
 from .places import files_at, is_pattern
@@ -17,7 +17,7 @@ from .shards import kind_named, kind_of
 from .shards.layout import holds_shards, read_shards
 from .sources import Remote, Shard, reference
 
-__all__ = ["Dataset", "Image", "below", "plain_files", "read_dataset", "shown"]
+__all__ = ["SPLITS", "Dataset", "Image", "below", "plain_files", "read_dataset", "shown"]
 
 
 def read_dataset(path: str | os.PathLike[str]) -> Dataset:

@@ -1,28 +1,30 @@
-"""Files, folders and patterns → the images to label."""
+"""Files, folders, patterns, shards and URLs → the images to label."""
 
 from __future__ import annotations
 
-import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import DataError
-from .dataset import plain_files, shown
 from .pixels import PixelImage
+from .places import references
+from .shards import kind_named
+from .sources import Reference, reference
 
-STANDARD_INPUT = Path("-")
+STANDARD_INPUT = "-"
 
 
 def list_images(
     given: Iterable[str | os.PathLike[str] | PixelImage], listed: BinaryIO | None = None
-) -> list[Path | PixelImage]:
+) -> list[Reference | PixelImage]:
     """Return the images that files, folders and patterns stand for, each once.
 
     A folder stands for all plain files below it, hidden ones left out. What does not
     exist but holds ``*``, ``?`` or ``[`` is a pattern, as a shell's, where ``**`` runs
-    through folders. ``-`` stands for a list of files and folders; a file in it that does
+    through folders; ``{000..010}`` is written out. A shard stands for all images in it. All of
+    these may be URLs. ``-`` stands for a list of files and folders; a file in it that does
     not exist is kept, so that it is told beside the others that cannot be read.
 
     Parameters
@@ -47,24 +49,24 @@ def list_images(
     >>> [path.name for path in found]
     ['1.jpg', '2.png']
     """
-    images: list[Path | PixelImage] = []
+    images: list[Reference | PixelImage] = []
     for one in given:
         if isinstance(one, PixelImage):
             images.append(one)
-        elif listed is not None and Path(one) == STANDARD_INPUT:
-            for path in _lines(listed):
-                images += plain_files(path) if path.is_dir() else [path]
+        elif listed is not None and os.fspath(one) == STANDARD_INPUT:
+            for line in _lines(listed):
+                images += _listed(line)
         else:
-            images += _files(Path(one))
+            images += references(one)
     if not images:
         raise DataError("no images to label in the paths given")
-    once: dict[object, Path | PixelImage] = {}
+    once: dict[object, Reference | PixelImage] = {}
     for image in images:
         once.setdefault(_key(image), image)
     return list(once.values())
 
 
-def outside(images: Iterable[Path | PixelImage], folder: Path) -> list[Path | PixelImage]:
+def outside(images: Iterable[Reference | PixelImage], folder: Path) -> list[Reference | PixelImage]:
     """Leave out the files that lie below a folder.
 
     Raises
@@ -74,7 +76,7 @@ def outside(images: Iterable[Path | PixelImage], folder: Path) -> list[Path | Pi
     """
     root = folder.absolute()
     kept = [
-        one for one in images if isinstance(one, PixelImage) or root not in one.absolute().parents
+        one for one in images if not isinstance(one, Path) or root not in one.absolute().parents
     ]
     if not kept:
         raise DataError(
@@ -83,31 +85,18 @@ def outside(images: Iterable[Path | PixelImage], folder: Path) -> list[Path | Pi
     return kept
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return plain_files(path)
-    if path.is_file():
-        return [path]
-    if not glob.has_magic(str(path)):
-        raise DataError(f"no such file or folder: {shown(path)}")
-    # Not Path.glob: it knows no absolute pattern.
-    matches = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
-    found = [file for match in matches for file in _matched(match)]
-    if not found:
-        raise DataError(f"no file matches the pattern {shown(path)}")
-    return found
-
-
-def _matched(match: Path) -> list[Path]:
-    return plain_files(match) if match.is_dir() else [match]
-
-
-def _lines(listed: BinaryIO) -> list[Path]:
-    """Read a path a line; a name is bytes, and need not be text."""
+def _lines(listed: BinaryIO) -> Iterator[str]:
+    """Read an address a line; a name is bytes, and need not be text."""
     lines = (line.rstrip(b"\r\n") for line in listed)
-    return [Path(os.fsdecode(line)) for line in lines if line]
+    return (os.fsdecode(line) for line in lines if line)
 
 
-def _key(image: Path | PixelImage) -> object:
-    """Return what tells one path from another; each image in memory stands for itself."""
+def _listed(line: str) -> list[Reference]:
+    image = reference(line)
+    whole = isinstance(image, Path) and (image.is_dir() or kind_named(image) is not None)
+    return references(line) if whole else [image]
+
+
+def _key(image: Reference | PixelImage) -> object:
+    """Return what tells one image from another; each in memory stands for itself."""
     return id(image) if isinstance(image, PixelImage) else image.absolute()

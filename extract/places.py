@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors import DataError, OptionError
 from ..storage import attempt, file_system, is_url, why, without_file
 from .folder import plain_files
+from .images import shown
 from .shards import kind_named, kind_of, list_shard
 from .sources import Member, Reference, Remote, Row, Shard, reference, signature_of
 
@@ -72,8 +73,8 @@ def files_at(place: str | os.PathLike[str]) -> list[Shard]:
     if os.path.lexists(text):
         return [path]
     if is_pattern(text):
-        return [Path(name) for name in _expanded(text)]
-    raise DataError(f"no such file, folder or pattern: {text}")
+        return [*_expanded(text)]
+    raise DataError(f"no such file or folder: {shown(text)}")
 
 
 def is_pattern(text: str) -> bool:
@@ -102,15 +103,21 @@ def braces(text: str) -> list[str]:
     return [head + one + rest for one in inside for rest in braces(tail)]
 
 
-def _expanded(pattern: str) -> list[str]:
+def _expanded(pattern: str) -> list[Path]:
     """Return the local files of a pattern; each name that braces write out must be there."""
-    found: list[str] = []
+    found: list[Path] = []
     for one in braces(pattern):
         names = sorted(glob.glob(one, recursive=True))  # noqa: PTH207 - Path.glob wants no root
-        if not names:
-            raise DataError(f"no file fits {one}" + (f" (of {pattern})" * (one != pattern)))
-        found += [name for name in names if Path(name).is_file()]
+        files = [file for name in names for file in _plain(Path(name))]
+        if not files:
+            of = f" (of {shown(pattern)})" if one != pattern else ""
+            raise DataError(f"no file matches the pattern {shown(one)}{of}")
+        found += files
     return found
+
+
+def _plain(match: Path) -> list[Path]:
+    return plain_files(match) if match.is_dir() else [match]
 
 
 def _remote_files(url: str) -> list[Shard]:

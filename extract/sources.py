@@ -146,7 +146,7 @@ class Remote:
         return signature, data
 
 
-Shard: TypeAlias = "Path | Remote"
+Shard: TypeAlias = Path | Remote
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -255,7 +255,21 @@ class Row:
         return seen, data
 
 
-Reference: TypeAlias = "Path | Remote | Member | Row"
+Reference: TypeAlias = Path | Remote | Member | Row
+
+
+def file_name(image: Reference) -> str:
+    """Return what a file would be called that holds this image alone.
+
+    Examples
+    --------
+    >>> file_name(Path("cat/1.jpg")), file_name(Member(Path("train-000.tar"), 1024, 53321))
+    ('1.jpg', 'train-000-1024')
+    """
+    if isinstance(image, Path | Remote):
+        return image.name
+    place = image.offset if isinstance(image, Member) else image.row
+    return f"{Path(image.shard.name).stem}-{place}"
 
 
 def is_remote(image: object) -> bool:

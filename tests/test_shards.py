@@ -103,7 +103,7 @@ def test_a_pattern_names_shards(tmp_path):
         webdataset_of(tmp_path / f"train-{number:03}.tar", SAMPLES[:5])
     assert len(read_dataset(f"{tmp_path}/train-{{008..010}}.tar").images) == 15
     assert len(read_dataset(f"{tmp_path}/train-*.tar").images) == 20
-    with pytest.raises(DataError, match=r"no file fits .*train-012.tar \(of "):
+    with pytest.raises(DataError, match=r"no file matches the pattern .*train-012.tar \(of "):
         read_dataset(f"{tmp_path}/train-{{008..012}}.tar")
     assert braces("a{1..2}{x,y}") == ["a1x", "a1y", "a2x", "a2y"]
 
