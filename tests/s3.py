@@ -1,14 +1,19 @@
 """An S3 server on loopback, and a line to it that can be cut; as a program, a writer to kill."""
 
+import contextlib
+import itertools
 import json
 import re
 import socket
 import sys
 import threading
 
+import fsspec
 import numpy as np
+import pytest
 
 from headstart.cache import FeatureSpec, FeatureStore, cache_folder
+from headstart.storage import file_system
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "squash", "none", "float32", 1)
 ROWS = 4096
@@ -18,6 +23,47 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+
+
+class S3Server:
+    """A server that runs, and its buckets."""
+
+    def __init__(self, address):
+        self.address = address
+        self._numbers = itertools.count()
+
+    @contextlib.contextmanager
+    def bucket(self):
+        """Yield the URL of an empty bucket, where this process and its children find it."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in CREDENTIALS.items():
+                patch.setenv(name, value)
+            patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*self.address))
+            # fsspec keeps file systems, which know the endpoint that they were made with.
+            fsspec.filesystem("s3").clear_instance_cache()
+            name = f"bucket-{next(self._numbers)}"
+            fsspec.filesystem("s3").mkdir(name)
+            yield f"s3://{name}"
+            fsspec.filesystem("s3").clear_instance_cache()
+
+
+@contextlib.contextmanager
+def s3_server():
+    """Run an S3 server on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    try:
+        yield S3Server(running.get_host_and_port())
+    finally:
+        running.stop()
+
+
+def upload(path, url):
+    """Put a file or folder behind a URL."""
+    system, place = file_system(url)
+    system.put(str(path), place, recursive=True)
 
 
 def segment(number):

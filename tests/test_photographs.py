@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from headstart.cache import cache_folder
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit import fit_head, fit_heads, load_table
 from headstart.classify.heads import find_head
@@ -15,6 +16,8 @@ from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
 from headstart.extract.engines import TensorFlowEngine, relative_error
 from headstart.extract.features import FeatureOptions, feature_source
+from s3 import s3_server, upload
+from shards import WRITERS
 
 SHARED = Path(__file__).parents[2] / "shared"
 pytestmark = pytest.mark.skipif(
@@ -150,3 +153,53 @@ def test_layers_and_views_chosen_on_training_data_reach_the_target_on_monkeys(tm
     best = next(record for record in run.records if record["model"] == run.best)
     assert best["cv"]["mean"] >= 0.98
     assert best["evaluation"]["accuracy"] >= 0.977
+
+
+def in_shards(dataset, root, ending, size=300):
+    """Write a dataset as shards of some hundred images, named after their splits."""
+    for split in dataset.splits:
+        images = [image for image in dataset.images if image.split == split]
+        for number, low in enumerate(range(0, len(images), size)):
+            samples = [(i.path.read_bytes(), i.label) for i in images[low : low + size]]
+            WRITERS[ending](root / f"{split}-{number:03}{ending}", samples)
+    return root
+
+
+def figures(dataset, source):
+    """Return the features, how many images were extracted, and what a head makes of them."""
+    table = load_table(dataset, source, max_failures="0")
+    fitted = fit_head(find_head("logreg"), table, 0)
+    extracted = table.features.extraction.extracted
+    return table.X, extracted, fitted.evaluation.accuracy, fitted.probabilities
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", WRITERS)
+def test_shards_give_the_features_and_the_accuracy_of_the_folder_and_extract_nothing(
+    ending, extracted, tmp_path
+):
+    folder = read_dataset(SHARED / "data" / "flowers17")
+    source = feature_source(FeatureOptions(cache=extracted))
+    X, _, accuracy, probabilities = figures(folder, source)
+    shards = read_dataset(in_shards(folder, tmp_path / "flowers17", ending))
+    assert shards.splits == folder.splits
+    again, count, same_accuracy, same_probabilities = figures(shards, source)
+    assert count == 0
+    np.testing.assert_array_equal(again, X)
+    assert same_accuracy == accuracy
+    np.testing.assert_array_equal(same_probabilities, probabilities)
+
+
+@pytest.mark.slow
+def test_images_and_cache_in_a_bucket_give_the_same_features(extracted, tmp_path):
+    folder = read_dataset(SHARED / "data" / "flowers17")
+    X, _, accuracy, _ = figures(folder, feature_source(FeatureOptions(cache=extracted)))
+    with s3_server() as server, server.bucket() as bucket:
+        upload(SHARED / "data" / "flowers17", f"{bucket}/flowers17")
+        upload(in_shards(folder, tmp_path / "shards", ".tar"), f"{bucket}/shards")
+        source = feature_source(FeatureOptions(cache=cache_folder(f"{bucket}/cache")))
+        for name, count in (("flowers17", len(set(map(tuple, X)))), ("shards", 0)):
+            again, now, same_accuracy, _ = figures(read_dataset(f"{bucket}/{name}"), source)
+            assert now == count
+            assert np.abs(again - X).max() <= 1e-4 * np.abs(X).max()
+            assert same_accuracy == accuracy

@@ -25,7 +25,7 @@ from headstart.extract.decode import MAX_PIXELS
 from headstart.extract.places import references
 from headstart.extract.read import read_image
 from headstart.extract.sources import Remote, signature_of
-from s3 import CREDENTIALS, ROWS, SPEC, Line, segment
+from s3 import CREDENTIALS, ROWS, SPEC, Line, s3_server, segment, upload
 from shards import WRITERS
 
 numbers = itertools.count()
@@ -34,25 +34,15 @@ numbers = itertools.count()
 @pytest.fixture(scope="module")
 def server():
     """An S3 server on loopback."""
-    from moto.server import ThreadedMotoServer
-
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    yield running.get_host_and_port()
-    running.stop()
+    with s3_server() as running:
+        yield running
 
 
 @pytest.fixture
-def bucket(server, monkeypatch):
+def bucket(server):
     """The URL of an empty bucket."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server))
-    fsspec.filesystem("s3").clear_instance_cache()
-    name = f"bucket-{next(numbers)}"
-    fsspec.filesystem("s3").mkdir(name)
-    yield f"s3://{name}"
-    fsspec.filesystem("s3").clear_instance_cache()
+    with server.bucket() as url:
+        yield url
 
 
 @pytest.fixture
@@ -68,11 +58,6 @@ def _at_once(monkeypatch):
     """Look at the other side every time, and do not wait between attempts."""
     monkeypatch.setattr(store, "FETCH_SECONDS", 0.0)
     monkeypatch.setattr(storage, "PAUSE", 0.0)
-
-
-def upload(folder, url):
-    system, path = storage.file_system(url)
-    system.put(str(folder), path, recursive=True)
 
 
 def listed(url):
@@ -144,7 +129,7 @@ def test_a_listing_takes_a_request_a_page_and_none_an_image(bucket, server, monk
     name = bucket.removeprefix("s3://")
     for label, number in itertools.product("ab", range(600)):
         backend.put_object(name, f"many/{label}/{number}.jpg", b"x")
-    with contextlib.closing(Line(server)) as line:
+    with contextlib.closing(Line(server.address)) as line:
         monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
         fsspec.filesystem("s3").clear_instance_cache()
         dataset = read_dataset(f"{bucket}/many")
@@ -463,7 +448,6 @@ def run_writer(line, url, home, numbers):
     """Start the writer; return it once it has opened the cache."""
     environment = {
         **os.environ,
-        **CREDENTIALS,
         "AWS_ENDPOINT_URL": line.url,
         "XDG_CACHE_HOME": str(home),
     }
@@ -480,7 +464,7 @@ def run_writer(line, url, home, numbers):
 
 def test_a_kill_during_an_upload_leaves_no_half_segment(bucket, server, tmp_path, monkeypatch):
     url = f"{bucket}/cache"
-    line = Line(server)
+    line = Line(server.address)
     with contextlib.closing(line):
         for moment, share in enumerate((0.02, 0.5, 0.98), start=1):
             with run_writer(line, url, tmp_path / "home", [moment]) as writer:
