@@ -20,7 +20,7 @@ from .digests import known_digest
 from .engines import Engine
 from .pixels import PixelImage
 from .run import Run, bounded
-from .sources import Reference
+from .sources import Reference, signed
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written
 
@@ -142,6 +142,7 @@ def extract(
         If a signal asked to stop: after the batches in flight, committed.
     """
     begin = time.perf_counter()
+    paths = signed(paths)
     digests, unread = _look_up(paths, store, stat_index)
     in_flight = 2 * workers  # batches
     gather = max(batch_size, SEGMENT_ROWS - in_flight * batch_size)

@@ -139,7 +139,8 @@ def _listed(url: str) -> list[Remote]:
     """List a file, all below a folder, or a pattern: a request a page, none a file."""
     system, path = file_system(url)
     if url.startswith(("http://", "https://")) and not url.endswith("/"):
-        return [Remote(url)]  # whether it is a page that lists others, its address must say
+        # Whether it is a page that lists others, its address must say.
+        return [Remote(url, signature_of(system.info(path)))]
     look = system.glob if is_pattern(url) else system.find
     entries = look(path, detail=True)
     if list(entries) == [path]:

@@ -12,12 +12,13 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import DataError, DecodeError
 from ..storage import attempt, file_system, is_url, why, without_file
@@ -25,9 +26,12 @@ from ..storage import attempt, file_system, is_url, why, without_file
 BLOCK_BYTES = 4 << 20  # of a remote shard, fetched ahead of what is read
 BLOCKS = 16  # of one shard that stay in memory
 SHARDS_OPEN = 4  # remote ones
+AT_ONCE = 32  # objects looked up side by side
 
 _MEMBER = re.compile(r"(.+)#(\d+)\+(\d+)", re.DOTALL)
 _ROW = re.compile(r"(.+)#(\d+)", re.DOTALL)
+Image = TypeVar("Image")
+
 _NEVER_AT_REST = 2**62  # nanoseconds: longer ahead than any clock will show
 
 
@@ -276,6 +280,25 @@ def is_remote(image: object) -> bool:
     """Tell whether reading an image waits for a network."""
     file = image.shard if isinstance(image, Member | Row) else image
     return isinstance(file, Remote)
+
+
+def signed(images: Sequence[Image]) -> Sequence[Image]:
+    """Look up the signatures that no listing told, many at once; what fails is left as it is."""
+    at = [i for i, one in enumerate(images) if isinstance(one, Remote) and one.signature is None]
+    if not at:
+        return images
+    found = list(images)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for i, one in zip(at, pool.map(_signed, [images[i] for i in at]), strict=True):
+            found[i] = one
+    return found
+
+
+def _signed(image: Any) -> Any:
+    try:
+        return replace(image, signature=image.stat())
+    except DecodeError:
+        return image  # reading it will say what is wrong
 
 
 def check_size(size: int, limit: int) -> None:

@@ -1,6 +1,7 @@
 """Images and cache behind URLs: on a real S3 server, and in memory where logic is all."""
 
 import contextlib
+import http.server
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import fsspec
@@ -29,6 +31,7 @@ from s3 import CREDENTIALS, ROWS, SPEC, Line, s3_server, segment, upload
 from shards import WRITERS
 
 numbers = itertools.count()
+FAILED_LOOK_UP = "cannot look up: no such file or bucket"
 
 
 @pytest.fixture(scope="module")
@@ -439,7 +442,57 @@ def test_too_large_an_object_is_not_read(memory):
         Remote(f"{memory}/b.jpg").read(1 << 20)
 
 
-def test_https_is_read_with_its_etag_and_no_place_for_a_cache(tmp_path):
+@pytest.fixture
+def web(tmp_path):
+    """A web server on loopback: its folder, its address, and what it is asked for."""
+    root = tmp_path / "web"
+    root.mkdir()
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=root)
+
+        def log_message(self, text, *args):
+            asked.append(args[0].rpartition(" ")[0])
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield root, f"http://127.0.0.1:{running.server_port}", asked
+        running.shutdown()
+
+
+def test_images_behind_web_addresses_are_read_once_while_they_do_not_change(
+    web, photographs, headstart, tmp_path, at_rest
+):
+    root, address, asked = web
+    shutil.copytree(photographs, root / "photographs")
+    names = [f"photographs/{label}/1.jpg,{label}" for label in ("red", "blue")]
+    (root / "m.csv").write_text("\n".join(["path,label", *names, "photographs/none.jpg,red"]))
+    command = ("extract", "features", f"{address}/m.csv", "--cache", tmp_path / "c", "--json")
+    told = json.loads(headstart(*command)[1])
+    assert told["extracted"] == 2
+    (failed,) = told["failed"]
+    assert failed == {"path": f"{address}/photographs/none.jpg", "reason": FAILED_LOOK_UP}
+    asked.clear()
+    assert json.loads(headstart(*command)[1])["reused"] == 2
+    assert "GET /photographs/red/1.jpg" not in asked
+    assert asked.count("HEAD /photographs/red/1.jpg") == 1
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_a_shard_behind_a_web_address_is_looked_up_once(web, ending):
+    root, address, asked = web
+    samples = [(bytes([n]) * 1000, "ab"[n % 2]) for n in range(40)]
+    WRITERS[ending](root / f"a{ending}", samples)
+    dataset = read_dataset(f"{address}/a{ending}")
+    asked.clear()
+    assert all(image.path.stat().st_size > 1_000 for image in dataset.images)
+    assert asked == []
+    assert [read_image(i.path, MAX_PIXELS)[1] for i in dataset.images] == [s for s, _ in samples]
+
+
+def test_https_is_no_place_for_a_cache(tmp_path):
     with pytest.raises(UnsentError, match="this protocol cannot do that"):
         remote.RemoteCache("https://example.com/cache").put(tmp_path / "spec" / "a.h5")
 
