@@ -13,7 +13,7 @@ from .images import SPLITS, Dataset, Image, below, shown
 from .manifest import read_manifest
 from .objects import parts_below, read_objects
 from .places import files_at, is_pattern
-from .shards import kind_named, kind_of
+from .shards import kind_named, list_shard
 from .shards.layout import holds_shards, read_shards
 from .sources import Remote, Shard, reference
 
@@ -72,7 +72,7 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
 
 
 def _read_file(file: Shard) -> Dataset:
-    return read_manifest(file) if kind_of(file) is None else read_shards(file, [file])
+    return read_manifest(file) if list_shard(file) is None else read_shards(file, [file])
 
 
 def _read_url(root: Remote) -> Dataset:

@@ -12,7 +12,7 @@ from ..errors import DataError, OptionError
 from ..storage import attempt, file_system, is_url, why, without_file
 from .folder import plain_files
 from .images import shown
-from .shards import kind_named, kind_of, list_shard
+from .shards import kind_named, list_shard
 from .sources import Member, Reference, Remote, Row, Shard, reference, signature_of
 
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
@@ -42,13 +42,16 @@ def references(place: str | os.PathLike[str]) -> list[Reference]:
         return [one]
     files = files_at(place)
     if files == [one]:  # named by itself: worth a look at its first bytes
-        kind = kind_of(one)
-        return [one] if kind is None else [s.image for s in list_shard(one, kind, [])]
+        return _images(one)
     found: list[Reference] = []
     for file in files:
-        kind = kind_named(file)
-        found += [file] if kind is None else [s.image for s in list_shard(file, kind, [])]
+        found += [file] if kind_named(file) is None else _images(file)
     return found
+
+
+def _images(file: Shard) -> list[Reference]:
+    listing = list_shard(file)
+    return [file] if listing is None else [sample.image for sample in listing.samples]
 
 
 def files_at(place: str | os.PathLike[str]) -> list[Shard]:

@@ -8,6 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from headstart.cache.place import user_folder
 from headstart.errors import DataError, DecodeError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import MAX_PIXELS
@@ -263,7 +264,7 @@ def test_what_a_parquet_file_lacks_is_told(tmp_path):
     with pytest.raises(DataError, match="row 0 has no label"):
         read_dataset(shard)
     shard.write_bytes(b"PAR1" + bytes(100))
-    with pytest.raises(DataError, match=r"cannot read .*a.parquet as Parquet"):
+    with pytest.raises(DataError, match=r"cannot read .*a.parquet: "):
         read_dataset(shard)
 
 
@@ -373,3 +374,31 @@ def test_findings_about_shards_show_their_pictures(tmp_path, photographs, headst
     assert status == 0
     assert json.loads(out)["duplicates"][0]["paths"][0].startswith(f"{shard}#")
     assert "data:image/jpeg;base64" in (tmp_path / "page" / "inspect.html").read_text()
+
+
+def test_an_unchanged_shard_is_not_opened_to_list_it_again(tmp_path, at_rest, monkeypatch):
+    shard = webdataset_of(tmp_path / "shards" / "train.tar", SAMPLES)
+    first = read_dataset(tmp_path / "shards"), read_dataset(shard)
+    with monkeypatch.context() as patch:
+        patch.setattr("headstart.extract.shards.open_shard", None)
+        assert (read_dataset(tmp_path / "shards"), read_dataset(shard)) == first
+    webdataset_of(shard, SAMPLES[:10])
+    assert len(read_dataset(shard).images) == 10
+
+
+def test_a_shard_that_may_still_change_is_listed_every_time(tmp_path, monkeypatch):
+    shard = webdataset_of(tmp_path / "train.tar", SAMPLES)
+    monkeypatch.setattr("headstart.cache.statindex.FINE_TICK_NS", 10**15)
+    monkeypatch.setattr("headstart.cache.statindex.COARSE_TICK_NS", 10**15)
+    assert len(read_dataset(shard).images) == 40
+    monkeypatch.setattr("headstart.extract.shards.webdataset.tarfile", None)
+    with pytest.raises(DataError, match="cannot read"):
+        read_dataset(shard)
+
+
+def test_what_was_remembered_and_is_damaged_is_listed_again(tmp_path, at_rest):
+    shard = webdataset_of(tmp_path / "train.tar", SAMPLES)
+    first = read_dataset(shard)
+    (kept,) = user_folder().glob("shards/*/*")
+    kept.write_bytes(b"damaged")
+    assert read_dataset(shard) == first

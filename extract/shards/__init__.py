@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import DataError
+from ...errors import DataError, OptionError
 from ...storage import why
 from ..sources import Shard, open_shard
 from . import parquet, tfrecord, webdataset
+from .listing import Listing, look, recall, remember
 from .sample import Sample
 
 HEAD = 512  # bytes that tell a kind: a tar's whole first header
@@ -81,30 +82,43 @@ def kind_of(file: Shard) -> Kind | None:
     return kind
 
 
-def list_shard(shard: Shard, kind: Kind, warnings: list[str]) -> list[Sample]:
+def list_shard(shard: Shard) -> Listing | None:
     """Return the images of a shard; no image is decoded.
+
+    A shard that has not changed since it was last listed is not opened.
 
     Parameters
     ----------
     shard : Path or Remote
-        The file.
-    kind : Kind
-        As its name or :func:`kind_of` told.
-    warnings : list of str
-        Takes in, in words, what had to be left out.
+        A file.
+
+    Returns
+    -------
+    Listing or None
+        None when it is no shard.
 
     Raises
     ------
     DataError
         If it cannot be read.
     """
+    known = recall(shard)
+    if known is not None:
+        return known
     try:
+        seen, now = look(shard)
+        kind = kind_of(shard)
+        if kind is None:
+            return None
+        warnings: list[str] = []
         with open_shard(shard) as file:
-            return kind.read(shard, file, warnings)
-    except DataError:
+            listing = Listing(kind.name, kind.read(shard, file, warnings), warnings)
+    except (DataError, OptionError):
         raise
     except Exception as error:  # the network's, or what damaged bytes lead a reader to
-        raise DataError(f"cannot read {shard} as {kind.name}: {why(error)}") from error
+        raise DataError(f"cannot read {shard}: {why(error)}") from error
+    remember(shard, seen, now, listing)
+    return listing
 
 
 def _head(file: Shard) -> bytes:

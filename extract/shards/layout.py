@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ...errors import DataError
 from ...storage import attempt, file_system, without_file
 from ..images import SPLITS, Dataset, Image
-from ..sources import Remote, Shard, reference
-from . import Kind, kind_of, list_shard
+from ..sources import Remote, Shard, is_remote, reference
+from . import list_shard
+from .listing import Listing
 from .sample import Sample
 
 # A name a line, in the order of the numbers: what people write, and TensorFlow Datasets.
 NAMES = ("classes.txt", "classnames.txt", "label.labels.txt")
+AT_ONCE = 4  # remote shards that are listed side by side: each has blocks of its own in memory
 LARGEST_NAMES = 16 << 20  # bytes
 
 _WORD = re.compile(r"[A-Za-z]+")
@@ -37,13 +40,6 @@ def read_shards(root: Path | Remote, shards: Sequence[Shard]) -> Dataset:
     DataError
         If a shard cannot be read, a label is missing, or the splits are not clear.
     """
-    kinds = {shard: _kind(shard) for shard in shards}
-    names = {kind.name: shard for shard, kind in kinds.items()}
-    if len(names) > 1:
-        raise DataError(
-            f"{root} holds shards of {len(names)} kinds ({', '.join(map(str, names.values()))}, "
-            "…): name those of one kind by a pattern, such as 'train-*.tar'"
-        )
     splits = {shard: split_of(shard) for shard in shards}
     without = [shard for shard, split in splits.items() if split is None]
     if 0 < len(without) < len(shards):
@@ -51,16 +47,25 @@ def read_shards(root: Path | Remote, shards: Sequence[Shard]) -> Dataset:
             f"{len(without)} of {len(shards)} shards in {root} name no split ({without[0]}): "
             "expected train, validation or test in all their names, or in none"
         )
-    warnings: list[str] = []
+    # Behind a URL, listing waits for the network.
+    with ThreadPoolExecutor(AT_ONCE if any(map(is_remote, shards)) else 1) as pool:
+        listings = dict(zip(shards, pool.map(_listing, shards), strict=True))
+    kinds = {listing.kind: shard for shard, listing in listings.items()}
+    if len(kinds) > 1:
+        raise DataError(
+            f"{root} holds shards of {len(kinds)} kinds ({', '.join(map(str, kinds.values()))}, "
+            "…): name those of one kind by a pattern, such as 'train-*.tar'"
+        )
     images: list[Image] = []
     classes: dict[str, list[str] | None] = {}
-    for shard in shards:
+    for shard, listing in listings.items():
         folder = str(shard).rpartition("/")[0]
-        for sample in list_shard(shard, kinds[shard], warnings):
+        for sample in listing.samples:
             if folder not in classes and isinstance(sample.label, int):
                 classes[folder] = _class_names(folder)
             label = _class(sample, shard, classes.get(folder))
             images.append(Image(sample.image, label, splits[shard]))
+    warnings = [line for listing in listings.values() for line in listing.warnings]
     if not images:
         raise DataError(f"no images in the {len(shards)} shards of {root}; {_first(warnings)}")
     return Dataset(root, images, warnings)
@@ -93,13 +98,13 @@ def holds_shards(folders: Sequence[str]) -> bool:
     return all(name.casefold() in SPLITS or name == "data" for name in folders)
 
 
-def _kind(shard: Shard) -> Kind:
-    kind = kind_of(shard)
-    if kind is None:
+def _listing(shard: Shard) -> Listing:
+    listing = list_shard(shard)
+    if listing is None:
         raise DataError(
             f"{shard} is no shard: expected a tar file (WebDataset), Parquet or TFRecord"
         )
-    return kind
+    return listing
 
 
 def _class(sample: Sample, shard: Shard, names: list[str] | None) -> str:

@@ -1,0 +1,116 @@
+"""What a shard holds, and held when it was last listed: a convenience of this machine.
+
+A tar file or TFRecord has no table of contents, so that listing one means to walk through all
+of it, which behind a URL means to fetch it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...cache.place import user_folder
+from ...cache.statindex import at_rest
+from ..sources import Member, Row, Shard
+from .sample import Sample
+
+VERSION = 1  # raise it when a change to a reader moves what it returns
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The images of one shard.
+
+    Parameters
+    ----------
+    kind : str
+        The shard's.
+    samples : list of Sample
+        In the order that they have there.
+    warnings : list of str
+        What had to be left out, in words.
+    """
+
+    kind: str
+    samples: list[Sample]
+    warnings: list[str] = field(default_factory=list)
+
+
+def recall(shard: Shard) -> Listing | None:
+    """Return what a shard held when it was last listed; None when it has changed since."""
+    try:
+        told = json.loads(gzip.decompress(_file(shard).read_bytes()))
+        if [told["version"], told["signature"]] != [VERSION, _signature(shard.stat())]:
+            return None
+        samples = [
+            Sample(_placed(shard, place), label, name) for place, label, name in told["samples"]
+        ]
+        return Listing(told["kind"], samples, told["warnings"])
+    except Exception:  # not there, unreadable, or another version's: the shard itself will tell
+        return None
+
+
+def remember(shard: Shard, seen: Any, read_ns: int, listing: Listing) -> None:
+    """Keep what a shard held, unless it may still change unseen.
+
+    Parameters
+    ----------
+    shard : Path or Remote
+        The shard.
+    seen : Stat
+        As it looked before it was listed.
+    read_ns : int
+        The clock then.
+    listing : Listing
+        What it held.
+    """
+    if not at_rest(seen, read_ns):
+        return
+    document = {
+        "version": VERSION,
+        "signature": _signature(seen),
+        "kind": listing.kind,
+        "samples": [[_place(one.image), one.label, one.name] for one in listing.samples],
+        "warnings": listing.warnings,
+    }
+    data = gzip.compress(json.dumps(document).encode(), compresslevel=1)
+    file = _file(shard)
+    temporary = file.with_name(f".{uuid.uuid4().hex}.tmp")
+    with contextlib.suppress(OSError):  # a full or read-only disk: the shard is listed again
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, file)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def look(shard: Shard) -> tuple[Any, int]:
+    """Return how a shard looks, and the clock just before."""
+    now = time.time_ns()
+    return shard.stat(), now
+
+
+def _file(shard: Shard) -> Path:
+    name = hashlib.sha256(os.fsencode(str(shard.absolute()))).hexdigest()
+    return user_folder() / "shards" / name[:2] / f"{name[2:32]}.json.gz"
+
+
+def _signature(seen: Any) -> list[int]:
+    return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino]
+
+
+def _place(image: Member | Row) -> list[int]:
+    return [image.offset, image.size] if isinstance(image, Member) else [image.row]
+
+
+def _placed(shard: Shard, place: list[int]) -> Member | Row:
+    return Member(shard, *place) if len(place) == 2 else Row(shard, *place)
