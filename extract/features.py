@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..cache import FeatureSpec, FeatureStore, StatIndex, default_cache, stat_index_path
+from ..cache import (
+    FeatureSpec,
+    FeatureStore,
+    StatIndex,
+    cache_folder,
+    default_cache,
+    place_of,
+    stat_index_path,
+)
 from ..errors import OptionError, unknown
 from .backbones import BACKBONES, Backbone, find_backbone
 from .choose import Plan, choose, this_machine
@@ -95,6 +103,14 @@ class FeatureOptions:
     make_engine: Callable[[FeatureSource], Engine] = _planned_engine
     announce: Callable[[str], None] = _say_nothing
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Let a cache behind a URL travel by that: each machine has a mirror of its own."""
+        return {**self.__dict__, "cache": self.cache and place_of(self.cache)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        cache = state["cache"]
+        self.__dict__.update(state, cache=None if cache is None else cache_folder(cache))
+
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
             raise unknown("pooling", self.pooling, list(POOLINGS))
@@ -134,6 +150,13 @@ class FeatureSource:
     weights: Path
     cache: Path
     plan: Plan
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Let a cache behind a URL travel by that: each machine has a mirror of its own."""
+        return {**self.__dict__, "cache": place_of(self.cache)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, cache=cache_folder(state["cache"]))
 
     def store(self) -> FeatureStore:
         """Open this spec's segments."""

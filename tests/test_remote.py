@@ -5,6 +5,7 @@ import http.server
 import itertools
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -24,6 +25,7 @@ from headstart.cache.verify import verify
 from headstart.errors import DataError, DecodeError, OptionError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import MAX_PIXELS
+from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.places import references
 from headstart.extract.read import read_image
 from headstart.extract.sources import Remote, signature_of
@@ -199,6 +201,19 @@ def test_what_a_machine_writes_another_reads(memory, tmp_path, monkeypatch):
     second.append(*rows(3))
     first.refresh()
     assert len(first) == 9
+
+
+def test_a_source_that_travels_takes_the_url_and_finds_the_mirror_there(
+    memory, tmp_path, monkeypatch
+):
+    here = cache_folder(f"{memory}/cache")
+    sent = pickle.dumps(feature_source(FeatureOptions(cache=here)))
+    other_machine(monkeypatch, tmp_path)
+    source = pickle.loads(sent)
+    assert source.cache == source.options.cache == cache_folder(f"{memory}/cache")
+    assert source.cache != here
+    local = pickle.loads(pickle.dumps(FeatureOptions(cache=tmp_path)))
+    assert local == FeatureOptions(cache=tmp_path)
 
 
 def test_a_failed_put_is_told_loses_nothing_and_is_made_up_for(memory, monkeypatch):
