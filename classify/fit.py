@@ -17,7 +17,7 @@ from ..errors import unknown
 from ..extract.dataset import Dataset, Image, shown
 from ..extract.features import Features, FeatureSource, load_features
 from ..extract.pipeline import Progress, check_failures
-from ..extract.sources import Reference
+from ..extract.sources import Reference, Remote
 from .abstain import Abstainer, describe_abstention, make_abstainer
 from .account import give_account
 from .calibrate import TemperatureScaled, class_scores
@@ -80,7 +80,7 @@ class Table:
         Whether each head chooses among the layers and views.
     warnings : list of str
         Everything worth telling so far.
-    root : Path
+    root : Path or Remote
         The folder or manifest of the dataset.
     near_leaks : int
         Training images that look nearly the same as one that evaluates.
@@ -97,7 +97,7 @@ class Table:
     taps: TapSelector | None
     layers_open: bool
     warnings: list[str]
-    root: Path
+    root: Path | Remote
     near_leaks: int
     _trainings: dict[tuple[bytes, int], Training] = field(
         default_factory=dict, repr=False, compare=False

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import DataError
+from .images import shown
 from .pixels import PixelImage
 from .places import references
 from .shards import kind_named
