@@ -251,7 +251,7 @@ class Row:
         try:
             seen = self.shard.stat()
             data = read_row(self.shard, seen, self.row)
-        except (DataError, DecodeError):
+        except DecodeError:
             raise
         except Exception as error:  # pyarrow's and every file system's own
             raise DecodeError(f"cannot read: {why(error)}") from error

@@ -5,6 +5,8 @@ import json
 import struct
 import tarfile
 
+import pytest
+
 from headstart.extract.shards.tfrecord import _example, masked_crc
 
 
@@ -29,6 +31,7 @@ def webdataset_of(path, samples):
 
 def parquet_of(path, samples, rows=16, **options):
     """Write (bytes, label) pairs as Hugging Face's datasets do, so many rows a group."""
+    pytest.importorskip("pyarrow", reason="Parquet: headstart[parquet] is not installed")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -14,12 +14,19 @@ import sys
 import threading
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
 
-from headstart import storage
-from headstart.cache import FeatureStore, UnsentError, cache_folder, place_of, remote, store
+from headstart import ImageFeatures, storage
+from headstart.cache import (
+    FeatureStore,
+    UnsentError,
+    cache_folder,
+    default_cache,
+    place_of,
+    remote,
+    store,
+)
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
 from headstart.errors import DataError, DecodeError, OptionError
@@ -31,6 +38,8 @@ from headstart.extract.read import read_image
 from headstart.extract.sources import Remote, signature_of
 from s3 import CREDENTIALS, ROWS, SPEC, Line, s3_server, segment, upload
 from shards import WRITERS
+
+fsspec = pytest.importorskip("fsspec", reason="object storage: headstart[cloud] is not installed")
 
 numbers = itertools.count()
 FAILED_LOOK_UP = "cannot look up: no such file or bucket"
@@ -156,6 +165,32 @@ def test_shards_on_the_s3_server_are_streamed(bucket, tmp_path, ending):
         assert found == samples * (len(found) // 40)
     one = dataset.images[3].path
     assert references(str(one)) == [one]
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_a_shard_there_is_fetched_in_blocks_not_image_by_image(
+    bucket, server, monkeypatch, tmp_path, ending
+):
+    draw = np.random.default_rng(0)
+    samples = [(draw.bytes(100_000), "ab"[n % 2]) for n in range(100)]
+    upload(WRITERS[ending](tmp_path / f"a{ending}", samples), f"{bucket}/a{ending}")
+    with contextlib.closing(Line(server.address)) as line:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
+        fsspec.filesystem("s3").clear_instance_cache()
+        images = [image.path for image in read_dataset(f"{bucket}/a{ending}").images]
+        line.requests.clear()
+        assert [read_image(image, MAX_PIXELS)[1] for image in images] == [s for s, _ in samples]
+        assert len(line.requests) <= 6  # 10 MB in blocks of 4 MB
+        line.requests.clear()
+        assert [image.path for image in read_dataset(f"{bucket}/a{ending}").images] == images
+        assert line.requests.count(b"GET") <= 1
+
+
+def test_python_takes_a_cache_behind_a_url(memory, monkeypatch, fake_engine):
+    options = ImageFeatures(cache=f"{memory}/cache")._options()
+    assert options.cache == cache_folder(f"{memory}/cache")
+    monkeypatch.setenv("HEADSTART_CACHE", f"{memory}/cache")
+    assert default_cache() == options.cache
 
 
 def test_a_manifest_there_names_images_here_and_there(bucket, photographs):
@@ -512,7 +547,7 @@ def test_https_is_no_place_for_a_cache(tmp_path):
         remote.RemoteCache("https://example.com/cache").put(tmp_path / "spec" / "a.h5")
 
 
-def run_writer(line, url, home, numbers):
+def run_writer(line, url, home):
     """Start the writer; return it once it has opened the cache."""
     environment = {
         **os.environ,
@@ -535,11 +570,11 @@ def test_a_kill_during_an_upload_leaves_no_half_segment(bucket, server, tmp_path
     line = Line(server.address)
     with contextlib.closing(line):
         for moment, share in enumerate((0.02, 0.5, 0.98), start=1):
-            with run_writer(line, url, tmp_path / "home", [moment]) as writer:
+            with run_writer(line, url, tmp_path / "home") as writer:
                 size = ROWS * 256 * 4
                 line.limit = line.sent + int(size * share)
                 line.cut = lambda writer=writer: os.kill(writer.pid, signal.SIGKILL)
-                writer.stdin.write(json.dumps([moment]) + "\n")
+                writer.stdin.write(f"{moment}\n")
                 writer.stdin.flush()
                 assert writer.wait() == -signal.SIGKILL
             line.limit = None
@@ -550,10 +585,8 @@ def test_a_kill_during_an_upload_leaves_no_half_segment(bucket, server, tmp_path
             assert not elsewhere.damaged
             assert len(elsewhere) == (moment - 1) * ROWS
             # The next run on this machine puts what was computed.
-            with run_writer(line, url, tmp_path / "home", []) as writer:
-                writer.stdin.write("[]\n")
-                writer.stdin.flush()
-                assert writer.stdout.readline() == f"{moment * ROWS}\n"
+            monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+            assert len(FeatureStore(cache_folder(url), SPEC)) == moment * ROWS
             elsewhere.refresh()
             assert len(elsewhere) == moment * ROWS
             np.testing.assert_array_equal(elsewhere.read(segment(moment)[0]), segment(moment)[1])

@@ -27,6 +27,8 @@ from shards import (
     webdataset_of,
 )
 
+NO_PARQUET = "Parquet: headstart[parquet] is not installed"
+
 BYTES = [bytes([n]) * (1000 + n) for n in range(40)]
 SAMPLES = [(data, "cat" if n % 2 else "dog") for n, data in enumerate(BYTES)]
 
@@ -167,8 +169,8 @@ def test_tensorflow_writes_what_is_read(tmp_path):
 
 
 def test_plain_binary_and_text_columns_are_read(tmp_path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    pa = pytest.importorskip("pyarrow", reason=NO_PARQUET)
+    pq = pytest.importorskip("pyarrow.parquet")
 
     pq.write_table(pa.table({"jpg": [b"1", b"2"], "class": ["cat", None]}), tmp_path / "a.parquet")
     dataset = read_dataset(tmp_path / "a.parquet")
@@ -214,8 +216,7 @@ def test_a_parquet_file_of_one_large_row_group_is_streamed(tmp_path):
     samples = [(bytes([n]) + noise, "cat") for n in range(64)]
     shard = parquet_of(tmp_path / "a.parquet", samples, rows=1000, write_batch_size=4)
     parquet.forget()
-    import pyarrow as pa
-
+    pa = pytest.importorskip("pyarrow", reason=NO_PARQUET)
     gc.collect()
     before = pa.total_allocated_bytes()
     tracemalloc.start()
@@ -250,8 +251,8 @@ def test_what_is_ambiguous_or_missing_in_a_tar_is_told(tmp_path, members, told):
 
 
 def test_what_a_parquet_file_lacks_is_told(tmp_path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    pa = pytest.importorskip("pyarrow", reason=NO_PARQUET)
+    pq = pytest.importorskip("pyarrow.parquet")
 
     shard = tmp_path / "a.parquet"
     pq.write_table(pa.table({"left": [b"1"], "right": [b"2"], "label": [1]}), shard)
@@ -317,6 +318,17 @@ def test_a_record_that_fails_its_checksum_is_left_out(tmp_path):
     dataset = read_dataset(shard)
     assert len(dataset.images) == 39
     assert "fails its checksum: left out" in dataset.warnings[0]
+
+
+def test_a_parquet_file_that_is_replaced_meanwhile_fails_its_images(tmp_path):
+    shard = parquet_of(tmp_path / "a.parquet", SAMPLES)
+    images = references(shard)
+    shard.write_bytes(b"PAR1" + bytes(100))
+    with pytest.raises(DecodeError, match="cannot read: "):
+        read_image(images[0], MAX_PIXELS)
+    shard.unlink()
+    with pytest.raises(DecodeError, match="cannot read: no such file"):
+        read_image(images[0], MAX_PIXELS)
 
 
 def test_a_shard_that_shrank_meanwhile_fails_its_images(tmp_path):
@@ -402,3 +414,30 @@ def test_what_was_remembered_and_is_damaged_is_listed_again(tmp_path, at_rest):
     (kept,) = user_folder().glob("shards/*/*")
     kept.write_bytes(b"damaged")
     assert read_dataset(shard) == first
+
+
+def test_shards_are_labelled_evaluated_and_sorted(tmp_path, photographs, headstart):
+    samples = [(i.path.read_bytes(), i.label) for i in read_dataset(photographs).images]
+    shard = webdataset_of(tmp_path / "a.tar", samples)
+    cache = ("--cache", tmp_path / "cache")
+    model = tmp_path / "model.headstart"
+    assert headstart("fit", "head", shard, "--model", "ridge", "--out", model, *cache)[0] == 0
+    status, out, _ = headstart("predict", model, shard, *cache, "--json")
+    told = json.loads(out)["predictions"]
+    assert status == 0
+    assert [one["label"] for one in told] == [label for _, label in samples]
+    assert told[0]["path"] == f"{shard}#512+{len(samples[0][0])}"
+    status, out, _ = headstart("predict", model, told[3]["path"], *cache, "--json")
+    assert json.loads(out)["predictions"][0]["label"] == told[3]["label"]
+    status, out, _ = headstart("evaluate", model, shard, *cache, "--json")
+    assert json.loads(out)["evaluation"]["accuracy"] == 1
+
+    sorting = ("predict", model, shard, *cache, "--sort-into", tmp_path / "sorted")
+    status, _, err = headstart(*sorting)
+    assert status == 1
+    assert "which is no file here: use --copy" in err
+    for _ in range(2):
+        assert headstart(*sorting, "--copy")[0] == 0
+    placed = sorted((tmp_path / "sorted").glob("*/*"))
+    assert len(placed) == 30
+    assert {path.read_bytes() for path in placed} == {data for data, _ in samples}

@@ -24,6 +24,9 @@ PICTURES = {
 }
 
 
+LARGEST_LABEL = 1 << 20  # bytes of a .cls or .json
+
+
 class _Entry(NamedTuple):
     key: str
     ending: str  # all after the first dot
@@ -161,6 +164,7 @@ def _described(archive: tarfile.TarFile, parts: list[_Entry]) -> dict[str, Any]:
 
 def _text(archive: tarfile.TarFile, parts: list[_Entry], ending: str) -> str | None:
     for entry in parts:
-        if entry.ending == ending and (file := archive.extractfile(entry.member)) is not None:
+        small = entry.ending == ending and entry.member.size <= LARGEST_LABEL
+        if small and (file := archive.extractfile(entry.member)) is not None:
             return file.read().decode("utf-8", "replace")
     return None
