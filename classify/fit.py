@@ -357,7 +357,7 @@ def fit_heads(
 
 
 def head_record(
-    fitted: FittedHead, table: Table, data: Path, seed: int, path: Path | None
+    fitted: FittedHead, table: Table, data: Path | Remote, seed: int, path: Path | None
 ) -> dict[str, Any]:
     """Return the ``fit head`` contract for one head; ``data`` is the folder or manifest."""
     rows = table.split.evaluation

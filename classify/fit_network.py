@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import TrainingError
 from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
+from ..extract.sources import Remote
 from .account import give_account
 from .card import card_paths, save_with_card
 from .evaluate import ECE_BINS, reliability
@@ -88,7 +89,7 @@ def fit_network(
 def network_record(
     result: FineTunedResult,
     table: Table,
-    data: Path,
+    data: Path | Remote,
     settings: FineTuneSettings,
     path: Path | None,
 ) -> dict[str, Any]:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @takes(running_options)
 def explain_images(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' wrote.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images and folders.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE...", help="Images, folders, patterns, shards, URLs."),
+    ],
     method: Annotated[
         str,
         typer.Option(
@@ -31,7 +34,7 @@ def explain_images(
         ),
     ] = None,
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="The training data. Default: where it was when the model was fitted."),
     ] = None,
     neighbours: Annotated[

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ...errors import DataError, unknown
 from ...extract.dataset import read_dataset, shown
 from ...extract.features import FeatureOptions, FeatureSource
 from ...extract.pipeline import Failure, Progress
+from ...extract.sources import Reference
 from ..model import Model
 from ..predict import predict, source_of
 from ..tuned import TunedModel
@@ -41,7 +41,7 @@ class Explanation:
 
     Parameters
     ----------
-    path : Path
+    path : Reference
         The image.
     top : list of (label, probability)
         All classes, the most probable first.
@@ -57,7 +57,7 @@ class Explanation:
         What maps and neighbours took, the model's loading left out.
     """
 
-    path: Path
+    path: Reference
     top: list[tuple[str, float]]
     explained: str
     maps: list[Map]
@@ -144,7 +144,7 @@ def explain(
     stage: Callable[[str], Progress] = lambda name: lambda done, total: None,
     method: str = "auto",
     label: str | None = None,
-    data: Path | None = None,
+    data: str | os.PathLike[str] | None = None,
     nearest: int = 5,
 ) -> Explanations:
     """Explain what a classifier says of images.
@@ -163,7 +163,7 @@ def explain(
         ``"auto"``, ``"cam"``, ``"grad-cam"`` or ``"occlusion"``.
     label : str, optional
         The class to explain; each image's most probable one when None.
-    data : Path, optional
+    data : path or URL, optional
         The training data; what the model remembers of it when None.
     nearest : int
         Training images to name for each image; 0 leaves the training data alone.
@@ -227,7 +227,10 @@ def _open(
 
 
 def _find_training(
-    model: Model | TunedModel, source: FeatureSource, data: Path | None, progress: Progress
+    model: Model | TunedModel,
+    source: FeatureSource,
+    data: str | os.PathLike[str] | None,
+    progress: Progress,
 ) -> tuple[TrainingImages | None, list[str]]:
     """Return the training images, or a line that says why there are none.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from ...extract.engines import pool
 from ...extract.features import FeatureSource, load_features
 from ...extract.loading import load_keras
 from ...extract.pipeline import Progress, read_features
+from ...extract.sources import Reference
 from ..boundary import PassingStore, extract_passing
 from ..model import Model
 from ..split import split_images
@@ -29,7 +29,7 @@ class Neighbour:
 
     Parameters
     ----------
-    path : Path
+    path : Reference
         The training image.
     label : str
         Its class.
@@ -37,7 +37,7 @@ class Neighbour:
         Cosine of the two images' features as the head sees them, -1 to 1.
     """
 
-    path: Path
+    path: Reference
     label: str
     similarity: float
 
@@ -62,7 +62,7 @@ class Seen:
 
 
 def see(
-    model: Model | TunedModel, files: Sequence[Path], source: FeatureSource, progress: Progress
+    model: Model | TunedModel, files: Sequence[Reference], source: FeatureSource, progress: Progress
 ) -> Seen:
     """Return what the head sees of images, from the cache where they are there.
 
@@ -79,7 +79,7 @@ def see(
 
 
 def _through_network(
-    model: TunedModel, files: Sequence[Path], source: FeatureSource, progress: Progress
+    model: TunedModel, files: Sequence[Reference], source: FeatureSource, progress: Progress
 ) -> Seen:
     store = PassingStore(source.cache, source.spec)
     make_engine = functools.cache(lambda: source.options.make_engine(source))
@@ -124,12 +124,12 @@ class TrainingImages:
     ----------
     seen : Seen
         One row an image.
-    paths : list of Path, labels : list of str
+    paths : list of Reference, labels : list of str
         Of each row.
     """
 
     seen: Seen
-    paths: list[Path]
+    paths: list[Reference]
     labels: list[str]
 
     def nearest(self, direction: NDArray[np.float32], digest: bytes, count: int) -> list[Neighbour]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...errors import DataError
 from ...extract.dataset import shown
+from ...extract.sources import Reference, file_name
 from .. import report
 from ..report.photographs import thumbnails
 from .explanation import Explanation, Explanations
@@ -131,7 +132,7 @@ figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
 """
 
 
-def _picture_name(number: int, path: Path) -> str:
+def _picture_name(number: int, path: Reference) -> str:
     """Return a file name that any system takes, the same in each run.
 
     Examples
@@ -139,7 +140,7 @@ def _picture_name(number: int, path: Path) -> str:
     >>> _picture_name(2, Path("holiday/a monkey?.jpg"))
     '02-a-monkey.png'
     """
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", shown(path.stem)).strip("-.")[:60]
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", shown(Path(file_name(path)).stem)).strip("-.")[:60]
     return f"{number:02d}-{stem}.png" if stem else f"{number:02d}.png"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ...cache.spec import FeatureSpec
 from ...errors import DecodeError
@@ -11,6 +10,7 @@ from ...extract.dataset import shown
 from ...extract.decode import decode_upright, resize_views
 from ...extract.frame import Frame, find_frame
 from ...extract.read import read_image
+from ...extract.sources import Reference
 from ...extract.views import Pixels
 
 
@@ -52,8 +52,8 @@ class Photograph:
         return resize_views(pixels, spec.input_size, spec.resize, spec.views, self.digest)
 
 
-def open_photograph(path: Path, spec: FeatureSpec, max_pixels: int) -> Photograph:
-    """Read and decode one file.
+def open_photograph(path: Reference, spec: FeatureSpec, max_pixels: int) -> Photograph:
+    """Read and decode one image.
 
     Raises
     ------
