@@ -36,7 +36,7 @@ def export_classifier(
         ),
     ] = None,
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="DATA",
             help="A dataset with the model's classes, to compare on, to measure accuracy on and "

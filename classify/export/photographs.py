@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ...extract.dataset import read_dataset, shown
 from ...extract.decode import MAX_PIXELS, decode_whole
 from ...extract.digests import digest_files
 from ...extract.read import read_image
+from ...extract.sources import Reference
 from ...extract.views import Pixels
 from ..class_map import map_classes
 from ..evaluate import Labels
@@ -33,7 +34,7 @@ class Photographs:
         The dataset's, in words.
     split : str
         Name of the evaluation split.
-    training, evaluation : list of Path
+    training, evaluation : list of Reference
         Images of either part, in a fixed order of their own.
     truth : ndarray of int, shape (n evaluation,)
         Index of each evaluation image's class.
@@ -43,8 +44,8 @@ class Photographs:
 
     name: str
     split: str
-    training: list[Path]
-    evaluation: list[Path]
+    training: list[Reference]
+    evaluation: list[Reference]
     truth: Labels
     max_pixels: int
 
@@ -58,14 +59,14 @@ class Photographs:
 
 
 def find_photographs(
-    data: Path, classes: Sequence[str], max_pixels: int = MAX_PIXELS
+    data: str | os.PathLike[str], classes: Sequence[str], max_pixels: int = MAX_PIXELS
 ) -> Photographs:
     """Read a dataset and split it as training did.
 
     Parameters
     ----------
-    data : Path
-        A folder or a manifest.
+    data : path or URL
+        Whatever :func:`headstart.extract.dataset.read_dataset` reads.
     classes : sequence of str
         The model's.
     max_pixels : int
@@ -105,8 +106,8 @@ def to_compare(photographs: Photographs | None) -> tuple[list[Pixels], str]:
     return photographs.to_compare(), f"images of {photographs.name}"
 
 
-def whole_pixels(path: Path, max_pixels: int) -> Pixels:
-    """Return a file's pixels as a program without headstart decodes them, at full size.
+def whole_pixels(path: Reference, max_pixels: int) -> Pixels:
+    """Return an image's pixels as a program without headstart decodes them, at full size.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def whole_pixels(path: Path, max_pixels: int) -> Pixels:
     return decode_whole(read_image(path, max_pixels)[1], max_pixels)
 
 
-def _first(paths: Sequence[Path], count: int, max_pixels: int) -> list[Pixels]:
+def _first(paths: Sequence[Reference], count: int, max_pixels: int) -> list[Pixels]:
     """Return the first images that can be read."""
     found: list[Pixels] = []
     for pixels in _readable(paths, max_pixels):
@@ -126,7 +127,7 @@ def _first(paths: Sequence[Path], count: int, max_pixels: int) -> list[Pixels]:
     return found
 
 
-def _readable(paths: Sequence[Path], max_pixels: int) -> Iterator[Pixels]:
+def _readable(paths: Sequence[Reference], max_pixels: int) -> Iterator[Pixels]:
     for path in paths:
         try:
             yield whole_pixels(path, max_pixels)

@@ -57,7 +57,7 @@ def export_model(
     *,
     form: str | None = None,
     quantize: str | None = None,
-    data: Path | None = None,
+    data: str | os.PathLike[str] | None = None,
     tolerance: float | None = None,
     card: Path | None = None,
     stage: Stage = lambda name: lambda done, total: None,
@@ -80,7 +80,7 @@ def export_model(
         ``"onnx"``, ``"tflite"`` or ``"saved-model"``; by the ending of ``out`` when None.
     quantize : str, optional
         ``"dynamic"``, or ``"int8"``, which calibrates on the dataset's training split.
-    data : Path, optional
+    data : path or URL, optional
         A dataset with the model's classes: to calibrate on, to compare on, and to measure
         accuracy on its evaluation split.
     tolerance : float, optional
@@ -172,7 +172,7 @@ def _check(
     model: Model | TunedModel,
     row: Format,
     quantize: str | None,
-    data: Path | None,
+    data: str | os.PathLike[str] | None,
     tolerance: float | None,
 ) -> None:
     """Refuse by name what cannot work, before anything is computed."""
