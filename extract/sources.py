@@ -1,8 +1,8 @@
 """Where an image's bytes come from: a file, an object behind a URL, a place inside a shard.
 
 A plain file is a :class:`pathlib.Path`. The other kinds answer as a path does where it matters
-(``str``, ``stat``, ``absolute``), so that the stat index knows them all alike, and are small
-enough to travel to other processes by the million: images of one shard share it.
+(``str``, ``name``, ``stat``, ``absolute``), so that the stat index knows them all alike, and are
+small enough to travel to other processes by the million: images of one shard share it.
 """
 
 from __future__ import annotations
@@ -177,6 +177,11 @@ class Member:
     def __str__(self) -> str:
         return f"{self.shard}#{self.offset}+{self.size}"
 
+    @property
+    def name(self) -> str:
+        """Its address without the shard's folder."""
+        return f"{self.shard.name}#{self.offset}+{self.size}"
+
     def absolute(self) -> Member:
         """Return the same member by the shard's absolute address."""
         return Member(self.shard.absolute(), self.offset, self.size)
@@ -229,6 +234,11 @@ class Row:
 
     def __str__(self) -> str:
         return f"{self.shard}#{self.row}"
+
+    @property
+    def name(self) -> str:
+        """Its address without the shard's folder."""
+        return f"{self.shard.name}#{self.row}"
 
     def absolute(self) -> Row:
         """Return the same row by the shard's absolute address."""

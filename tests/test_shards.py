@@ -441,3 +441,28 @@ def test_shards_are_labelled_evaluated_and_sorted(tmp_path, photographs, headsta
     placed = sorted((tmp_path / "sorted").glob("*/*"))
     assert len(placed) == 30
     assert {path.read_bytes() for path in placed} == {data for data, _ in samples}
+
+
+def test_images_in_shards_are_explained_by_their_neighbours_there(tmp_path, photographs, headstart):
+    samples = [(i.path.read_bytes(), i.label) for i in read_dataset(photographs).images]
+    shard = webdataset_of(tmp_path / "a.tar", samples)
+    cache = ("--cache", tmp_path / "cache")
+    model = tmp_path / "model.headstart"
+    assert headstart("fit", "head", shard, "--model", "ridge", "--out", model, *cache)[0] == 0
+    image = str(references(shard)[0])
+    status, out, err = headstart(
+        "explain",
+        model,
+        image,
+        "--method",
+        "occlusion",
+        "--out",
+        tmp_path / "why",
+        *cache,
+        "--json",
+    )
+    assert (status, err.count("Traceback")) == (0, 0)
+    (told,) = json.loads(out)["explanations"]
+    assert told["image"] == image
+    assert all(one["path"].startswith(f"{shard}#") for one in told["neighbours"])
+    assert "a.tar#512+" in (tmp_path / "why" / "index.html").read_text()
