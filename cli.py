@@ -29,6 +29,7 @@ app.command("predict")(predict.predict_images)
 app.command("evaluate")(evaluate.evaluate_data)
 app.command("explain")(explain.explain_images)
 app.command("serve")(serve.serve_model)
+app.command("plan")(plan.plan_extraction)
 app.command("demo")(demo.demo)
 
 

@@ -19,6 +19,7 @@ from headstart.cache.verify import verify
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask
 from headstart.extract.cluster.shards import LARGEST, SMALLEST, cut, shard_size
+from headstart.extract.cluster.worker import SeldomLooking
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, ensure_features, feature_source
 from headstart.extract.pipeline import check_failures
@@ -205,3 +206,18 @@ def test_shards_hold_every_image_once_and_in_order(items, size):
     shards = cut(items, size)
     assert [item for shard in shards for item in shard] == items
     assert all(len(shard) == size for shard in shards[:-1])
+
+
+def test_a_worker_whose_looks_are_slow_looks_seldom_but_always_between_shards(
+    tmp_path, monkeypatch
+):
+    source = feature_source(FeatureOptions(cache=tmp_path, make_engine=FakeEngine))
+    clock = iter(range(0, 10_000, 2))  # each look at it is two seconds on: looking is slow
+    monkeypatch.setattr("headstart.extract.cluster.worker.time.monotonic", lambda: next(clock))
+    store = SeldomLooking(source.cache, source.spec)
+    other = source.store()
+    other.append([b"a" * 32], np.ones((1, 3), np.float32))
+    store.refresh()
+    assert b"a" * 32 not in store
+    store.refresh_now()
+    assert b"a" * 32 in store

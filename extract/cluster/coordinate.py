@@ -311,10 +311,13 @@ def _told(error: Exception) -> str:
 
 def _check_shared(store: FeatureStore, extraction: Extraction) -> None:
     """Look for what the workers committed."""
-    store.refresh()
-    missing = sum(digest is not None and digest not in store for digest in extraction.digests)
-    if missing:
-        raise CacheError(
-            f"the workers committed {missing:,} images that {store.folder} does not show here: "
-            "--cache must name one folder that all machines share"
-        )
+    missing = 0
+    for anew in (False, True):
+        store.refresh(anew=anew)
+        missing = sum(digest is not None and digest not in store for digest in extraction.digests)
+        if not missing:
+            return
+    raise CacheError(
+        f"the workers committed {missing:,} images that {store.folder} does not show here: "
+        "--cache must name one folder that all machines share"
+    )

@@ -13,6 +13,8 @@ from ..devices import VISIBLE
 from .coordinate import ATTEMPTS, Layout
 
 CONNECT_SECONDS = 10.0
+# A cluster of ours talks to nobody else, and takes any port that is free.
+LOOPBACK = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
 # A terminal sends it to all of its processes: ours hears it and ends the others.
 HEED_NO_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 FIRST_WORKER_SECONDS = 60.0  # a cluster may be starting its machines
@@ -45,7 +47,7 @@ def workers(layout: Layout, address: str | None) -> Iterator[DaskWorkers]:
                     workers=_processes(distributed, layout),
                     scheduler={
                         "cls": distributed.Scheduler,
-                        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False},
+                        "options": LOOPBACK | {"port": 0},
                     },
                     silence_logs=logging.CRITICAL,
                 )
@@ -117,9 +119,8 @@ def _connect(distributed: Any, scheduler: Any) -> Any:
 
 def _processes(distributed: Any, layout: Layout) -> dict[int, dict[str, Any]]:
     """Describe a nanny and its worker for each place; a worker sees its own GPU alone."""
-    options = {
+    options = LOOPBACK | {
         "nthreads": 1,
-        "dashboard": False,
         "memory_limit": None,
         "silence_logs": logging.CRITICAL,
         "preload": [HEED_NO_CTRL_C],

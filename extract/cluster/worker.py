@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...cache import FeatureStore, StatIndex, stat_index_path
@@ -13,6 +14,8 @@ from ..engines import Engine
 from ..features import FeatureSource, plan_for
 from ..pipeline import extract
 from ..pixels import PixelImage
+
+LOOKING_SHARE = 0.05  # of a worker's time, at most, goes to looking for others' segments
 
 _loading = threading.Lock()  # a worker process may have several threads
 
@@ -40,6 +43,29 @@ class ShardResult:
     notes: list[str]
 
 
+@dataclass
+class SeldomLooking(FeatureStore):
+    """A store that does not look at the folder for each image once that has become slow.
+
+    A thousand workers change the folder all the time, and list it at every change. What they
+    miss of each other is an image that stands in two shards: it is then computed twice.
+    """
+
+    _next_look: float = field(default=0.0, repr=False)
+
+    def refresh(self, *, anew: bool = False) -> None:
+        """Look now if ``anew``, or when enough time has passed since the last look."""
+        begin = time.monotonic()
+        if anew or begin >= self._next_look:
+            super().refresh(anew=anew)
+            now = time.monotonic()
+            self._next_look = now + (now - begin) / LOOKING_SHARE
+
+    def refresh_now(self) -> None:
+        """Look whatever it takes."""
+        super().refresh()
+
+
 def start_worker(source: FeatureSource) -> None:
     """Load the backbone, so that the first shard finds it loaded."""
     _tools(source)
@@ -56,7 +82,7 @@ def extract_shard(source: FeatureSource, images: Sequence[Path | PixelImage]) ->
         If the backbone cannot be loaded or the cache cannot be written.
     """
     source, engine, store = _tools(source)
-    store.refresh()
+    store.refresh_now()
     with StatIndex(stat_index_path()) as stat_index:
         extraction = extract(
             images,
@@ -81,13 +107,14 @@ def extract_shard(source: FeatureSource, images: Sequence[Path | PixelImage]) ->
     )
 
 
-def _tools(source: FeatureSource) -> tuple[FeatureSource, Engine, FeatureStore]:
+def _tools(source: FeatureSource) -> tuple[FeatureSource, Engine, SeldomLooking]:
     with _loading:
         return _loaded(source)
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(source: FeatureSource) -> tuple[FeatureSource, Engine, FeatureStore]:
+def _loaded(source: FeatureSource) -> tuple[FeatureSource, Engine, SeldomLooking]:
     """Plan for this machine, which need not be the coordinator's, and load the backbone."""
     source = replace(source, plan=plan_for(source.options))
-    return source, source.options.make_engine(source), source.store()
+    store = SeldomLooking(source.cache, source.spec)
+    return source, source.options.make_engine(source), store
