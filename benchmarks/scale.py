@@ -10,7 +10,9 @@ simulates runs from these. Everything at once takes about a minute:
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import logging
 import os
 import pickle
 import tempfile
@@ -168,7 +170,7 @@ def in_flight(workers: Any, work: Callable[..., Any], loads: list[Any]) -> float
     """Have all tasks under way at once; return seconds a task."""
     begin = time.perf_counter()
     for load in loads:
-        workers.submit(None, work, load)
+        workers.submit(None, functools.partial(work, load))
     left = len(loads)
     while left:
         left -= workers.wait_for_one(1.0) is not None
@@ -184,15 +186,19 @@ def check_model(cost: dict[str, float], count: int = 100, shards: int = 500) -> 
 
     seconds = 1.0
     cluster = distributed.LocalCluster(
-        n_workers=count, threads_per_worker=1, processes=False, dashboard_address=None,
-        silence_logs=50,
-    )  # fmt: skip
+        n_workers=count,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    )
     with cluster, distributed.Client(cluster, set_as_default=False) as client:
         client.wait_for_workers(count)
         client.gather([client.submit(time.sleep, 0.0, pure=False) for _ in range(count)])
         begin = time.perf_counter()
         done = distributed.as_completed(
-            [client.submit(time.sleep, seconds, pure=False) for _ in range(count)]
+            [client.submit(time.sleep, seconds, pure=False) for _ in range(count)],
+            loop=client.loop,
         )
         left = shards - count
         for _ in done:
@@ -254,7 +260,8 @@ def simulate(
     factors = slow * random.lognormal(0.0, SPREAD, simulated)
     each = size * stages["seconds_an_image"]
     overhead = cost["seconds_a_shard" if size > 1 else "seconds_a_task"]
-    seconds, busy = run_model(count, simulated, lambda at: each * factors[at], overhead)
+    times_each = (each * factors).tolist()
+    seconds, busy = run_model(count, simulated, times_each.__getitem__, overhead)
     whole = seconds * tasks / simulated
     ideal = IMAGES * stages["seconds_an_image"] * float(factors.mean()) / count
     return {
@@ -262,11 +269,11 @@ def simulate(
         "workers": count,
         "images_a_task": size,
         "tasks": tasks,
-        "hours": whole / 3600,
-        "images_per_second": IMAGES / whole,
-        "workers_busy": ideal / whole,
-        "scheduler_busy": busy,
-        "tasks_per_second_at_most": 1 / overhead,
+        "hours": round(whole / 3600, 3),
+        "images_per_second": round(IMAGES / whole, 1),
+        "workers_busy": round(ideal / whole, 4),
+        "scheduler_busy": round(busy, 4),
+        "tasks_per_second_at_most": round(1 / overhead, 1),
     }
 
 

@@ -36,8 +36,11 @@ class Workers(Protocol):
         """Return a place for each task that can run at once; a place is the engine's own word."""
         ...
 
-    def submit(self, place: Any, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Begin a task, at a place or anywhere when None; return its handle."""
+    def submit(self, place: Any, work: Callable[[], Any]) -> Any:
+        """Begin a task, at a place or anywhere when None; return its handle.
+
+        The work brings its images along: engines look for futures in lists of arguments.
+        """
         ...
 
     def wait_for_one(self, seconds: float) -> tuple[Any, Any] | None:
@@ -222,7 +225,7 @@ def _start(workers: Workers, source: FeatureSource) -> int:
     """Load the backbone everywhere; return how many tasks run at once."""
     places = workers.places()
     for place in places:
-        workers.submit(place, start_worker, source)
+        workers.submit(place, functools.partial(start_worker, source))
     left = len(places)
     while left:
         ended = workers.wait_for_one(POLL_SECONDS)
@@ -255,7 +258,8 @@ def _spread(
         free = len(workers.places()) - len(running)  # none while all are being replaced
         for _ in range(min(free, len(left))):
             number = left.popleft()
-            running[workers.submit(None, work, [images[at] for at in shards[number]])] = number
+            shard = functools.partial(work, [images[at] for at in shards[number]])
+            running[workers.submit(None, shard)] = number
         ended = workers.wait_for_one(POLL_SECONDS)
         if ended is not None:
             handle, outcome = ended

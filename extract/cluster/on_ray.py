@@ -96,10 +96,10 @@ class RayWorkers:
         count = there.get("GPU") or there.get("CPU", 0) // self._threads
         return [None] * max(1, int(count))
 
-    def submit(self, place: None, work: Callable[..., Any], *arguments: Any) -> Any:
+    def submit(self, place: None, work: Callable[[], Any]) -> Any:
         """Begin a task; return its reference."""
         del place
-        reference = self._task.remote(work, *arguments)
+        reference = self._task.remote(work)
         self._running.append(reference)
         return reference
 
@@ -137,9 +137,9 @@ def _unreachable(where: str, error: Exception) -> OptionError:
     )
 
 
-def _call(work: Callable[..., Any], *arguments: Any) -> Any:
+def _call(work: Callable[[], Any]) -> Any:
     """Run a task: Ray wants a function, a shard's work is a partial."""
-    return work(*arguments)
+    return work()
 
 
 class _WithoutRay:
