@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -191,6 +192,33 @@ def test_a_wrong_backend_and_an_address_without_one_are_told(headstart, photogra
     status, _, err = headstart("extract", "features", photographs, "--address", "tcp://x:1")
     assert status == 1
     assert "--address is a cluster's: add --backend dask or --backend ray" in err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MONKEYS.is_dir(), reason="../shared/data/monkeys10 is absent")
+@pytest.mark.parametrize("backend", ["dask", "ray"])
+def test_photographs_extracted_by_workers_one_of_which_is_killed_are_all_there_bit_for_bit(
+    backend, tmp_path
+):
+    need(backend)
+    paths = [image.path for image in read_dataset(MONKEYS).images]
+    alone = feature_source(FeatureOptions(cache=tmp_path / "alone"))
+    expected, _ = ensure_features(paths, alone, alone.store())
+    place = tmp_path / backend
+    shutil.copytree(tmp_path / "alone" / "networks", place / "cache" / "networks")
+    source = feature_source(
+        FeatureOptions(cache=place / "cache", backend=backend, make_engine=mortal.mortal_network)
+    )
+    extraction, warnings = ensure_features(paths, source, source.store())
+    assert (place / "died").exists(), "no worker was killed in the middle"
+    assert not warnings
+    assert extraction.digests == expected.digests
+    assert extraction.extracted == len(set(expected.digests))
+    np.testing.assert_array_equal(values(source, extraction), values(alone, expected))
+    compact(place / "cache")
+    found = verify(place / "cache")
+    assert not found.problems
+    assert found.rows == len(set(expected.digests)), "a row is there twice"
 
 
 @given(images=st.integers(1, 10**9), workers=st.integers(1, 10**4))
