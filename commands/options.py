@@ -69,7 +69,7 @@ Address = Annotated[
 ShardSize = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Images a cluster's task. Default: up to 4,096, 8 tasks a worker or more."
+        min=1, help="Images a cluster's task. Default: up to 4,096, 4 tasks a worker or more."
     ),
 ]
 

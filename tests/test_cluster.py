@@ -17,6 +17,8 @@ import mortal
 from conftest import FakeEngine
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
+from headstart.classify.model import load
+from headstart.classify.predict import label_with, predict
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask
 from headstart.extract.cluster.shards import LARGEST, SMALLEST, cut, shard_size
@@ -225,8 +227,8 @@ def test_photographs_extracted_by_workers_one_of_which_is_killed_are_all_there_b
 def test_shards_are_at_most_thousands_and_enough_that_workers_end_together(images, workers):
     size = shard_size(images, workers)
     assert SMALLEST <= size <= LARGEST
-    assert size in (SMALLEST, LARGEST) or -(-images // size) <= 8 * workers
-    assert size == SMALLEST or -(-images // size) >= 4 * workers
+    assert size in (SMALLEST, LARGEST) or -(-images // size) <= 4 * workers
+    assert size == SMALLEST or -(-images // size) >= 2 * workers
 
 
 @given(items=st.lists(st.integers(), max_size=100), size=st.integers(1, 20))
@@ -249,3 +251,26 @@ def test_a_worker_whose_looks_are_slow_looks_seldom_but_always_between_shards(
     assert b"a" * 32 not in store
     store.refresh_now()
     assert b"a" * 32 in store
+
+
+def test_a_saved_model_labels_through_a_clusters_workers(photographs, tmp_path, headstart):
+    need("dask")
+    saved = tmp_path / "m.headstart"
+    assert headstart("fit", "head", photographs, "--model", "ridge", "--out", saved)[0] == 0
+    alone = FeatureOptions(cache=tmp_path / "alone", make_engine=FakeEngine)
+    spread = replace(alone, cache=tmp_path / "cache", backend="dask", workers=2)
+    model = load(saved)
+    predictions, failures = predict(model, [photographs], spread)
+    assert len(predictions) == 30
+    assert not failures
+    assert predictions == predict(model, [photographs], alone)[0]
+
+
+def test_a_network_that_keeps_no_features_labels_on_this_machine_alone(tmp_path):
+    source = feature_source(FeatureOptions(cache=tmp_path, backend="dask", make_engine=FakeEngine))
+
+    class Network:
+        keeps_features = False
+
+    with pytest.raises(OptionError, match="keeps nothing there: it labels on this machine"):
+        next(label_with(Network(), source, [tmp_path / "x.jpg"]))

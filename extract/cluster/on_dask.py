@@ -14,6 +14,10 @@ from ..devices import VISIBLE
 from .coordinate import ATTEMPTS, Layout
 
 CONNECT_SECONDS = 10.0
+SETTINGS = {
+    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+    "distributed.worker.profile.enabled": False,  # nobody looks at it, and it costs a twentieth
+}
 # A cluster of ours talks to nobody else, and takes any port that is free.
 LOOPBACK = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
 # A terminal sends it to all of its processes: ours hears it and ends the others.
@@ -41,7 +45,7 @@ def workers(layout: Layout, address: str | None) -> Iterator[DaskWorkers]:
     level = quiet.level
     quiet.setLevel(logging.CRITICAL)  # what fails is told by us, in a line
     try:
-        with config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1}):
+        with config.set(SETTINGS):
             cluster: Any = contextlib.nullcontext(address)
             if address is None:
                 cluster = distributed.SpecCluster(

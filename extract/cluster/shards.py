@@ -7,7 +7,7 @@ from typing import TypeVar
 
 LARGEST = 4096  # images: a minute of a worker's work, a few hundred kilobytes of paths
 SMALLEST = 32  # below, a segment's fsync and a task's way are no longer small beside it
-SHARDS_A_WORKER = 8  # that a slow one at the end keeps the others waiting briefly
+SHARDS_A_WORKER = 4  # that a slow one at the end keeps the others waiting briefly
 
 Item = TypeVar("Item")
 
@@ -25,7 +25,7 @@ def shard_size(images: int, workers: int) -> int:
     Examples
     --------
     >>> shard_size(1_368, workers=2), shard_size(100_000_000, workers=1_000)
-    (86, 4096)
+    (171, 4096)
     """
     return min(LARGEST, max(SMALLEST, -(-images // (SHARDS_A_WORKER * workers))))
 
