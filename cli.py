@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .commands import cache, compare, demo, evaluate, explain, extract, fit, inspect, predict, serve
+from .commands import (
+    cache,
+    compare,
+    demo,
+    evaluate,
+    explain,
+    extract,
+    fit,
+    inspect,
+    plan,
+    predict,
+    serve,
+)
 from .errors import HeadstartError
 from .stopping import Stopped, signals_stop
 
