@@ -19,6 +19,7 @@ from .commands import (
     extract,
     fit,
     inspect,
+    plan,
     predict,
     serve,
 )
@@ -42,6 +43,7 @@ app.command("evaluate")(evaluate.evaluate_data)
 app.command("explain")(explain.explain_images)
 app.command("serve")(serve.serve_model)
 app.command("export")(export.export_classifier)
+app.command("plan")(plan.plan_extraction)
 app.command("demo")(demo.demo)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import FeatureStore
-from ..errors import ModelError
+from ..errors import ModelError, OptionError
 from ..extract.devices import visible_gpus
 from ..extract.features import (
     FeatureOptions,
@@ -296,7 +296,13 @@ def _way(model: Classifier, source: FeatureSource, images: int) -> tuple[Feature
     left them there, and the others are let go once the network has seen them. The engine
     is made once.
     """
+    backend = source.options.backend
     if not model.keeps_features:
+        if backend != "local":
+            raise OptionError(
+                f"--backend {backend} fills the cache, and this fine-tuned network keeps nothing "
+                "there: it labels on this machine, leave --backend out"
+            )
         passing = PassingStore(source.cache, source.spec)
         make_engine = functools.cache(lambda: source.options.make_engine(source))
 
@@ -305,12 +311,17 @@ def _way(model: Classifier, source: FeatureSource, images: int) -> tuple[Feature
             return extraction, list(extraction.notes)
 
         return passing, extract_maps, MAPS
+    store = source.store()
+    # Processes of their own, a cluster's or one for each of several GPUs, are started for a block.
+    if backend != "local" or (source.plan.device == "gpu" and len(visible_gpus()) > 1):
+        return (
+            store,
+            lambda block, tell: ensure_features(block, source, store, tell),
+            max(images, 1),
+        )
     once = functools.cache(source.options.make_engine)
     patient = replace(source, options=replace(source.options, make_engine=once))
-    store = source.store()
-    # Several GPUs take a process each, which is started for a block.
-    size = max(images, 1) if source.plan.device == "gpu" and len(visible_gpus()) > 1 else BLOCK
-    return store, lambda block, tell: ensure_features(block, patient, store, tell), size
+    return store, lambda block, tell: ensure_features(block, patient, store, tell), BLOCK
 
 
 def source_of(model: Classifier, options: FeatureOptions) -> FeatureSource:

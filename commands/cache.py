@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Cache, Json, Quiet, Seed, running_options, takes
+from .options import Cache, Json, Quiet, Seed, machine_options, takes
 
 if TYPE_CHECKING:
     from ..cache.verify import Problem
@@ -63,7 +63,7 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
 
 
 @app.command("verify")
-@takes(running_options)
+@takes(machine_options)
 def cache_verify(
     data: Annotated[
         str | None,

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import HeadstartError
-from .options import Json, Quiet, TrustJoblib, running_options, takes
+from .options import Json, Quiet, TrustJoblib, machine_options, takes
 
 if TYPE_CHECKING:
     from ..classify.explain.explanation import Explanation
     from ..extract.features import FeatureOptions
 
 
-@takes(running_options)
+@takes(machine_options)
 def explain_images(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' wrote.")],
     images: Annotated[

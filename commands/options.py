@@ -69,9 +69,22 @@ MaxPixels = Annotated[
     int | None,
     typer.Option(min=1, help="Refuse larger images. Default: 89,478,485, Pillow's own limit."),
 ]
+Backend = Annotated[
+    str, typer.Option(help="local, or worker processes of dask or ray: who fills the cache.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="A running cluster's scheduler. Default: one is started on this machine."),
+]
+ShardSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Images a cluster's task. Default: up to 4,096, 4 tasks a worker or more."
+    ),
+]
 
 
-def running_options(
+def machine_options(
     weights: Weights = "imagenet",
     engine: Engine = "auto",
     batch_size: BatchSize = None,
@@ -79,7 +92,7 @@ def running_options(
     max_pixels: MaxPixels = None,
     cache: Cache = None,
 ) -> "FeatureOptions":
-    """Return the options that say how to run, not what to compute."""
+    """Return the options that say how to run on this machine."""
     from ..console import announce
     from ..extract.decode import MAX_PIXELS
     from ..extract.features import FeatureOptions
@@ -92,6 +105,26 @@ def running_options(
         max_pixels=max_pixels or MAX_PIXELS,
         cache=cache,
         announce=announce,
+    )
+
+
+def running_options(
+    weights: Weights = "imagenet",
+    engine: Engine = "auto",
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    max_pixels: MaxPixels = None,
+    cache: Cache = None,
+    backend: Backend = "local",
+    address: Address = None,
+    shard_size: ShardSize = None,
+) -> "FeatureOptions":
+    """Return the options that say how to run and where, not what to compute."""
+    return replace(
+        machine_options(weights, engine, batch_size, workers, max_pixels, cache),
+        backend=backend,
+        address=address,
+        shard_size=shard_size,
     )
 
 
@@ -125,10 +158,23 @@ def feature_options(
     workers: Workers = None,
     max_pixels: MaxPixels = None,
     cache: Cache = None,
+    backend: Backend = "local",
+    address: Address = None,
+    shard_size: ShardSize = None,
 ) -> "FeatureOptions":
     """Return the options of everything that extracts features."""
     return replace(
-        running_options(weights, engine, batch_size, workers, max_pixels, cache),
+        running_options(
+            weights,
+            engine,
+            batch_size,
+            workers,
+            max_pixels,
+            cache,
+            backend,
+            address,
+            shard_size,
+        ),
         backbone=backbone,
         layers=tuple(layer or ()),
         pooling=pooling,

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Quiet, TrustJoblib, running_options, takes
+from .options import Quiet, TrustJoblib, machine_options, takes
 
 if TYPE_CHECKING:
     from ..extract.features import FeatureOptions
 
 
-@takes(running_options)
+@takes(machine_options)
 def serve_model(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' or 'fit finetune' wrote.")

@@ -15,6 +15,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 POLL_SECONDS = 1.0
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def visible_gpus() -> list[str]:
@@ -27,10 +28,10 @@ def visible_gpus() -> list[str]:
 
 def run_on_each(
     devices: Sequence[str],
-    work: Callable[[list[Item]], None],
+    work: Callable[[list[Item]], Result],
     paths: Sequence[Item],
     poll: Callable[[], None],
-) -> None:
+) -> list[Result]:
     """Call ``work`` once for each device, in a process that sees that device alone.
 
     Parameters
@@ -45,6 +46,11 @@ def run_on_each(
     poll : callable
         Called every second or so while they work.
 
+    Returns
+    -------
+    list
+        What each call returned, in the order of the devices.
+
     Raises
     ------
     Exception
@@ -52,19 +58,20 @@ def run_on_each(
     """
     context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
-        running = set()
+        running = []
         for number, device in enumerate(devices):
             pool = ProcessPoolExecutor(
                 1, mp_context=context, initializer=_see_only, initargs=(device,)
             )
             stack.enter_context(pool)
-            running.add(pool.submit(functools.partial(work, list(paths[number :: len(devices)]))))
-        left = running
+            running.append(
+                pool.submit(functools.partial(work, list(paths[number :: len(devices)])))
+            )
+        left = set(running)
         while left:
             left = wait(left, timeout=POLL_SECONDS).not_done
             poll()
-        for future in running:
-            future.result()
+        return [future.result() for future in running]
 
 
 def _see_only(device: str) -> None:

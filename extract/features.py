@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from ..errors import OptionError, unknown
 from .backbones import BACKBONES, Backbone, find_backbone
 from .choose import Plan, choose, this_machine
 from .decode import MAX_PIXELS, RECIPE, RESIZE_RULES
-from .devices import run_on_each, visible_gpus
+from .devices import visible_gpus
 from .engines import POOLINGS, Engine, open_engine
 from .pipeline import Extraction, Progress, extract, read_features
 from .pixels import PixelImage
@@ -30,6 +29,7 @@ from .sources import Reference
 from .views import parse_views
 
 STORAGES = ("float32", "float16")
+BACKENDS = ("local", "dask", "ray")
 
 
 # Functions, not lambdas: options travel to other processes.
@@ -81,6 +81,12 @@ class FeatureOptions:
         Threads that read, decode and call the engine; chosen from cores and memory when None.
     max_pixels : int
         Larger images fail. Alters no feature, so it is no part of the spec.
+    backend : str
+        Who fills the cache: ``"local"``, this process; ``"dask"`` or ``"ray"``, worker processes.
+    address : str, optional
+        A running cluster's scheduler; one is started on this machine when None.
+    shard_size : int, optional
+        Images a task of a cluster; see :func:`headstart.extract.cluster.shards.shard_size`.
     make_engine : callable
         FeatureSource to engine.
     announce : callable
@@ -100,6 +106,9 @@ class FeatureOptions:
     batch_size: int | None = None
     workers: int | None = None
     max_pixels: int = MAX_PIXELS
+    backend: str = "local"
+    address: str | None = None
+    shard_size: int | None = None
     make_engine: Callable[[FeatureSource], Engine] = _planned_engine
     announce: Callable[[str], None] = _say_nothing
 
@@ -118,6 +127,10 @@ class FeatureOptions:
             raise unknown("resize rule", self.resize, list(RESIZE_RULES))
         if self.storage not in STORAGES:
             raise unknown("storage", self.storage, list(STORAGES))
+        if self.backend not in BACKENDS:
+            raise unknown("backend", self.backend, list(BACKENDS))
+        if self.address is not None and self.backend == "local":
+            raise OptionError("--address is a cluster's: add --backend dask or --backend ray")
         if any(number is not None and number < 1 for number in (self.batch_size, self.workers)):
             raise OptionError("--batch-size and --workers must be at least 1")
 
@@ -219,14 +232,7 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
         If its weights cannot be found.
     """
     backbone = find_backbone(options.backbone)
-    plan = choose(
-        this_machine(),
-        backbone.activation_mb << 20,
-        options.engine,
-        options.precision,
-        options.batch_size,
-        options.workers,
-    )
+    plan = plan_for(options)
     layers = _layers(backbone, options.layers)
     weights = find_weights(backbone.name, backbone.imagenet, options.weights, options.announce)
     spec = FeatureSpec(
@@ -243,6 +249,24 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
         storage=options.storage,
     )
     return FeatureSource(options, spec, weights, options.cache or default_cache(), plan)
+
+
+def plan_for(options: FeatureOptions) -> Plan:
+    """Choose engine, batch size and threads for the machine that this runs on.
+
+    Raises
+    ------
+    OptionError
+        If the backbone is unknown, or this machine cannot do what was asked.
+    """
+    return choose(
+        this_machine(),
+        find_backbone(options.backbone).activation_mb << 20,
+        options.engine,
+        options.precision,
+        options.batch_size,
+        options.workers,
+    )
 
 
 def options_for(spec: FeatureSpec, options: FeatureOptions) -> FeatureOptions:
@@ -279,49 +303,33 @@ def ensure_features(
 ) -> tuple[Extraction, list[str]]:
     """Extract what the cache lacks; return what happened and warnings in words.
 
-    Where there are several GPUs, a process for each does the work, and what is
-    left here is to count it.
+    This process does the work, or worker processes of a cluster do, one for each GPU.
     """
-    held = store.digests()
-    devices = visible_gpus() if source.plan.device == "gpu" else []
-    if len(devices) > 1:
-
-        def poll() -> None:
-            store.refresh()
-            progress(min(len(store), len(paths)), len(paths))
-
-        run_on_each(devices, functools.partial(_extract_part, source), paths, poll)
-    elsewhere = len(store) - len(held)
     with StatIndex(stat_index_path()) as stat_index:
-        extraction = extract(
-            paths,
-            store,
-            lambda: source.options.make_engine(source),
-            stat_index,
-            batch_size=source.plan.batch_size,
-            workers=source.plan.workers,
-            max_pixels=source.options.max_pixels,
-            progress=progress,
-            announce=source.options.announce,
-        )
-        if elsewhere:
-            extraction.extracted += elsewhere
-            extraction.reused -= elsewhere
-            extraction.ledger = [
-                replace(line, outcome="extracted")
-                if line.outcome == "reused" and digest not in held
-                else line
-                for line, digest in zip(extraction.ledger, extraction.digests, strict=True)
-            ]
-            extraction.engine, extraction.device = source.plan.engine, source.plan.device
+        if source.options.backend != "local":
+            from .cluster.coordinate import extract_on_cluster
+
+            extraction = extract_on_cluster(paths, source, store, stat_index, progress)
+        elif source.plan.device == "gpu" and len(devices := visible_gpus()) > 1:
+            from .cluster.coordinate import extract_on_gpus
+
+            extraction = extract_on_gpus(devices, paths, source, store, stat_index, progress)
+        else:
+            extraction = extract(
+                paths,
+                store,
+                lambda: source.options.make_engine(source),
+                stat_index,
+                batch_size=source.plan.batch_size,
+                workers=source.plan.workers,
+                max_pixels=source.options.max_pixels,
+                progress=progress,
+                announce=source.options.announce,
+            )
         warnings = [*map(str, store.damaged), *extraction.notes]
         if stat_index.problem:
             warnings.append(stat_index.problem)
     return extraction, warnings
-
-
-def _extract_part(source: FeatureSource, paths: list[Reference | PixelImage]) -> None:
-    ensure_features(paths, source, source.store())
 
 
 def load_features(

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..cache.place import user_folder
 from ..cache.spec import FeatureSpec
 from ..errors import EngineError
 from .engines import (
@@ -31,6 +32,7 @@ from .engines import (
     probe_images,
     traced,
 )
+from .turns import taking_turns
 
 OPSET = 17  # what tf2onnx recommends and every ONNX Runtime since 1.12 runs
 FOLDER = "networks"
@@ -107,7 +109,8 @@ def open_network(spec: FeatureSpec, weights: Path, cache: Path) -> OnnxEngine:
             engine = OnnxEngine(export(spec, weights, cache), spec)
             engine.notes.append(f"{error}; it was exported anew")
             return engine
-    return OnnxEngine(export(spec, weights, cache), spec)
+    with taking_turns(user_folder() / "export"):  # a machine's workers start at once
+        return OnnxEngine(kept_network(spec, cache) or export(spec, weights, cache), spec)
 
 
 def export(spec: FeatureSpec, weights: Path, cache: Path) -> Path:

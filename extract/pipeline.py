@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,9 @@ class Extraction:
     failures : list of Failure
         Images that could not be read or decoded.
     seconds : float
-        Wall time of the whole call.
+        Wall time from the call to the last commit.
+    startup_seconds : float
+        Those that passed before the backbone was ready, on a cluster on all workers.
     engine : str or None
         What ran the backbone; None when nothing had to run.
     device : str or None
@@ -84,6 +87,7 @@ class Extraction:
     duplicates: int = 0
     failures: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
+    startup_seconds: float = 0.0
     engine: str | None = None
     device: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -143,7 +147,7 @@ def extract(
     """
     begin = time.perf_counter()
     paths = signed(paths)
-    digests, unread = _look_up(paths, store, stat_index)
+    digests, unread = look_up(paths, store, stat_index)
     in_flight = 2 * workers  # batches
     gather = max(batch_size, SEGMENT_ROWS - in_flight * batch_size)
     run = Run(paths, store, make_engine, stat_index, digests, max_pixels, gather)
@@ -162,16 +166,31 @@ def extract(
                 finally:
                     run.commit()
             if shelter.wanted is not None:
-                raise Stopped(
-                    shelter.wanted,
-                    f"stopped: {settled + run.done:,} of {len(paths):,} images are done and "
-                    "safe; the same command goes on from there",
-                )
+                raise Stopped(shelter.wanted, going_on(settled + run.done, len(paths)))
             if run.elsewhere:
                 announce(f"waiting for {run.elsewhere:,} images that other processes are computing")
             unread = run.wait_for_others()
             progress(settled + run.done, len(paths))
-    return _summary(run, paths, time.perf_counter() - begin)
+    engine = run.engine
+    return summarise(
+        paths,
+        run.settle(),
+        run.extracted,
+        run.failures,
+        seconds=time.perf_counter() - begin,
+        startup_seconds=run.startup_seconds,
+        engine=engine.name if engine else None,
+        device=engine.device if engine else None,
+        notes=list(engine.notes) if engine else [],
+    )
+
+
+def going_on(done: int, total: int) -> str:
+    """Say where a stopped run goes on."""
+    return (
+        f"stopped: {done:,} of {total:,} images are done and safe; the same command goes on from "
+        "there"
+    )
 
 
 def read_features(
@@ -263,7 +282,7 @@ def parse_limit(limit: str, total: int) -> float:
     return value
 
 
-def _look_up(
+def look_up(
     paths: Sequence[Reference | PixelImage], store: FeatureStore, stat_index: StatIndex
 ) -> tuple[list[bytes | None], list[int]]:
     """Find what needs no reading: (digest or None for each path, positions to read)."""
@@ -282,36 +301,56 @@ def _known_digest(path: Reference | PixelImage, stat_index: StatIndex) -> bytes 
     return path.digest if isinstance(path, PixelImage) else known_digest(path, stat_index)
 
 
-def _summary(run: Run, paths: Sequence[Reference | PixelImage], seconds: float) -> Extraction:
-    """Count what happened to each image."""
+def summarise(
+    paths: Sequence[Reference | PixelImage],
+    digests: list[bytes | None],
+    extracted: set[bytes],
+    failures: dict[int, str],
+    **circumstances: Any,
+) -> Extraction:
+    """Count what happened to each image.
+
+    Parameters
+    ----------
+    paths : sequence of Reference or PixelImage, length n
+        The images.
+    digests : list of (bytes or None), length n
+        None where one failed.
+    extracted : set of bytes
+        Those that ran through the backbone now.
+    failures : dict of int to str
+        Position to reason.
+    **circumstances
+        Fields of :class:`Extraction` that are no counts.
+    """
     # Images in memory have a name, too.
     names = [Path(str(path)) if isinstance(path, PixelImage) else path for path in paths]
-    digests = run.settle()
     held = [digest for digest in digests if digest is not None]
-    engine = run.engine
     return Extraction(
         digests=digests,
-        extracted=len(run.extracted),
-        reused=len(run.reused - run.extracted),
+        extracted=len(extracted),
+        reused=len(set(held) - extracted),
         duplicates=len(held) - len(set(held)),
-        failures=[Failure(names[i], run.failures[i]) for i in sorted(run.failures)],
-        seconds=seconds,
-        engine=engine.name if engine else None,
-        device=engine.device if engine else None,
-        notes=list(engine.notes) if engine else [],
-        ledger=_ledger(names, digests, run),
+        failures=[Failure(names[i], failures[i]) for i in sorted(failures)],
+        ledger=_ledger(names, digests, extracted, failures),
+        **circumstances,
     )
 
 
-def _ledger(names: Sequence[Reference], digests: list[bytes | None], run: Run) -> list[Outcome]:
+def _ledger(
+    names: Sequence[Reference],
+    digests: list[bytes | None],
+    extracted: set[bytes],
+    failures: dict[int, str],
+) -> list[Outcome]:
     first: dict[bytes, Reference] = {}
     ledger = []
     for i, (path, digest) in enumerate(zip(names, digests, strict=True)):
         if digest is None:
-            ledger.append(Outcome(path, "failed", run.failures[i]))
+            ledger.append(Outcome(path, "failed", failures[i]))
         elif digest in first:
             ledger.append(Outcome(path, "duplicate", f"same bytes as {shown(first[digest])}"))
         else:
             first[digest] = path
-            ledger.append(Outcome(path, "extracted" if digest in run.extracted else "reused"))
+            ledger.append(Outcome(path, "extracted" if digest in extracted else "reused"))
     return ledger

@@ -63,6 +63,8 @@ class Run:
         Position of an image to the reason why it has no features.
     engine : Engine or None
         None until an image needs it.
+    startup_seconds : float
+        What making it took.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Run:
         self._stat_index = stat_index
         self._make_engine = make_engine
         self.engine: Engine | None = None
+        self.startup_seconds = 0.0
         self._engine_lock = threading.Lock()
         self._claim_lock = threading.Lock()
         self._claimed: set[bytes] = set()  # digests that some worker of this run decodes
@@ -242,7 +245,9 @@ class Run:
     def _get_engine(self) -> Engine:
         with self._engine_lock:
             if self.engine is None:
+                begin = time.perf_counter()
                 self.engine = self._make_engine()
+                self.startup_seconds = time.perf_counter() - begin
             return self.engine
 
 

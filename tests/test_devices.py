@@ -21,6 +21,10 @@ def refuse(_paths):
     raise WeightsError("no weights")
 
 
+class GpuEngine(FakeEngine):
+    device = "gpu"
+
+
 def test_each_process_sees_its_own_device_and_every_nth_image(tmp_path):
     from functools import partial
     from pathlib import Path
@@ -45,7 +49,7 @@ def test_visible_devices_are_those_named(monkeypatch):
 
 def test_two_gpus_share_the_work_and_the_count_is_right(photographs, tmp_path, monkeypatch):
     monkeypatch.setenv(VISIBLE, "0,1")
-    source = feature_source(FeatureOptions(make_engine=FakeEngine, cache=tmp_path / "cache"))
+    source = feature_source(FeatureOptions(make_engine=GpuEngine, cache=tmp_path / "cache"))
     source = replace(source, plan=replace(source.plan, engine="tensorflow", device="gpu"))
     paths = [image.path for image in read_dataset(photographs).images]
     store = source.store()

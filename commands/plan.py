@@ -1,0 +1,144 @@
+"""``headstart plan``."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Data, Json, Quiet, feature_options, takes
+
+if TYPE_CHECKING:
+    from ..extract.features import FeatureOptions
+
+
+@takes(feature_options)
+def plan_extraction(
+    data: Data,
+    *,
+    options: "FeatureOptions",
+    processes: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--processes",
+            min=1,
+            help="Worker processes to reckon with; repeat for several. Default: 1, 10, 100, 1000.",
+        ),
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="Images to time.")] = 64,
+    bandwidth: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            metavar="MB/S",
+            help="What all workers together can read and write, in MB/s. Default: no limit.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Say what a large extraction will take: hours, storage, the bottleneck.
+
+    Example: headstart plan photographs/ --processes 8 --bandwidth 100
+    """
+    import time
+
+    from ..cache import StatIndex, stat_index_path
+    from ..console import print_json, print_table, say, size, stages, warn
+    from ..extract.dataset import read_dataset
+    from ..extract.features import feature_source
+    from ..extract.forecast import (
+        WORKERS,
+        advise,
+        count_cached,
+        forecast,
+        measure_costs,
+    )
+
+    begin = time.perf_counter()
+    dataset = read_dataset(data)
+    listing = time.perf_counter() - begin
+    paths = [image.path for image in dataset.images]
+    source = feature_source(options)
+    with stages(quiet=quiet) as stage:
+        stage(f"timing {min(sample, len(paths))} images")
+        costs = measure_costs(paths, source, sample)
+        with StatIndex(stat_index_path()) as stat_index:
+            cached, unknown = count_cached(paths, source, stat_index)
+    left = len(paths) - cached
+    rows = [
+        forecast(left, costs, count, options.shard_size, bandwidth)
+        for count in processes or WORKERS
+    ]
+    bottlenecks = dict.fromkeys(row.bottleneck for row in rows)
+    advice = {name: advise(name, source) for name in bottlenecks}
+    if as_json:
+        print_json(
+            {
+                "version": 1,
+                "images": len(paths),
+                "cached": cached,
+                "unknown": unknown,
+                "listed_per_second": round(len(paths) / listing),
+                "sample": {"images": costs.sampled, "failed": costs.failed},
+                "seconds_an_image": {n: round(s, 6) for n, s in costs.seconds.items()},
+                "threads_a_worker": costs.threads,
+                "images_per_second_a_worker": round(1 / costs.seconds_an_image, 1),
+                "bytes_an_image": {
+                    "file": round(costs.file_bytes),
+                    "feature": round(costs.feature_bytes),
+                },
+                "storage_bytes": round(left * costs.feature_bytes),
+                "workers": [asdict(row) for row in rows],
+                "bottleneck": costs.slowest_stage,
+                "advice": advice,
+                "spec": {"id": source.spec.id, **asdict(source.spec)},
+                "cache": str(source.cache),
+            }
+        )
+        return
+    say(f"{len(paths):,} images, {cached:,} of them cached: {left:,} to extract")
+    if unknown:
+        say(f"{unknown:,} were never read on this machine: some may be cached, reading will tell")
+    say(
+        f"one worker: {1 / costs.seconds_an_image:,.0f} images/s; an image takes "
+        + ", ".join(f"{1000 * costs.seconds[name]:.2f} ms to {verb}" for name, verb in _VERBS)
+    )
+    say(
+        f"{size(round(left * costs.feature_bytes))} of features "
+        f"({size(round(costs.feature_bytes))} an image), "
+        f"{size(round(left * costs.file_bytes))} of images to read"
+    )
+    print_table(
+        ["workers", "images/s", "time", "shards", "reads MB/s", "writes MB/s", "limited by"],
+        [
+            [
+                f"{row.workers:,}",
+                f"{row.images_per_second:,.0f}",
+                _time(row.hours),
+                f"{row.shards:,}",
+                f"{row.read_mb_per_second:,.1f}",
+                f"{row.write_mb_per_second:,.1f}",
+                row.bottleneck,
+            ]
+            for row in rows
+        ],
+        texts=0,
+    )
+    for lines in advice.values():
+        for line in lines:
+            say(f"quicker: {line}")
+    say("the files of the sample may have come from memory: a cold disk reads slower")
+    if not quiet:
+        for line in dataset.warnings:
+            warn(line)
+
+
+_VERBS = (("read", "read"), ("decode", "decode"), ("backbone", "run"), ("commit", "write"))
+
+
+def _time(hours: float) -> str:
+    if hours < 1 / 60:
+        return f"{3600 * hours:.1f} s"
+    if hours < 2:
+        return f"{60 * hours:.0f} min"
+    return f"{hours:,.1f} h" if hours < 48 else f"{hours / 24:,.1f} days"

@@ -1,0 +1,1 @@
+"""Extraction spread over worker processes: shards of images, done by Dask, Ray or a GPU each."""

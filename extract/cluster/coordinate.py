@@ -1,0 +1,327 @@
+"""The coordinator: cuts shards, watches the workers that do them, adds up what they say."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from ...cache import FeatureStore, StatIndex
+from ...errors import CacheError, HeadstartError
+from ...stopping import Shelter, Stopped, sheltered
+from ..choose import Plan
+from ..devices import run_on_each, visible_gpus
+from ..features import FeatureSource
+from ..pipeline import Extraction, Progress, going_on, look_up, summarise
+from ..pixels import PixelImage
+from ..sources import Reference
+from .shards import cut, shard_size
+from .worker import ShardResult, extract_shard, start_worker
+
+ATTEMPTS = 3  # at each shard
+POLL_SECONDS = 0.5  # between looks at whether a signal wants us to stop
+
+Images = Sequence[Reference | PixelImage]
+
+
+class Workers(Protocol):
+    """Worker processes that an engine (Dask, Ray) schedules. It retries what fails there."""
+
+    def places(self) -> list[Any]:
+        """Return a place for each task that can run at once; a place is the engine's own word."""
+        ...
+
+    def submit(self, place: Any, work: Callable[[], Any]) -> Any:
+        """Begin a task, at a place or anywhere when None; return its handle.
+
+        The work brings its images along: engines look for futures in lists of arguments.
+        """
+        ...
+
+    def wait_for_one(self, seconds: float) -> tuple[Any, Any] | None:
+        """Return the handle of a task that has ended, and its result or exception.
+
+        None when none has within these seconds.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The worker processes of a cluster that is started on this machine.
+
+    Parameters
+    ----------
+    processes : int
+        How many.
+    threads : int
+        Of each.
+    devices : tuple of str
+        The GPU of each; empty where there is none.
+    """
+
+    processes: int
+    threads: int
+    devices: tuple[str, ...] = ()
+
+
+# Name → module and function, which takes (Layout, address or None, threads a task) and is a
+# context manager of Workers.
+BACKENDS = {"dask": "on_dask", "ray": "on_ray"}
+
+
+def lay_out(plan: Plan) -> Layout:
+    """Return the processes and threads of a local cluster.
+
+    ONNX Runtime's calls are one thread each, so that a process for each runs best: no
+    interpreter lock is shared. TensorFlow spreads a call over all cores by itself.
+
+    Examples
+    --------
+    >>> lay_out(Plan("onnxruntime", "cpu", "float32", batch_size=4, workers=2))
+    Layout(processes=2, threads=1, devices=())
+    >>> lay_out(Plan("tensorflow", "cpu", "float32", batch_size=32, workers=2))
+    Layout(processes=1, threads=2, devices=())
+    """
+    if plan.device == "gpu" and (devices := tuple(visible_gpus())):
+        return Layout(len(devices), max(1, plan.workers // len(devices)), devices)
+    if plan.engine == "tensorflow":
+        return Layout(1, plan.workers)
+    return Layout(plan.workers, 1)
+
+
+def open_workers(
+    backend: str, layout: Layout, address: str | None
+) -> AbstractContextManager[Workers]:
+    """Start a cluster on this machine, or connect to a running one; leaving ends what was started.
+
+    Parameters
+    ----------
+    backend : str
+        ``"dask"`` or ``"ray"``.
+    layout : Layout
+        Of a cluster to be started; its threads are those of a task in any.
+    address : str or None
+        A running cluster's scheduler.
+
+    Raises
+    ------
+    OptionError
+        If the engine is not installed, or nothing answers at the address.
+    """
+    module = importlib.import_module(f".{BACKENDS[backend]}", __package__)
+    workers: AbstractContextManager[Workers] = module.workers(layout, address)
+    return workers
+
+
+def extract_on_cluster(
+    images: Images,
+    source: FeatureSource,
+    store: FeatureStore,
+    stat_index: StatIndex,
+    progress: Progress,
+) -> Extraction:
+    """Have the images that the cache lacks done by a cluster's workers.
+
+    The workers commit their own segments into the same cache. A shard whose worker dies is
+    done by another, from the last segment on; one that fails three times is a failure of its
+    images, and the others complete.
+
+    Parameters
+    ----------
+    images : sequence of Reference or PixelImage
+        As every worker reaches them.
+    source : FeatureSource
+        What to extract, on which backend.
+    store : FeatureStore
+        The cache, as this process sees it.
+    stat_index : StatIndex
+        Tells which images need no worker.
+    progress : callable
+        Told ``(done, total)`` images after each shard.
+
+    Raises
+    ------
+    CacheError
+        If this process does not find in the cache what the workers committed.
+    HeadstartError
+        If no worker can load the backbone.
+    """
+    begin = time.perf_counter()
+    held = store.digests()
+    digests, unread = look_up(images, store, stat_index)
+    progress(len(images) - len(unread), len(images))
+    tally = _Tally(images, digests)
+    if not unread:
+        return tally.extraction(held, begin)
+    options = source.options
+    layout = lay_out(source.plan)
+    if options.address is not None:
+        layout = replace(layout, threads=options.workers or 1)
+    sent = replace(
+        source,
+        # Nobody listens there, and a worker asks no other cluster.
+        options=replace(
+            options, backend="local", address=None, announce=_hear_nothing, workers=layout.threads
+        ),
+    )
+    with open_workers(options.backend, layout, options.address) as workers:
+        where = options.address or "this machine"
+        slots = _start(workers, sent)
+        options.announce(f"{slots} workers of {options.backend} on {where}")
+        startup = time.perf_counter() - begin
+        shards = cut(unread, options.shard_size or shard_size(len(unread), slots))
+        work = functools.partial(extract_shard, sent)
+        settled = len(images) - len(unread)
+        with sheltered() as shelter:
+            for number, outcome in _spread(workers, work, images, shards, shelter):
+                tally.add(shards[number], outcome, f"shard {number + 1} of {len(shards)}")
+                progress(settled + tally.done, len(images))
+        if shelter.wanted is not None:
+            raise Stopped(shelter.wanted, going_on(settled + tally.done, len(images)))
+        extraction = tally.extraction(held, begin, startup)
+    _check_shared(store, extraction)
+    return extraction
+
+
+def extract_on_gpus(
+    devices: list[str],
+    images: Images,
+    source: FeatureSource,
+    store: FeatureStore,
+    stat_index: StatIndex,
+    progress: Progress,
+) -> Extraction:
+    """Have the images that the cache lacks done by a process for each GPU of this machine."""
+    begin = time.perf_counter()
+    held = store.digests()
+    digests, unread = look_up(images, store, stat_index)
+    tally = _Tally(images, digests)
+    if unread:
+
+        def poll() -> None:
+            store.refresh()
+            progress(min(len(store), len(images)), len(images))
+
+        work = functools.partial(extract_shard, source)
+        results = run_on_each(devices, work, [images[at] for at in unread], poll)
+        for number, result in enumerate(results):
+            tally.add(unread[number :: len(devices)], result, f"GPU {devices[number]}")
+    extraction = tally.extraction(held, begin)
+    _check_shared(store, extraction)
+    return extraction
+
+
+def _hear_nothing(line: str) -> None:
+    del line
+
+
+def _start(workers: Workers, source: FeatureSource) -> int:
+    """Load the backbone everywhere; return how many tasks run at once."""
+    places = workers.places()
+    for place in places:
+        workers.submit(place, functools.partial(start_worker, source))
+    left = len(places)
+    while left:
+        ended = workers.wait_for_one(POLL_SECONDS)
+        if ended is None:
+            continue
+        left -= 1
+        _, outcome = ended
+        if isinstance(outcome, HeadstartError):
+            raise outcome
+        if isinstance(outcome, Exception):
+            raise HeadstartError(f"a worker cannot load the backbone: {_told(outcome)}")
+    return len(places)
+
+
+def _spread(
+    workers: Workers,
+    work: Callable[[Images], ShardResult],
+    images: Images,
+    shards: list[list[int]],
+    shelter: Shelter,
+) -> Iterator[tuple[int, ShardResult | Exception]]:
+    """Yield each shard's number and outcome as they end, until a stop is wanted.
+
+    No more are under way than can run: the scheduler holds few references at a time, and a
+    worker's death is blamed on the one shard that it was at.
+    """
+    running: dict[Any, int] = {}
+    left = deque(range(len(shards)))
+    while (left or running) and shelter.wanted is None:
+        free = len(workers.places()) - len(running)  # none while all are being replaced
+        for _ in range(min(free, len(left))):
+            number = left.popleft()
+            shard = functools.partial(work, [images[at] for at in shards[number]])
+            running[workers.submit(None, shard)] = number
+        ended = workers.wait_for_one(POLL_SECONDS)
+        if ended is not None:
+            handle, outcome = ended
+            yield running.pop(handle), outcome
+
+
+class _Tally:
+    """Adds up shards."""
+
+    def __init__(self, images: Images, digests: list[bytes | None]) -> None:
+        self._images = images
+        self._digests = digests
+        self._failures: dict[int, str] = {}
+        self._notes: dict[str, None] = {}  # in order, each once
+        self._ran_on: tuple[str | None, str | None] = (None, None)
+        self.done = 0
+
+    def add(self, positions: list[int], outcome: ShardResult | Exception, name: str) -> None:
+        """Take in what became of the images at these positions."""
+        self.done += len(positions)
+        if isinstance(outcome, Exception):
+            reason = f"{name} failed {ATTEMPTS} times: {_told(outcome)}"
+            self._failures.update(dict.fromkeys(positions, reason))
+            self._notes[f"{reason} ({len(positions)} images)"] = None
+            return
+        for position, digest in zip(positions, outcome.digests, strict=True):
+            self._digests[position] = digest
+        self._failures.update({positions[at]: why for at, why in outcome.failures.items()})
+        self._notes.update(dict.fromkeys(outcome.notes))
+        self._ran_on = (outcome.engine, outcome.device)
+
+    def extraction(self, held: set[bytes], begin: float, startup: float = 0.0) -> Extraction:
+        """Return the whole; what the cache did not hold before was extracted, by whomever."""
+        engine, device = self._ran_on
+        return summarise(
+            self._images,
+            self._digests,
+            {digest for digest in self._digests if digest is not None} - held,
+            self._failures,
+            seconds=time.perf_counter() - begin,
+            startup_seconds=startup,
+            engine=engine,
+            device=device,
+            notes=list(self._notes),
+        )
+
+
+def _told(error: Exception) -> str:
+    """Return an error as one line."""
+    line = (str(error).splitlines() or [""])[0]
+    return line if isinstance(error, HeadstartError) else f"{type(error).__name__}: {line}"
+
+
+def _check_shared(store: FeatureStore, extraction: Extraction) -> None:
+    """Look for what the workers committed."""
+    missing = 0
+    for anew in (False, True):
+        store.refresh(anew=anew)
+        missing = sum(digest is not None and digest not in store for digest in extraction.digests)
+        if not missing:
+            return
+    raise CacheError(
+        f"the workers committed {missing:,} images that {store.folder} does not show here: "
+        "--cache must name one folder that all machines share"
+    )
