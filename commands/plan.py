@@ -9,6 +9,7 @@ from .options import Data, Json, Quiet, feature_options, takes
 
 if TYPE_CHECKING:
     from ..extract.features import FeatureOptions
+    from ..extract.forecast import Costs, Forecast
 
 
 @takes(feature_options)
@@ -43,7 +44,7 @@ def plan_extraction(
     import time
 
     from ..cache import StatIndex, stat_index_path
-    from ..console import print_json, print_table, say, size, stages, warn
+    from ..console import print_json, say, stages, warn
     from ..extract.dataset import read_dataset
     from ..extract.features import feature_source
     from ..extract.forecast import (
@@ -99,6 +100,22 @@ def plan_extraction(
     say(f"{len(paths):,} images, {cached:,} of them cached: {left:,} to extract")
     if unknown:
         say(f"{unknown:,} were never read on this machine: some may be cached, reading will tell")
+    if left:
+        _say_plan(costs, left, rows, advice)
+    if not quiet:
+        for line in dataset.warnings:
+            warn(line)
+
+
+_VERBS = (("read", "read"), ("decode", "decode"), ("backbone", "run"), ("commit", "write"))
+
+
+def _say_plan(
+    costs: "Costs", left: int, rows: "list[Forecast]", advice: dict[str, list[str]]
+) -> None:
+    """Say what is left to extract, what an image costs and what that comes to."""
+    from ..console import print_table, say, size
+
     say(
         f"one worker: {1 / costs.seconds_an_image:,.0f} images/s; an image takes "
         + ", ".join(f"{1000 * costs.seconds[name]:.2f} ms to {verb}" for name, verb in _VERBS)
@@ -128,12 +145,6 @@ def plan_extraction(
         for line in lines:
             say(f"quicker: {line}")
     say("the files of the sample may have come from memory: a cold disk reads slower")
-    if not quiet:
-        for line in dataset.warnings:
-            warn(line)
-
-
-_VERBS = (("read", "read"), ("decode", "decode"), ("backbone", "run"), ("commit", "write"))
 
 
 def _time(hours: float) -> str:

@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_SCHEDULER_EVENTS": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",  # 15 by default: the work would yield to everything else
 }
 CONNECT_SECONDS = 10.0  # Ray itself would wait for minutes
 OBJECT_STORE_BYTES = 128 << 20  # shards' paths and digests; Ray would take a third of the memory
