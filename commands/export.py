@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Json, Quiet, TrustJoblib, running_options, takes
+from .options import Json, Quiet, TrustJoblib, machine_options, takes
 
 if TYPE_CHECKING:
     from ..extract.features import FeatureOptions
 
 
-@takes(running_options)
+@takes(machine_options)
 def export_classifier(
     model: Annotated[
         Path,

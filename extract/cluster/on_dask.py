@@ -16,7 +16,9 @@ from .coordinate import ATTEMPTS, Layout
 CONNECT_SECONDS = 10.0
 SETTINGS = {
     "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
-    "distributed.worker.profile.enabled": False,  # nobody looks at it, and it costs a twentieth
+    "distributed.worker.profile.enabled": False,  # nobody looks at it
+    # Giving memory back to the system after each image costs page faults at the next.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
 }
 # A cluster of ours talks to nobody else, and takes any port that is free.
 LOOPBACK = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
