@@ -34,10 +34,14 @@ def clouds(classes=3, each=24, spread=0.8, seed=0):
     return X.astype(np.float32), y, np.arange(len(y))
 
 
-@functools.cache
 def fitted(name, classes=3, **kind):
     """Return choice, estimator and data of a head; to be looked at, not changed."""
-    X, y, groups = clouds(classes, **kind)
+    return _fitted(name, classes, tuple(kind.items()))
+
+
+@functools.cache
+def _fitted(name, classes, kind):
+    X, y, groups = clouds(classes, **dict(kind))
     training = Training(X, y, make_folds(y, groups, 0))
     choice = choose(find_head(name), training, 0)
     return choice, fit_calibrated(choice, training).estimator, X, y

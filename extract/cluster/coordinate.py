@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import importlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ...cache import FeatureStore, StatIndex
-from ...errors import CacheError, HeadstartError
+from ...errors import CacheError, EngineError, HeadstartError
 from ...stopping import Shelter, Stopped, sheltered
 from ..choose import Plan
 from ..devices import run_on_each, visible_gpus
@@ -27,6 +27,10 @@ ATTEMPTS = 3  # at each shard
 POLL_SECONDS = 0.5  # between looks at whether a signal wants us to stop
 
 Images = Sequence[Reference | PixelImage]
+
+
+class WorkerDiedError(EngineError):
+    """A worker process died at a task, which is to be tried elsewhere."""
 
 
 class Workers(Protocol):
@@ -252,6 +256,7 @@ def _spread(
     No more are under way than can run: the scheduler holds few references at a time, and a
     worker's death is blamed on the one shard that it was at.
     """
+    deaths: Counter[int] = Counter()
     running: dict[Any, int] = {}
     left = deque(range(len(shards)))
     while (left or running) and shelter.wanted is None:
@@ -261,9 +266,16 @@ def _spread(
             shard = functools.partial(work, [images[at] for at in shards[number]])
             running[workers.submit(None, shard)] = number
         ended = workers.wait_for_one(POLL_SECONDS)
-        if ended is not None:
-            handle, outcome = ended
-            yield running.pop(handle), outcome
+        if ended is None:
+            continue
+        handle, outcome = ended
+        number = running.pop(handle)
+        if isinstance(outcome, WorkerDiedError):
+            deaths[number] += 1
+            if deaths[number] < ATTEMPTS:
+                left.append(number)
+                continue
+        yield number, outcome
 
 
 class _Tally:

@@ -11,11 +11,13 @@ from typing import Any
 
 from ...errors import EngineError, OptionError
 from ..devices import VISIBLE
-from .coordinate import ATTEMPTS, Layout
+from .coordinate import ATTEMPTS, Layout, WorkerDiedError
 
 CONNECT_SECONDS = 10.0
 SETTINGS = {
-    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+    # We count deaths ourselves. Dask would pass the task on at once, to wait on a worker behind
+    # another task, which is then blamed for the next death as well.
+    "distributed.scheduler.allowed-failures": 0,
     "distributed.worker.profile.enabled": False,  # nobody looks at it
     # Giving memory back to the system after each image costs page faults at the next.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
@@ -31,8 +33,8 @@ FIRST_WORKER_SECONDS = 60.0  # a cluster may be starting its machines
 def workers(layout: Layout, address: str | None) -> Iterator[DaskWorkers]:
     """Connect to a scheduler, or start one with a process for each place of the layout.
 
-    A worker that dies is replaced by its nanny. Its task goes to another worker; a scheduler
-    of ours gives one up at the third death, one at an address as it was told
+    A worker that dies is replaced by its nanny. A scheduler of ours tells at once, one at an
+    address gives the task to other workers first, as often as it was told
     (``distributed.scheduler.allowed-failures``).
 
     Raises
@@ -59,17 +61,29 @@ def workers(layout: Layout, address: str | None) -> Iterator[DaskWorkers]:
                     silence_logs=logging.CRITICAL,
                 )
             with cluster as scheduler, _connect(distributed, scheduler) as client:
-                yield DaskWorkers(distributed, client)
+                yield DaskWorkers(distributed, client, ours=address is None)
     finally:
         quiet.setLevel(level)
 
 
 class DaskWorkers:
-    """The workers of one Dask scheduler."""
+    """The workers of one Dask scheduler.
 
-    def __init__(self, distributed: Any, client: Any) -> None:
+    Parameters
+    ----------
+    distributed : module
+        Dask's.
+    client : Client
+        Of the scheduler.
+    ours : bool
+        Whether the scheduler is ours: then a task goes to a worker that has no other.
+    """
+
+    def __init__(self, distributed: Any, client: Any, *, ours: bool) -> None:
         self._died = distributed.KilledWorker
         self._client = client
+        self._ours = ours
+        self._at: dict[Any, str | None] = {}  # where each task was sent
         self._seal = distributed.protocol.pickle.dumps
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -80,15 +94,23 @@ class DaskWorkers:
 
     def submit(self, place: str | None, work: Callable[[], Any]) -> Any:
         """Begin a task, at a worker or anywhere; return its future."""
+        wanted = place or (self._idle() if self._ours else None)
         future = self._client.submit(
             _call,
             self._seal(work),
-            workers=None if place is None else [place],
+            workers=None if wanted is None else [wanted],
+            allow_other_workers=place is None and wanted is not None,  # it may have died just now
             retries=ATTEMPTS - 1,
             pure=False,  # what a cleared cache has lost is to be done again
         )
+        self._at[future] = wanted
         future.add_done_callback(self._ended.put)
         return future
+
+    def _idle(self) -> str | None:
+        """Return a worker that has none of our tasks."""
+        busy = set(self._at.values())
+        return next((place for place in self.places() if place not in busy), None)
 
     def wait_for_one(self, seconds: float) -> tuple[Any, Any] | None:
         """Return a future that has ended, and its result or exception; None when none has."""
@@ -96,10 +118,12 @@ class DaskWorkers:
             future = self._ended.get(timeout=seconds)
         except queue.Empty:
             return None
+        del self._at[future]
         try:
             return future, future.result()
         except self._died:
-            return future, EngineError("the worker process died each time")
+            kind = WorkerDiedError if self._ours else EngineError
+            return future, kind("the worker process died each time")
         except Exception as error:  # whatever the task raised is its outcome
             return future, error
 
