@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -335,7 +335,7 @@ def fit_heads(
     close = [one for one in fitted if one.choice.cv.mean >= floor]  # cheapest first
     best = top if rule == "best" else close[0]
     records = [
-        head_record(one, table, dataset.root, seed, out if one is best else None) for one in fitted
+        head_record(one, table, dataset, seed, out if one is best else None) for one in fitted
     ]
     if out is not None:
         record = records[fitted.index(best)]
@@ -357,9 +357,9 @@ def fit_heads(
 
 
 def head_record(
-    fitted: FittedHead, table: Table, data: Path | Remote, seed: int, path: Path | None
+    fitted: FittedHead, table: Table, dataset: Dataset, seed: int, path: Path | None
 ) -> dict[str, Any]:
-    """Return the ``fit head`` contract for one head; ``data`` is the folder or manifest."""
+    """Return the ``fit head`` contract for one head."""
     rows = table.split.evaluation
     usual = fitted.abstainer.judge(take(table.X, rows), fitted.probabilities)
     right = fitted.probabilities.argmax(axis=1) == table.y[rows]
@@ -383,7 +383,8 @@ def head_record(
         "taps": _describe_taps(fitted.choice.pipeline, table.layers),
         "classes": table.classes,
         "trainable_parameters": trained_parameters(fitted.estimator),
-        "data": str(data.absolute()),
+        "data": str(dataset.root.absolute()),
+        "sample": None if dataset.sampled is None else asdict(dataset.sampled),
         "path": None if path is None else str(path),
         "card": None if path is None else str(card_paths(path)[0]),
         "account": None,

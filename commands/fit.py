@@ -50,6 +50,15 @@ def fit_head(
     class_weight: Annotated[
         str | None, typer.Option(help="balanced: rare classes count as much as frequent ones.")
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Train on N images, each class by its share; the others are not extracted "
+            "either. Default: on all.",
+        ),
+    ] = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
     quiet: Quiet = False,
@@ -60,13 +69,14 @@ def fit_head(
     Example: headstart fit head photographs/ --model logreg --out photographs.headstart
     """
     from ..classify.fit import fit_heads
+    from ..classify.sampling import draw_sample
     from ..console import print_json, print_table, say, stages, warn
     from ..extract.dataset import read_dataset
     from ..extract.features import feature_source
 
     with stages(quiet=quiet) as stage:
         run = fit_heads(
-            read_dataset(data),
+            draw_sample(read_dataset(data), sample, seed),
             feature_source(options),
             model or ["logreg"],
             seed,

@@ -43,6 +43,25 @@ class Image:
     group: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What part of the images a dataset holds.
+
+    Parameters
+    ----------
+    images : int
+        Drawn.
+    of : int
+        From so many.
+    seed : int
+        By it.
+    """
+
+    images: int
+    of: int
+    seed: int
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Images with their labels.
@@ -55,11 +74,14 @@ class Dataset:
         Sorted by path for a folder, in the file's order for a manifest or shards.
     warnings : list of str
         What was left out, in words.
+    sampled : Sampled or None
+        Of the training images, where these are a part of them.
     """
 
     root: Path | Remote
     images: list[Image]
     warnings: list[str] = field(default_factory=list)
+    sampled: Sampled | None = None
 
     @property
     def classes(self) -> list[str]:

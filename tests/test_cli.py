@@ -70,6 +70,16 @@ def test_heads_print_their_contract_and_the_best_is_saved(headstart, photographs
     assert [f["path"].rsplit("/", 1)[-1] for f in told["failed"]] == ["torn.jpg"]
 
 
+def test_a_sample_is_stated_and_the_others_are_not_extracted(headstart, photographs):
+    status, out, err = headstart("fit", "head", photographs, "--sample", "24", "--json")
+    assert status == 0
+    assert json.loads(out)["sample"] == {"images": 24, "of": 30, "seed": 0}
+    assert "--sample: 24 of 30 images, each class by its share (seed 0)" in err
+    status, out, _ = headstart("extract", "features", photographs, "--json")
+    told = json.loads(out)
+    assert (told["reused"], told["extracted"]) == (24, 6)
+
+
 def test_rank_prints_its_contract_and_what_to_do_next(headstart, photographs):
     status, out, _ = headstart("fit", "rank", photographs)
     assert status == 0
