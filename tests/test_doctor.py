@@ -96,6 +96,7 @@ def test_wrong_labels_are_named_with_the_right_one(examine, ward):
     assert told["wrong.jpg", "blue"] == "red"
     assert told["wrong.jpg", "red"] == "green"
     assert all(one.score < one.suggested_probability for one in found)
+    pytest.importorskip("cleanlab", reason="its verdict: headstart[doctor] is not installed")
     verdicts = [one.likely for one in found]
     assert any(verdicts)
     assert verdicts == sorted(verdicts, reverse=True)

@@ -84,9 +84,16 @@ def options(tmp_path):
         yield made
 
 
+def need(package):
+    """Skip where the extra is not installed."""
+    pytest.importorskip(package, reason=f"{package}: headstart[export] is not installed")
+
+
 @pytest.fixture(scope="module", params=FORMS)
 def exported(request, model, pictures, tmp_path_factory):
     """An artefact of each format: the format's row, where it lies, what was told."""
+    if request.param == "tflite":
+        need("ai_edge_litert")
     root = tmp_path_factory.mktemp("exported")
     out = root / "folder" / "artefact"
     with handing_out_pixels(root) as made:
@@ -137,6 +144,7 @@ def test_the_artefact_says_what_it_is(exported):
 
 
 def test_a_tflite_file_is_a_zip_of_labels_and_standard_metadata_too(model, options, tmp_path):
+    need("ai_edge_litert")
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter
 
@@ -162,6 +170,7 @@ def test_a_tflite_file_is_a_zip_of_labels_and_standard_metadata_too(model, optio
 
 
 def test_a_forest_goes_through_skl2onnx(pictures, options, tmp_path):
+    need("skl2onnx")
     forest = make_model(pictures, "random-forest")
     run = export_model(forest, tmp_path / "t.onnx", options, data=pictures)
     assert run.record["parity"]["labels_equal"] == 48
@@ -174,6 +183,7 @@ def test_a_forest_goes_through_skl2onnx(pictures, options, tmp_path):
 
 def test_what_skl2onnx_cannot_convert_is_refused_by_name(pictures, options, tmp_path):
     """skl2onnx 1.20 hands onnx 1.23 booleans where it wants integers."""
+    need("skl2onnx")
     boosted = make_model(pictures, "hist-gb")
     with pytest.raises(ExportError, match=r"cannot convert a hist-gb head \(.*\): train another"):
         export_model(boosted, tmp_path / "t.onnx", options)
@@ -181,6 +191,7 @@ def test_what_skl2onnx_cannot_convert_is_refused_by_name(pictures, options, tmp_
 
 
 def test_an_artefact_that_answers_otherwise_is_not_left(model, options, tmp_path, monkeypatch):
+    need("ai_edge_litert")
     monkeypatch.setattr(
         write, "our_answers", lambda model, source, pixels: np.tile([0.2, 0.3, 0.5], (64, 1))
     )
@@ -269,6 +280,7 @@ def test_a_place_that_cannot_be_written_is_told(model, options, tmp_path):
 def test_the_command_prints_one_document_or_three_lines(
     model, options, pictures, tmp_path, headstart
 ):
+    need("ai_edge_litert")
     model.save(tmp_path / "m.headstart")
     arguments = ("export", tmp_path / "m.headstart", tmp_path / "m.tflite", "--data", pictures)
     status, out, err = headstart(*arguments, "--json", "--quiet")

@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
+pytest.importorskip("fastapi", reason="the service: headstart[serve] is not installed")
+
 from fastapi.testclient import TestClient
 
 from conftest import HOSTILE, FakeEngine

@@ -4,6 +4,9 @@ import base64
 import shutil
 
 import pytest
+
+pytest.importorskip("fastapi", reason="the service: headstart[serve] is not installed")
+
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 

@@ -3,6 +3,9 @@
 import asyncio
 
 import pytest
+
+pytest.importorskip("fastapi", reason="the service: headstart[serve] is not installed")
+
 from fastapi import HTTPException, Request
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,9 +8,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import pytest
+
+pytest.importorskip("fastapi", reason="the service: headstart[serve] is not installed")
+pytest.importorskip("httpx2", reason="the tests' HTTP client is not installed")
+
 import httpx2
 import psutil
-import pytest
 
 from headstart.classify.serve.server import listen, url_of
 from headstart.extract.dataset import plain_files
