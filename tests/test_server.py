@@ -141,12 +141,12 @@ def test_a_second_signal_does_not_wait(trained, tmp_path, photograph):
     ):
         answer = pool.submit(post, service.url, photograph)
         service.wait_for("held")
-        service.process.send_signal(signal.SIGINT)
+        service.process.send_signal(signal.SIGTERM)
         service.wait_for("answering the requests in flight")
-        service.process.send_signal(signal.SIGINT)
+        service.process.send_signal(signal.SIGTERM)
         assert answer.result(60).status_code == 500
         gate.write_text("")  # the thread in the engine is waited for, as Python does
-        assert service.ending() == (130, "error: stopped: requests in flight were cut off: 1")
+        assert service.ending() == (143, "error: stopped: requests in flight were cut off: 1")
 
 
 def test_a_port_in_use_and_an_address_of_another_machine_are_one_line(headstart, trained):
