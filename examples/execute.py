@@ -13,7 +13,6 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 HERE = Path(__file__).parent
 SECONDS = 600  # for one cell
@@ -35,7 +34,6 @@ def execute(notebook: Path, folder: Path) -> Path:
         record_timing=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
-        config=Config(KernelManager={"transport": "ipc" if os.name == "posix" else "tcp"}),
     )
     client.execute()
     document.metadata["language_info"] = {"name": "python"}  # no version of this machine
