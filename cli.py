@@ -99,4 +99,4 @@ def main() -> None:
 def _tell_stopping() -> None:
     from .console import warn
 
-    warn("stopping once the batches in flight are safe; the same signal again stops at once")
+    warn("stopping; what is finished is kept; the same signal again stops at once")

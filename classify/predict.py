@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .model import Model
     from .tuned import TunedModel
 
-    Classifier = Model | TunedModel | LinearModel
+    AnyModel = Model | TunedModel | LinearModel
 
 BLOCK = 2048  # images labelled at a time: their features are in memory …
 MAPS = 64  # … or their whole maps, which are large
@@ -105,7 +105,7 @@ class Answers:
 
 
 def predict(
-    model: Classifier,
+    model: AnyModel,
     paths: Iterable[str | os.PathLike[str] | PixelImage],
     options: FeatureOptions,
     top: int = 3,
@@ -157,7 +157,7 @@ def predict(
 
 
 def predict_each(
-    model: Classifier,
+    model: AnyModel,
     images: Images,
     options: FeatureOptions,
     top: int = 3,
@@ -213,7 +213,7 @@ def _in_order(
 
 
 def label_images(
-    model: Classifier,
+    model: AnyModel,
     images: Images,
     options: FeatureOptions,
     progress: Progress = lambda done, total: None,
@@ -250,7 +250,7 @@ def label_images(
 
 
 def label_with(
-    model: Classifier,
+    model: AnyModel,
     source: FeatureSource,
     images: Images,
     progress: Progress = lambda done, total: None,
@@ -289,7 +289,7 @@ def label_with(
 Run = Callable[[Images, Progress], tuple[Extraction, list[str]]]
 
 
-def _way(model: Classifier, source: FeatureSource, images: int) -> tuple[FeatureStore, Run, int]:
+def _way(model: AnyModel, source: FeatureSource, images: int) -> tuple[FeatureStore, Run, int]:
     """Choose how blocks are extracted: the store, what fills it, and images a block.
 
     Features are kept. Whole maps are large: they are read from the cache where training
@@ -324,7 +324,7 @@ def _way(model: Classifier, source: FeatureSource, images: int) -> tuple[Feature
     return store, lambda block, tell: ensure_features(block, patient, store, tell), BLOCK
 
 
-def source_of(model: Classifier, options: FeatureOptions) -> FeatureSource:
+def source_of(model: AnyModel, options: FeatureOptions) -> FeatureSource:
     """Return what the model was trained on, here.
 
     Raises
@@ -340,7 +340,7 @@ def source_of(model: Classifier, options: FeatureOptions) -> FeatureSource:
     return source
 
 
-def abstainer_of(model: Classifier) -> Abstainer:
+def abstainer_of(model: AnyModel) -> Abstainer:
     """Return what a model abstains by.
 
     Raises

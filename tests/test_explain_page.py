@@ -2,7 +2,6 @@
 
 import html
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,6 @@ from headstart.errors import DataError, DecodeError
 from headstart.extract.decode import MAX_PIXELS
 from headstart.extract.frame import find_frame
 from headstart.extract.pipeline import Failure
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def explanation(path, size, values, resize="crop", neighbours=()):
@@ -113,29 +110,22 @@ def test_a_folder_that_cannot_be_written_and_an_image_that_has_gone_are_told(tol
         write_page(told, Path("m"), tmp_path / "why", MAX_PIXELS)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-def test_in_a_browser_it_fetches_nothing_and_fits_a_phone(written):
+def test_in_a_browser_it_fetches_nothing_and_fits_a_phone(written, browser):
     from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
 
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     complaints = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        for width in (390, 1200):
-            page = browser.new_page(viewport={"width": width, "height": 844})
-            page.on("console", lambda message: complaints.append(message.text))
-            page.on("request", lambda request: complaints.append(request.url[:100]))
-            page.goto(written.page.as_uri())
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            sizes = page.evaluate("[...document.images].map(image => image.naturalWidth)")
-            assert len(sizes) == 8
-            assert min(sizes) > 0
-        context = browser.new_context(bypass_csp=True)
-        page = context.new_page()
+    for width in (390, 1200):
+        page = browser.new_page(viewport={"width": width, "height": 844})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("request", lambda request: complaints.append(request.url[:100]))
         page.goto(written.page.as_uri())
-        found = Axe().run(page).response["violations"]
-        browser.close()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        sizes = page.evaluate("[...document.images].map(image => image.naturalWidth)")
+        assert len(sizes) == 8
+        assert min(sizes) > 0
+    page = browser.new_context(bypass_csp=True).new_page()
+    page.goto(written.page.as_uri())
+    found = Axe().run(page).response["violations"]
     assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
     outside = [line for line in complaints if not line.startswith(("data:", "file:"))]
     assert outside == []

@@ -1,32 +1,18 @@
 """The service's pages in a real browser: a photograph in, its label out; quiet, self-contained."""
 
 import base64
-import shutil
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the service: headstart[serve] is not installed")
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from headstart.extract.dataset import plain_files
 from serving import LARGEST
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-
 EXPECTED = "responded with a status of 422"  # Chromium's own note of a refused upload
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

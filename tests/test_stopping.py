@@ -57,7 +57,7 @@ def test_a_signal_finishes_the_batch_says_how_to_go_on_and_exits(tmp_path, numbe
     arguments = ("extract", "features", "data", "--batch-size", "5", "--workers", "1")
     stopped = run(tmp_path, number, *arguments)
     assert stopped.returncode == status, stopped.stderr
-    assert "stopping once the batches in flight are safe" in stopped.stderr
+    assert "stopping; what is finished is kept" in stopped.stderr
     last = stopped.stderr.splitlines()[-1]
     told = re.fullmatch(
         r"error: stopped: (\d+) of 30 images are done and safe; the same command goes on from there",
