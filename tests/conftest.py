@@ -6,20 +6,18 @@ import csv
 import functools
 import shutil
 
-import numpy as np
 import pytest
 from hypothesis import settings
-from PIL import Image
 
+from fakes import FakeEngine, pretend_to_finetune
 from headstart import cli
 from headstart.extract import features
+from pictures import COLOURS, HOSTILE, paint, paint_photographs
 from serving import LARGEST, SLOW_SECONDS, serving
 
 # The same examples in every run: a red build is about the change, not the draw.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
-
-COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 
 
 @pytest.fixture(scope="module")
@@ -51,54 +49,16 @@ def at_rest(monkeypatch):
     monkeypatch.setattr("headstart.cache.statindex.COARSE_TICK_NS", -(10**12))
 
 
-class FakeEngine:
-    """Mean colour of each quarter: deterministic, quick, separable. Counts what it is asked."""
-
-    name = "fake"
-    device = "cpu"
-    widths = (12,)
-    notes = ()
-    calls = 0
-    images = 0
-
-    def __init__(self, source=None):
-        self.source = source
-
-    def __call__(self, images):
-        type(self).calls += 1
-        type(self).images += len(images)
-        half = images.shape[1] // 2
-        quarters = [images[:, y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
-        return np.concatenate([q.mean(axis=(1, 2)) for q in quarters], axis=1, dtype=np.float32)
-
-
 @pytest.fixture
 def fake_engine():
     """A fresh class, its counts at zero."""
     return type("CountingEngine", (FakeEngine,), {"calls": 0, "images": 0})
 
 
-def paint(path, colour, seed, size=(48, 64)):
-    """Write one picture of a colour with noise."""
-    noise = np.random.default_rng(seed).integers(-40, 41, (*size, 3))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)).save(path)
-    return path
-
-
 @pytest.fixture
 def photographs(tmp_path):
     """Ten pictures of each of three colours, JPEG and PNG."""
     return paint_photographs(tmp_path / "photographs")
-
-
-def paint_photographs(root):
-    """Write the same pictures wherever they are asked for."""
-    for c, (name, colour) in enumerate(COLOURS.items()):
-        for number in range(10):
-            ending = "png" if number % 5 == 0 else "jpg"
-            paint(root / name / f"{number}.{ending}", colour, seed=100 * c + number)
-    return root
 
 
 @pytest.fixture(scope="session")
@@ -161,14 +121,6 @@ def colour_head(tmp_path_factory):
     return run.records[0], root / "m.headstart"
 
 
-# What a page, a plot or a table must show as text and nothing else.
-HOSTILE = (
-    "<script>document.title='owned'</script>",
-    "\"'><img src=x onerror=alert(1)>",
-    "$\\frac$ | *é*",
-)
-
-
 @pytest.fixture(scope="session")
 def hostile_manifest(tmp_path_factory):
     """Sixty pictures of three classes with hostile names, some labelled wrong; 18 evaluate."""
@@ -187,28 +139,6 @@ def hostile_manifest(tmp_path_factory):
     with open(root / "manifest.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["path", "label", "split"], *rows])
     return root / "manifest.csv"
-
-
-def pretend_to_finetune(candidates, source):
-    """Stand in for fine-tuning: a nearest-neighbour head that calls itself a network."""
-    from headstart.classify.approaches import Approach, head_approach
-    from headstart.classify.heads import HEADS
-
-    name = "fine-tuned from block"
-    head = head_approach(HEADS["knn"], candidates[0].seed)
-
-    def run(table, source, stage):
-        from dataclasses import replace
-
-        tell = stage(f"{name}, epochs")
-        tell(1, 2)
-        tell(2, 2)
-        losses = [{"val_loss": 0.5}, {"loss": 0.4, "val_loss": 0.3}, {"loss": 0.2, "val_loss": 0.4}]
-        outcome = head.run(table, source, stage)
-        return replace(outcome, name=name, kind="finetune", history=losses)
-
-    settings = {"seed": candidates[0].seed, "epochs": 2}
-    return Approach(name, "finetune", settings, run)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 
-from conftest import FakeEngine
+from fakes import FakeEngine
 from headstart.errors import CacheError
 from headstart.extract.engines import open_engine
 

@@ -8,7 +8,7 @@ import sys
 SLOW_SECONDS = 1.5  # --timeout of the service that tests share
 LARGEST = 200_000  # and its --max-bytes
 
-# Mean colour of each quarter, as conftest's FakeEngine; whoever opens HELD_BY lets a call go.
+# Mean colour of each quarter, as FakeEngine of fakes.py; whoever opens HELD_BY lets a call go.
 COMMAND = """
 import os, sys
 import numpy as np

@@ -5,7 +5,7 @@ import json
 import pytest
 from sklearn.metrics import recall_score
 
-from conftest import paint
+from pictures import paint
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from conftest import COLOURS, paint
 from headstart.classify.approaches import finetune_approach, finetune_candidates, head_approach
 from headstart.classify.finetune import FineTuneSettings
 from headstart.classify.fit import load_table
@@ -13,6 +12,7 @@ from headstart.classify.heads import HEADS
 from headstart.errors import OptionError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from pictures import COLOURS, paint
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import paint
 from headstart.classify.boundary import (
     Boundary,
     Keeping,
@@ -20,6 +19,7 @@ from headstart.classify.resources import measured
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbones import PIXELS
 from headstart.extract.features import FeatureOptions, feature_source, load_features
+from pictures import paint
 
 MB = 1 << 20
 

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from conftest import COLOURS, HOSTILE, paint
 from headstart.classify.card import add_export, card_paths, make_card, read_card, render, write_card
 from headstart.classify.model import load
 from headstart.errors import ModelError
+from pictures import COLOURS, HOSTILE, paint
 
 EXPORT = {
     "format": "onnx",

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from conftest import paint
 from headstart.demo import write_digits
+from pictures import paint
 
 TWICE = ("--backbone", "vgg16", "--backbone", "vgg16")
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mortal
-from conftest import FakeEngine
+from fakes import FakeEngine
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
 from headstart.classify.model import load

@@ -8,7 +8,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from conftest import FakeEngine, paint, pretend_to_finetune
+from fakes import FakeEngine, pretend_to_finetune
 from headstart.classify import compare as module
 from headstart.classify import runs
 from headstart.classify.compare import compare
@@ -18,6 +18,7 @@ from headstart.classify.paired import paired_test
 from headstart.errors import DataError, OptionError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from pictures import paint
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import FakeEngine
+from fakes import FakeEngine
 from headstart.errors import WeightsError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.devices import VISIBLE, run_on_each, visible_gpus

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import COLOURS, paint
 from headstart.cache import FeatureStore
 from headstart.cache.catalogue import specs
 from headstart.cache.verify import verify
+from pictures import COLOURS, paint
 
 ROOT = os.geteuid() == 0
 
@@ -97,7 +97,7 @@ def test_a_full_disk_stops_a_compaction_and_nothing_is_lost(headstart, photograp
 COMMAND = """
 import resource, sys
 sys.path.insert(0, {tests!r})
-from conftest import FakeEngine
+from fakes import FakeEngine
 from headstart import cli
 from headstart.extract import features
 defaults = features.FeatureOptions

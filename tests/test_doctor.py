@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import COLOURS, paint
 from headstart.classify.doctor import Copies, Seen, inspect
 from headstart.classify.doctor_report import SIDE, render, thumbnail, write_page
 from headstart.errors import DataError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from pictures import COLOURS, paint
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from conftest import COLOURS, paint
 from headstart.cache import FeatureSpec, FeatureStore
 from headstart.cache.rows import StoredRows
 from headstart.classify.duplicates import (
@@ -25,6 +24,7 @@ from headstart.classify.select import make_folds
 from headstart.classify.taps import TapSelector
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from pictures import COLOURS, paint
 
 
 def digests(count):

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import COLOURS, paint
 from headstart.classify import predict as predicting
 from headstart.classify.evaluation import evaluate_model, pick_images
 from headstart.classify.model import load
@@ -15,6 +14,7 @@ from headstart.classify.seen import marks_of
 from headstart.errors import DataError, OptionError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source, load_features
+from pictures import COLOURS, paint
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import HOSTILE, paint
 from headstart.classify.explain.explanation import Explanation, Explanations
 from headstart.classify.explain.heat import Map
 from headstart.classify.explain.method import Choice
@@ -19,6 +18,7 @@ from headstart.errors import DataError, DecodeError
 from headstart.extract.decode import MAX_PIXELS
 from headstart.extract.frame import find_frame
 from headstart.extract.pipeline import Failure
+from pictures import HOSTILE, paint
 
 
 def explanation(path, size, values, resize="crop", neighbours=()):

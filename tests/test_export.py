@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import COLOURS, paint
 from headstart.cache import FeatureSpec
 from headstart.classify.abstain import Abstainer
 from headstart.classify.calibrate import TemperatureScaled
@@ -23,6 +22,7 @@ from headstart.extract.choose import Plan
 from headstart.extract.decode import decode
 from headstart.extract.engines import PixelEngine
 from headstart.extract.features import FeatureOptions, FeatureSource
+from pictures import COLOURS, paint
 
 SIDE = 16
 SPEC = FeatureSpec(

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-from conftest import COLOURS, paint
 from headstart.classify.evaluate import evaluate
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset, hold_out
 from headstart.classify.fit import fit_head, load_table
@@ -16,6 +15,7 @@ from headstart.extract.backbones import find_backbone
 from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source
+from pictures import COLOURS, paint
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 import headstart
-from conftest import COLOURS, paint
 from headstart import cli
 from headstart.classify.card import read_card
 from headstart.classify.model import load
+from pictures import COLOURS, paint
 
 
 @pytest.fixture(scope="module")

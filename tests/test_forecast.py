@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import FakeEngine, paint
+from fakes import FakeEngine
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.forecast import ADVICE, STAGES, Costs, advise, forecast, measure_costs
+from pictures import paint
 
 
 def costs(threads=1, **seconds):

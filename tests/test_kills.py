@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import paint
 from headstart.cache import FeatureStore
 from headstart.cache.verify import verify
 from headstart.extract.dataset import read_dataset
 from kills import SPEC
+from pictures import paint
 
 MONKEYS = Path(__file__).parents[2] / "shared" / "data" / "monkeys10"
 EVENTS = ("decode", "infer", "write", "fsync", "rename", "unlink")

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from conftest import FakeEngine
+from fakes import FakeEngine
 from headstart.classify.labeller import Labeller
 from headstart.classify.model import load
 from headstart.classify.predict import predict

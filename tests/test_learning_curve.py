@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import COLOURS, paint
 from headstart.classify.evaluate import wilson
 from headstart.classify.heads import HEADS
 from headstart.classify.learning_curve import (
@@ -20,6 +19,7 @@ from headstart.classify.learning_curve import (
 from headstart.errors import OptionError
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from pictures import COLOURS, paint
 
 
 def silent(_name):

@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-from conftest import COLOURS, paint
 from headstart.cache import FeatureSpec, FeatureStore, StatIndex
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract import pipeline
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.pipeline import check_failures, extract, parse_limit
+from pictures import COLOURS, paint
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (32, 32), "crop", "none", "float32", 1)
 
@@ -127,7 +127,7 @@ def test_many_workers_and_segments_give_the_same_features(go, photographs, monke
     with StatIndex(tmp_path / "none.sqlite") as index:
         other = FeatureStore(tmp_path / "other", SPEC)
         paths = [image.path for image in read_dataset(photographs).images]
-        from conftest import FakeEngine
+        from fakes import FakeEngine
 
         extract(paths, other, FakeEngine, index, batch_size=32, workers=1)
     np.testing.assert_array_equal(store.read(digests), other.read(digests))

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import COLOURS, paint
 from headstart.classify import predict as module
 from headstart.classify.fit import fit_heads
 from headstart.classify.model import load
@@ -23,6 +22,7 @@ from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.pipeline import Failure
 from headstart.extract.pixels import PixelImage
+from pictures import COLOURS, paint
 
 MONKEYS = Path(__file__).parents[2] / "shared" / "data" / "monkeys10"
 

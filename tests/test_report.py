@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import HOSTILE, paint
 from headstart.classify.report import plots, read_results, write_report
 from headstart.classify.report.maps import lay_out
 from headstart.classify.report.page import render
 from headstart.classify.report.photographs import SIDE, thumbnails
 from headstart.classify.report.tables import rows, side_by_side, to_csv, to_markdown
 from headstart.errors import DataError
+from pictures import HOSTILE, paint
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ pytest.importorskip("fastapi", reason="the service: headstart[serve] is not inst
 
 from fastapi.testclient import TestClient
 
-from conftest import HOSTILE, FakeEngine
+from fakes import FakeEngine
 from headstart.classify.labeller import Labeller, Labels
 from headstart.classify.model import load
 from headstart.classify.predict import predict
@@ -21,6 +21,7 @@ from headstart.classify.serve.batcher import Batcher
 from headstart.classify.serve.limits import Limits
 from headstart.extract.dataset import plain_files
 from headstart.extract.features import FeatureOptions
+from pictures import HOSTILE
 
 
 @pytest.fixture

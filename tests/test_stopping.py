@@ -9,10 +9,10 @@ import threading
 
 import pytest
 
-from conftest import paint
 from headstart.cache import FeatureStore
 from headstart.cache.catalogue import specs
 from headstart.stopping import Stopped, sheltered, signals_stop
+from pictures import paint
 
 # The engine signals its own process in its second batch, then finishes the batch.
 COMMAND = """

@@ -25,7 +25,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
 import headstart
-from conftest import FakeEngine
+from fakes import FakeEngine
 from headstart import ImageFeatures
 from headstart.cache import FeatureStore
 from headstart.errors import DataError, OptionError

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import COLOURS, paint
 from headstart.classify.evaluation import evaluate_model
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit import load_table
@@ -19,6 +18,7 @@ from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.pixels import PixelImage
+from pictures import COLOURS, paint
 
 
 def silent(name):

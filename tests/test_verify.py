@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import paint
 from headstart.cache import FeatureSpec, FeatureStore
 from headstart.cache.segment import write_segment
 from headstart.cache.verify import verify
 from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source, load_features
+from pictures import paint
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
 DIGESTS = [bytes([n]) * 32 for n in range(6)]

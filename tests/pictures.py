@@ -1,0 +1,32 @@
+"""Small pictures, the same wherever they are asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
+
+# What a page, a plot or a table must show as text and nothing else.
+HOSTILE = (
+    "<script>document.title='owned'</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "$\\frac$ | *é*",
+)
+
+
+def paint(path, colour, seed, size=(48, 64)):
+    """Write one picture of a colour with noise."""
+    noise = np.random.default_rng(seed).integers(-40, 41, (*size, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+def paint_photographs(root):
+    """Write the same pictures wherever they are asked for."""
+    for c, (name, colour) in enumerate(COLOURS.items()):
+        for number in range(10):
+            ending = "png" if number % 5 == 0 else "jpg"
+            paint(root / name / f"{number}.{ending}", colour, seed=100 * c + number)
+    return root
