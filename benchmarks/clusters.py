@@ -26,8 +26,8 @@ import numpy as np
 import psutil
 from timing import RESULTS, machine
 
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import BACKENDS, FeatureOptions, ensure_features, feature_source
+from headstart.extract.images.dataset import read_dataset
 
 
 def main() -> None:

@@ -21,10 +21,10 @@ from photographs import SHARED, folders
 from timing import Ways, in_turns, report
 
 from headstart.cache import FeatureStore, StatIndex
-from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
 from headstart.extract.engines import TensorFlowEngine
 from headstart.extract.features import FeatureOptions, FeatureSource, feature_source
+from headstart.extract.images.dataset import read_dataset
 from headstart.extract.loading import load_keras
 from headstart.extract.pipeline import extract
 

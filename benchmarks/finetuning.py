@@ -23,9 +23,9 @@ from headstart.classify.maps import Augmentation, Budget, EpochMaps, Parts
 from headstart.classify.network import Network, Upper
 from headstart.extract.backbones import find_backbone
 from headstart.extract.blocks import find_boundary
-from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.images.dataset import read_dataset
 from headstart.extract.loading import load_keras
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"

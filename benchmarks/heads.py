@@ -33,8 +33,8 @@ from headstart.classify.resources import measured
 from headstart.classify.scale import PowerScaler
 from headstart.classify.select import choose, fit_calibrated, make_folds
 from headstart.classify.training import Training
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 # As features are: scikit-learn tries no powers. Its rule, the best, not the cautious one.

@@ -17,7 +17,7 @@ from pathlib import Path
 from photographs import folders
 from timing import Ways, in_turns, report
 
-from headstart.extract.dataset import read_dataset
+from headstart.extract.images.dataset import read_dataset
 
 
 def main() -> None:

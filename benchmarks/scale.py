@@ -30,9 +30,9 @@ from timing import RESULTS, machine
 from headstart.extract.cluster.coordinate import Layout, open_workers
 from headstart.extract.cluster.shards import LARGEST
 from headstart.extract.cluster.worker import ShardResult
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.forecast import measure_costs
+from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import SEGMENT_ROWS
 
 IMAGES = 100_000_000

@@ -31,8 +31,8 @@ from timing import RESULTS, machine
 
 from headstart.classify.model import load
 from headstart.classify.predict import predict, source_of
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions
+from headstart.extract.images.dataset import read_dataset
 
 CLIENTS = 8
 SLOW_CLIENTS = 16

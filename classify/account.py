@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.dataset import shown
+from ..extract.images.dataset import shown
 from .confusion import confusion_matrix, most_confused, per_class
 from .evaluate import figures
 from .machine import versions

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ..extract.dataset import Dataset, shown
 from ..extract.features import FeatureSource
+from ..extract.images.dataset import Dataset, shown
 from .doctor import inspect
 from .finetune import Stage
 from .learning_curve import learning_curve

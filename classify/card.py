@@ -18,7 +18,7 @@ from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
 from ..extract.backbones import Backbone, find_backbone
-from ..extract.dataset import shown
+from ..extract.images.dataset import shown
 from .front_matter import metadata, to_yaml
 from .limits import intended_use, limits
 from .markdown import escaped

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, OptionError, unknown
-from ..extract.dataset import Image, shown
+from ..extract.images.dataset import Image, shown
 
 NAMED = 5  # classes that a message names
 

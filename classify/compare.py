@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
-from ..extract.sources import Reference
+from ..extract.images.addresses import Reference
+from ..extract.images.dataset import Dataset
 from .approaches import finetune_approach, head_approach
 from .background import find_curve, find_findings
 from .finetune import FineTuneSettings, Stage

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..extract.dataset import Dataset, below, shown
 from ..extract.features import FeatureSource, load_features
+from ..extract.images.addresses import Reference, Remote
+from ..extract.images.dataset import Dataset, below, shown
 from ..extract.pipeline import Failure, Progress, check_failures
-from ..extract.sources import Reference, Remote
 from .duplicates import (
     Directions,
     NearPairs,

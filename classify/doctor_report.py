@@ -11,10 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import DataError, DecodeError
-from ..extract.dataset import shown
 from ..extract.decode import MAX_PIXELS, decode
-from ..extract.read import read_image
-from ..extract.sources import Reference
+from ..extract.images.addresses import Reference
+from ..extract.images.dataset import shown
+from ..extract.images.read import read_image
 from .doctor import Inspection, Seen
 
 TEMPLATE = "inspect.html.j2"

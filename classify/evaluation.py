@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, unknown
-from ..extract.dataset import SPLITS, Dataset, Image, shown
 from ..extract.features import FeatureOptions
+from ..extract.images.dataset import SPLITS, Dataset, Image, shown
 from ..extract.pipeline import Extraction, Failure, Progress, check_failures
 from .abstain import COVERAGES, Abstainer, aurc, coverage_and_risk
 from .class_map import ClassMap, map_classes

@@ -14,10 +14,10 @@ from sklearn.pipeline import Pipeline
 
 from ..cache.rows import take
 from ..errors import unknown
-from ..extract.dataset import Dataset, Image, shown
 from ..extract.features import Features, FeatureSource, load_features
+from ..extract.images.addresses import Reference, Remote
+from ..extract.images.dataset import Dataset, Image, shown
 from ..extract.pipeline import Progress, check_failures
-from ..extract.sources import Reference, Remote
 from .abstain import Abstainer, describe_abstention, make_abstainer
 from .account import give_account
 from .calibrate import TemperatureScaled, class_scores

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import TrainingError
-from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
-from ..extract.sources import Remote
+from ..extract.images.addresses import Remote
+from ..extract.images.dataset import Dataset
 from .account import give_account
 from .card import card_paths, save_with_card
 from .evaluate import ECE_BINS, reliability

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache.rows import take
-from ..extract.dataset import shown
+from ..extract.images.dataset import shown
 from .heads import HEADS
 from .select import FOLDS, choose, fit_calibrated, make_folds
 from .split import Rows

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache.rows import take
-from ..extract.dataset import Dataset
 from ..extract.features import FeatureSource
+from ..extract.images.dataset import Dataset
 from ..extract.pipeline import Progress
 from .fit import Table, load_table
 from .heads import Head, find_head

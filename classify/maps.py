@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..cache.spec import FeatureSpec
 from ..errors import unknown
 from ..extract.features import FeatureSource
+from ..extract.images.addresses import Reference
 from ..extract.pipeline import Progress
-from ..extract.sources import Reference
 from .boundary import Boundary, Keeping, Stream, plan_boundary
 
 AUGMENTS = ("none", "views", "on-the-fly")

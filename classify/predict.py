@@ -22,10 +22,10 @@ from ..extract.features import (
     feature_source,
     options_for,
 )
-from ..extract.listing import list_images
+from ..extract.images.addresses import Reference
+from ..extract.images.in_memory import PixelImage
+from ..extract.images.listing import list_images
 from ..extract.pipeline import Extraction, Failure, Progress, read_features
-from ..extract.pixels import PixelImage
-from ..extract.sources import Reference
 from .abstain import Abstainer
 from .boundary import PassingStore, extract_passing
 
@@ -119,7 +119,7 @@ def predict(
     model : Model
         From :func:`headstart.classify.model.load`.
     paths : iterable of path or PixelImage
-        Files, folders, patterns, shards and URLs, see :func:`headstart.extract.listing.list_images`; images
+        Files, folders, patterns, shards and URLs, see :func:`headstart.extract.images.listing.list_images`; images
         in memory.
     options : FeatureOptions
         Where the cache is and how to run; what is extracted is the model's.
@@ -173,7 +173,7 @@ def predict_each(
     Parameters
     ----------
     images : sequence of Reference or PixelImage
-        From :func:`headstart.extract.listing.list_images`.
+        From :func:`headstart.extract.images.listing.list_images`.
     warn : callable
         Told, in a line, what went wrong without stopping the run.
 

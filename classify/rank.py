@@ -15,10 +15,10 @@ from ..cache import DamagedSegmentError, FeatureSpec, FeatureStore, StatIndex, s
 from ..cache.catalogue import specs
 from ..errors import DataError
 from ..extract.backbones import BACKBONES, find_backbone
-from ..extract.dataset import Dataset
 from ..extract.decode import RECIPE
-from ..extract.digests import digest_files
 from ..extract.features import FeatureOptions, feature_source
+from ..extract.images.dataset import Dataset
+from ..extract.images.digests import digest_files
 from ..extract.pipeline import Progress
 from ..extract.pretrained import file_sha256
 from ..extract.speed import Speed, nearest_speed, time_backbone, time_kept

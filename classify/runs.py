@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..extract.dataset import Dataset, Image
 from ..extract.features import FeatureSource
+from ..extract.images.dataset import Dataset, Image
 from ..extract.rate import measure_rate
 from .approaches import Approach
 from .estimate import TimeLeft

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import OptionError
-from ..extract.images import Dataset, Sampled
+from ..extract.images.images import Dataset, Sampled
 
 
 def draw_sample(dataset: Dataset, size: int | None, seed: int) -> Dataset:
@@ -31,7 +31,7 @@ def draw_sample(dataset: Dataset, size: int | None, seed: int) -> Dataset:
     Examples
     --------
     >>> from pathlib import Path
-    >>> from headstart.extract.images import Image
+    >>> from headstart.extract.images.images import Image
     >>> images = [Image(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(100)]
     >>> sampled = draw_sample(Dataset(Path("photographs"), images), 10, seed=0)
     >>> len(sampled.images), sampled.counts()["a"], sampled.sampled

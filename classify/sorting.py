@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import DataError
-from ..extract.dataset import shown
 from ..extract.decode import MAX_PIXELS
+from ..extract.images.addresses import Reference, file_name
+from ..extract.images.dataset import shown
+from ..extract.images.read import read_image
 from ..extract.pipeline import Failure
-from ..extract.read import read_image
-from ..extract.sources import Reference, file_name
 from .predict import Prediction
 
 UNSURE = "unsure"  # the folder of images that are left to a person

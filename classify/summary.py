@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..extract.dataset import Dataset
+from ..extract.images.dataset import Dataset
 from ..extract.pipeline import Extraction
 from .evaluate import figures
 from .fit import Table

@@ -74,8 +74,8 @@ def transfer_vs_finetune(
     from ..classify.report import write_report
     from ..classify.report.tables import HEADER, rows
     from ..console import command_line, print_json, print_table, say, stages, warn
-    from ..extract.dataset import read_dataset
     from ..extract.features import feature_source
+    from ..extract.images.dataset import read_dataset
 
     with stages(quiet=quiet) as stage:
         comparison = compare(

@@ -40,8 +40,8 @@ def extract_features(
     """
     from ..cache import place_of
     from ..console import print_json, say, stages, warn
-    from ..extract.dataset import read_dataset, shown
     from ..extract.features import ensure_features, feature_source, load_features
+    from ..extract.images.dataset import read_dataset, shown
     from ..extract.pipeline import check_failures
 
     dataset = read_dataset(data)

@@ -93,8 +93,8 @@ def finetune(
     from ..classify.finetune import FineTuneSettings
     from ..classify.fit_network import fit_network
     from ..console import print_json, stages, warn
-    from ..extract.dataset import read_dataset
     from ..extract.features import feature_source
+    from ..extract.images.dataset import read_dataset
 
     settings = FineTuneSettings(
         unfreeze=tuple(unfreeze or ()),

@@ -71,8 +71,8 @@ def fit_head(
     from ..classify.fit import fit_heads
     from ..classify.sampling import draw_sample
     from ..console import print_json, print_table, say, stages, warn
-    from ..extract.dataset import read_dataset
     from ..extract.features import feature_source
+    from ..extract.images.dataset import read_dataset
 
     with stages(quiet=quiet) as stage:
         run = fit_heads(
@@ -135,8 +135,8 @@ def learning_curve(
     """
     from ..classify.learning_curve import learning_curve
     from ..console import interval, print_json, print_table, say, stages, warn
-    from ..extract.dataset import read_dataset
     from ..extract.features import feature_source
+    from ..extract.images.dataset import read_dataset
 
     with stages(quiet=quiet) as stage:
         curve = learning_curve(

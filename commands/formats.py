@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..console import interval, print_json, print_table, say
 from ..errors import OptionError, unknown
-from ..extract.dataset import shown
+from ..extract.images.dataset import shown
 
 if TYPE_CHECKING:
     from ..classify.predict import Prediction

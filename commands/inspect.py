@@ -44,8 +44,8 @@ def inspect_data(
     from ..classify.doctor import inspect
     from ..classify.doctor_report import write_page
     from ..console import print_json, say, stages, warn
-    from ..extract.dataset import read_dataset
     from ..extract.features import feature_source
+    from ..extract.images.dataset import read_dataset
 
     with stages(quiet=quiet) as stage:
         found = inspect(read_dataset(data), feature_source(options), seed, stage, max_failures)
@@ -63,7 +63,7 @@ def inspect_data(
 
 def _print(found: "Inspection", top: int) -> None:
     from ..console import print_table, say
-    from ..extract.dataset import shown
+    from ..extract.images.dataset import shown
 
     for line in found.summary():
         say(line)
@@ -126,7 +126,7 @@ def _print(found: "Inspection", top: int) -> None:
 
 def _print_copies(title: str, found: "Inspection", groups: "list[Copies]", top: int) -> None:
     from ..console import print_table, say
-    from ..extract.dataset import shown
+    from ..extract.images.dataset import shown
 
     if not groups:
         return

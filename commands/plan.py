@@ -45,7 +45,6 @@ def plan_extraction(
 
     from ..cache import StatIndex, stat_index_path
     from ..console import print_json, say, stages, warn
-    from ..extract.dataset import read_dataset
     from ..extract.features import feature_source
     from ..extract.forecast import (
         WORKERS,
@@ -54,6 +53,7 @@ def plan_extraction(
         forecast,
         measure_costs,
     )
+    from ..extract.images.dataset import read_dataset
 
     begin = time.perf_counter()
     dataset = read_dataset(data)

@@ -78,8 +78,8 @@ def predict_images(
     from ..classify.sorting import ClassFolders, copy, link
     from ..console import remark, stages, warn
     from ..errors import DataError
-    from ..extract.dataset import shown
-    from ..extract.listing import list_images, outside
+    from ..extract.images.dataset import shown
+    from ..extract.images.listing import list_images, outside
     from .formats import find_format
 
     output = find_format(format_, as_json=as_json)(top)

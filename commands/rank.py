@@ -30,7 +30,7 @@ def rank_features(
     from ..cache import default_cache
     from ..classify.rank import rank
     from ..console import announce, print_json, print_table, say, stages, warn
-    from ..extract.dataset import read_dataset
+    from ..extract.images.dataset import read_dataset
 
     with stages(quiet=quiet) as stage:
         results = rank(

@@ -22,10 +22,10 @@ from .choose import Plan, choose, this_machine
 from .decode import MAX_PIXELS, RECIPE, RESIZE_RULES
 from .devices import visible_gpus
 from .engines import POOLINGS, Engine, open_engine
+from .images.addresses import Reference
+from .images.in_memory import PixelImage
 from .pipeline import Extraction, Progress, extract, read_features
-from .pixels import PixelImage
 from .pretrained import file_sha256, find_weights
-from .sources import Reference
 from .views import parse_views
 
 STORAGES = ("float32", "float16")

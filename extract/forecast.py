@@ -18,11 +18,11 @@ from ..cache import StatIndex
 from ..errors import DataError, DecodeError
 from .cluster.shards import shard_size
 from .decode import decode_views
-from .digests import known_digest
 from .features import FeatureSource
+from .images.addresses import Reference
+from .images.digests import known_digest
+from .images.read import read_image
 from .pipeline import SEGMENT_ROWS
-from .read import read_image
-from .sources import Reference
 
 STAGES = ("read", "decode", "backbone", "commit")
 WORKERS = (1, 10, 100, 1000)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import DataError, DecodeError
-from .dataset import shown
 from .decode import upright_rgb
+from .images.addresses import Member, Reference, Remote, Row, reference
+from .images.dataset import shown
+from .images.in_memory import PixelImage
 from .pipeline import Failure
-from .pixels import PixelImage
-from .sources import Member, Reference, Remote, Row, reference
 
 EXPECTED = (
     "expected paths of image files, PIL images, arrays (height, width, 3) of uint8, or one array "

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from ..cache import DamagedSegmentError, FeatureStore, StatIndex, StoredRows
 from ..errors import DataError, OptionError
 from ..stopping import Stopped, sheltered
-from .dataset import shown
 from .decode import MAX_PIXELS
-from .digests import known_digest
 from .engines import Engine
-from .pixels import PixelImage
+from .images.addresses import Reference, signed
+from .images.dataset import shown
+from .images.digests import known_digest
+from .images.in_memory import PixelImage
 from .run import Run, bounded
-from .sources import Reference, signed
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..cache import FeatureStore, StatIndex
 from .features import FeatureSource
+from .images.addresses import Reference
 from .pipeline import extract
-from .sources import Reference
 
 SAMPLE = 64
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from ..cache import FeatureSpec
 from ..cache.catalogue import specs
 from ..errors import CacheError, DecodeError, EngineError, OptionError, WeightsError
-from .dataset import read_dataset
 from .decode import decode_views
 from .engines import TOLERANCES, relative_error
 from .features import FeatureOptions, FeatureSource, feature_source, options_for
-from .read import read_image
-from .sources import Reference
+from .images.addresses import Reference
+from .images.dataset import read_dataset
+from .images.read import read_image
 
 STORED = {"float32": 0.0, "float16": 5e-4}  # largest relative error of the storage itself
 

@@ -17,9 +17,9 @@ from ..errors import DecodeError
 from ..stopping import Shelter
 from .decode import decode_views, resize_views
 from .engines import Engine, Images
-from .pixels import PixelImage
-from .read import read_image
-from .sources import Reference, is_remote
+from .images.addresses import Reference, is_remote
+from .images.in_memory import PixelImage
+from .images.read import read_image
 
 # A segment is written once so many rows have gathered as the caller says, or …
 SEGMENT_BYTES = 128 << 20

@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 
 from ..errors import CacheError
-from .dataset import Dataset
 from .features import Features, FeatureSource
+from .images.dataset import Dataset
 
 
 def write_table(path: Path, dataset: Dataset, features: Features, source: FeatureSource) -> None:

@@ -15,9 +15,9 @@ from sklearn.utils import Tags
 
 from ..cache.place import cache_folder, user_folder
 from .features import FeatureOptions, Features, FeatureSource, feature_source, load_features
+from .images.addresses import Reference
+from .images.in_memory import PixelImage
 from .inputs import as_images, check_all_used
-from .pixels import PixelImage
-from .sources import Reference
 from .turns import taking_turns
 
 
@@ -33,7 +33,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
     (height, width, 3) of uint8, RGB, 0 to 255, of any size) or a PIL image, which
     counts as its pixels once it is upright and RGB. The key of a file is the SHA-256
     of its bytes, that of pixels the SHA-256 of a prefix, their shape and them (see
-    :func:`headstart.extract.pixels.digest_pixels`): the same picture as a file and
+    :func:`headstart.extract.images.in_memory.digest_pixels`): the same picture as a file and
     as pixels is extracted once for each.
 
     Parameters

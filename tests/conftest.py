@@ -69,8 +69,8 @@ def trained(tmp_path_factory):
     """
     from headstart.classify.fit import fit_head, load_table, to_model
     from headstart.classify.heads import find_head
-    from headstart.extract.dataset import read_dataset
     from headstart.extract.features import FeatureOptions, feature_source
+    from headstart.extract.images.dataset import read_dataset
 
     @functools.cache
     def train(**options):
@@ -104,8 +104,8 @@ def served(trained, tmp_path_factory):
 def colour_head(tmp_path_factory):
     """A head fitted on the photographs by the fake engine, a fifth held out: record, file."""
     from headstart.classify.fit import fit_heads
-    from headstart.extract.dataset import read_dataset
     from headstart.extract.features import FeatureOptions, feature_source
+    from headstart.extract.images.dataset import read_dataset
 
     root = tmp_path_factory.mktemp("colours")
     with pytest.MonkeyPatch.context() as patch:
@@ -146,8 +146,8 @@ def comparison(hostile_manifest, tmp_path_factory):
     """A whole comparison on the hostile pictures: real heads, the network pretended."""
     from headstart.classify import compare
     from headstart.classify.finetune import FineTuneSettings
-    from headstart.extract.dataset import read_dataset
     from headstart.extract.features import FeatureOptions, feature_source
+    from headstart.extract.images.dataset import read_dataset
 
     root = tmp_path_factory.mktemp("comparison")
     with pytest.MonkeyPatch.context() as patch:

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from headstart.extract.shards.tfrecord import _example, masked_crc
+from headstart.extract.images.shards.tfrecord import _example, masked_crc
 
 
 def tar_of(path, members):

@@ -10,8 +10,8 @@ from headstart.classify.finetune import FineTuneSettings
 from headstart.classify.fit import load_table
 from headstart.classify.heads import HEADS
 from headstart.errors import OptionError
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 from pictures import COLOURS, paint
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from headstart.cache import Claims, FeatureSpec, FeatureStore, StatIndex
-from headstart.extract.dataset import read_dataset
+from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import extract
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (32, 32), "crop", "none", "float32", 1)

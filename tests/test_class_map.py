@@ -7,7 +7,7 @@ import pytest
 
 from headstart.classify.class_map import map_classes, read_class_map
 from headstart.errors import DataError, OptionError
-from headstart.extract.dataset import Image
+from headstart.extract.images.dataset import Image
 
 KNOWN = ["blue", "green", "red"]
 

@@ -23,8 +23,8 @@ from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask
 from headstart.extract.cluster.shards import LARGEST, SMALLEST, cut, shard_size
 from headstart.extract.cluster.worker import SeldomLooking
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, ensure_features, feature_source
+from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import check_failures
 
 MONKEYS = Path(__file__).parents[2] / "shared" / "data" / "monkeys10"

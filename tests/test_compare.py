@@ -16,8 +16,8 @@ from headstart.classify.finetune import FineTuneSettings
 from headstart.classify.fit import load_table
 from headstart.classify.paired import paired_test
 from headstart.errors import DataError, OptionError
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 from pictures import paint
 
 

@@ -22,8 +22,8 @@ from headstart.classify.duplicates import (
 from headstart.classify.fit import load_table
 from headstart.classify.select import make_folds
 from headstart.classify.taps import TapSelector
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 from pictures import COLOURS, paint
 
 

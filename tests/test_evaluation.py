@@ -12,8 +12,8 @@ from headstart.classify.evaluation import evaluate_model, pick_images
 from headstart.classify.model import load
 from headstart.classify.seen import marks_of
 from headstart.errors import DataError, OptionError
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.images.dataset import read_dataset
 from pictures import COLOURS, paint
 
 

@@ -16,8 +16,8 @@ from headstart.classify.network import Network
 from headstart.classify.tuned import TunedModel
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbones import find_backbone
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 from planted import SIDE, SIDE_OF_WHOLE, plant_dataset
 
 TOLERANCE = 15  # pixels, as in the pointing game of Zhang et al. 2016, arXiv:1608.00507

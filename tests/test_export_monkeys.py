@@ -16,8 +16,8 @@ from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit import fit_heads, load_table
 from headstart.classify.model import load
 from headstart.errors import ExportError
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 
 MONKEYS = Path(__file__).parents[2] / "shared" / "data" / "monkeys10"
 PAGE = Path(__file__).parents[1] / "docs" / "export.md"

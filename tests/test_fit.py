@@ -4,8 +4,8 @@ import pytest
 
 from headstart.classify.fit import fit_heads
 from headstart.errors import OptionError
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 
 
 def silent(_name):

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import FakeEngine
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.forecast import ADVICE, STAGES, Costs, advise, forecast, measure_costs
+from headstart.extract.images.dataset import read_dataset
 from pictures import paint
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from headstart.cache import FeatureStore
 from headstart.cache.verify import verify
-from headstart.extract.dataset import read_dataset
+from headstart.extract.images.dataset import read_dataset
 from kills import SPEC
 from pictures import paint
 

@@ -10,8 +10,8 @@ from headstart.classify.labeller import Labeller
 from headstart.classify.model import load
 from headstart.classify.predict import predict
 from headstart.errors import DecodeError, ModelError, OptionError
-from headstart.extract.dataset import plain_files
 from headstart.extract.features import FeatureOptions
+from headstart.extract.images.dataset import plain_files
 
 
 def fake(cache, **options):

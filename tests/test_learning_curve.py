@@ -17,8 +17,8 @@ from headstart.classify.learning_curve import (
     subset_targets,
 )
 from headstart.errors import OptionError
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 from pictures import COLOURS, paint
 
 

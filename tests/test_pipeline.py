@@ -9,8 +9,8 @@ import pytest
 from headstart.cache import FeatureSpec, FeatureStore, StatIndex
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract import pipeline
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import check_failures, extract, parse_limit
 from pictures import COLOURS, paint
 

@@ -18,10 +18,10 @@ from headstart.classify import predict as module
 from headstart.classify.fit import fit_heads
 from headstart.classify.model import load
 from headstart.classify.predict import Prediction, label_images, predict, predict_each
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.images.dataset import read_dataset
+from headstart.extract.images.in_memory import PixelImage
 from headstart.extract.pipeline import Failure
-from headstart.extract.pixels import PixelImage
 from pictures import COLOURS, paint
 
 MONKEYS = Path(__file__).parents[2] / "shared" / "data" / "monkeys10"

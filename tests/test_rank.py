@@ -13,8 +13,8 @@ from headstart.cache import FeatureStore
 from headstart.classify import rank as ranking
 from headstart.classify.rank import command_options, draw_sample, rank, stratified
 from headstart.errors import DataError
-from headstart.extract.dataset import Dataset, Image, read_dataset
 from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.images.dataset import Dataset, Image, read_dataset
 from headstart.extract.speed import Speed
 
 LAYERS = ("conv_pw_5_relu", "conv_pw_13_relu")

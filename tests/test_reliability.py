@@ -8,7 +8,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 PROMISES = TESTS.parent / "docs" / "reliability.md"
-NAMED = sorted(set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", PROMISES.read_text())))
+NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(test_\w+)`", PROMISES.read_text())))
 
 
 @pytest.mark.parametrize(("module", "name"), NAMED)

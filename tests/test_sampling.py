@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headstart.classify.sampling import draw_sample
 from headstart.errors import OptionError
-from headstart.extract.images import Dataset, Image, Sampled
+from headstart.extract.images.images import Dataset, Image, Sampled
 
 
 def dataset(counts, split="train", evaluation=7):

@@ -19,8 +19,8 @@ from headstart.classify.predict import predict
 from headstart.classify.serve.app import make_app
 from headstart.classify.serve.batcher import Batcher
 from headstart.classify.serve.limits import Limits
-from headstart.extract.dataset import plain_files
 from headstart.extract.features import FeatureOptions
+from headstart.extract.images.dataset import plain_files
 from pictures import HOSTILE
 
 

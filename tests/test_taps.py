@@ -9,8 +9,8 @@ from headstart.classify.fit import fit_head, load_table
 from headstart.classify.heads import HEADS
 from headstart.classify.model import linear_layer
 from headstart.classify.taps import TapSelector
-from headstart.extract.dataset import read_dataset
 from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 
 # Two views of layers with 1, 2 and 3 columns; the second view is 100 more.
 VIEW = np.array([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]], dtype=np.float32)

@@ -29,10 +29,10 @@ from fakes import FakeEngine
 from headstart import ImageFeatures
 from headstart.cache import FeatureStore
 from headstart.errors import DataError, OptionError
-from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import decode_views
 from headstart.extract.features import feature_source
-from headstart.extract.pixels import DOMAIN, PixelImage, digest_pixels
+from headstart.extract.images.dataset import read_dataset
+from headstart.extract.images.in_memory import DOMAIN, PixelImage, digest_pixels
 from headstart.extract.turns import taking_turns
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError, unknown
-from ...extract.dataset import read_dataset, shown
 from ...extract.features import FeatureOptions, FeatureSource
+from ...extract.images.addresses import Reference
+from ...extract.images.dataset import read_dataset, shown
 from ...extract.pipeline import Failure, Progress
-from ...extract.sources import Reference
 from ..model import Model
 from ..predict import predict, source_of
 from ..tuned import TunedModel

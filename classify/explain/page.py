@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from ...extract.dataset import shown
-from ...extract.sources import Reference, file_name
+from ...extract.images.addresses import Reference, file_name
+from ...extract.images.dataset import shown
 from .. import report
 from ..report.photographs import thumbnails
 from .explanation import Explanation, Explanations

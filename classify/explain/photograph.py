@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from ...cache.spec import FeatureSpec
 from ...errors import DecodeError
-from ...extract.dataset import shown
 from ...extract.decode import decode_upright, resize_views
 from ...extract.frame import Frame, find_frame
-from ...extract.read import read_image
-from ...extract.sources import Reference
+from ...extract.images.addresses import Reference
+from ...extract.images.dataset import shown
+from ...extract.images.read import read_image
 from ...extract.views import Pixels
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ...errors import ExportError
 from ...extract.engines import probe_images
 from ...extract.features import FeatureSource
+from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Progress
-from ...extract.pixels import PixelImage
 from ...extract.views import Pixels
 from ..boundary import PassingStore, extract_passing
 from ..model import Model

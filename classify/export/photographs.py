@@ -10,11 +10,11 @@ import numpy as np
 
 from ...cache import StatIndex, stat_index_path
 from ...errors import DecodeError
-from ...extract.dataset import read_dataset, shown
 from ...extract.decode import MAX_PIXELS, decode_whole
-from ...extract.digests import digest_files
-from ...extract.read import read_image
-from ...extract.sources import Reference
+from ...extract.images.addresses import Reference
+from ...extract.images.dataset import read_dataset, shown
+from ...extract.images.digests import digest_files
+from ...extract.images.read import read_image
 from ...extract.views import Pixels
 from ..class_map import map_classes
 from ..evaluate import Labels
@@ -66,7 +66,7 @@ def find_photographs(
     Parameters
     ----------
     data : path or URL
-        Whatever :func:`headstart.extract.dataset.read_dataset` reads.
+        Whatever :func:`headstart.extract.images.dataset.read_dataset` reads.
     classes : sequence of str
         The model's.
     max_pixels : int

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.dataset import below, shown
-from ...extract.sources import Reference, reference
+from ...extract.images.addresses import Reference, reference
+from ...extract.images.dataset import below, shown
 from ..compare import Comparison, Evidence
 from ..verdict import duration, two_figures
 from . import plots

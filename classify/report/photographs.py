@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 
-from ...extract.sources import Reference
+from ...extract.images.addresses import Reference
 
 SIDE = 144  # pixels, of the longer side
 QUALITY = 70
@@ -36,7 +36,7 @@ def _thumbnail(path: Reference) -> str | None:
     from PIL import Image, ImageOps
 
     from ...extract.decode import MAX_PIXELS, to_rgb
-    from ...extract.read import read_image
+    from ...extract.images.read import read_image
 
     buffer = io.BytesIO()
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...extract.dataset import shown
+from ...extract.images.dataset import shown
 from ..markdown import escaped
 from ..paired import paired_test
 from ..verdict import duration

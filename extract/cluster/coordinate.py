@@ -17,9 +17,9 @@ from ...stopping import Shelter, Stopped, sheltered
 from ..choose import Plan
 from ..devices import run_on_each, visible_gpus
 from ..features import FeatureSource
+from ..images.addresses import Reference
+from ..images.in_memory import PixelImage
 from ..pipeline import Extraction, Progress, going_on, look_up, summarise
-from ..pixels import PixelImage
-from ..sources import Reference
 from .shards import cut, shard_size
 from .worker import ShardResult, extract_shard, start_worker
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from ...cache import FeatureStore, StatIndex, stat_index_path
 from ..engines import Engine
 from ..features import FeatureSource, plan_for
+from ..images.addresses import Reference
+from ..images.in_memory import PixelImage
 from ..pipeline import extract
-from ..pixels import PixelImage
-from ..sources import Reference
 
 LOOKING_SHARE = 0.05  # of a worker's time, at most, goes to looking for others' segments
 

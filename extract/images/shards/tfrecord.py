@@ -13,8 +13,8 @@ from typing import Any
 
 import google_crc32c
 
-from ...errors import DataError
-from ..sources import Member, Shard
+from ....errors import DataError
+from ..addresses import Member, Shard
 from .sample import Sample
 
 IMAGES = ("image/encoded", "image", "image_raw")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from headstart.errors import DataError
-from headstart.extract.listing import list_images, outside
-from headstart.extract.pixels import PixelImage
+from headstart.extract.images.in_memory import PixelImage
+from headstart.extract.images.listing import list_images, outside
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ...errors import DataError
-from ...storage import attempt, file_system, without_file
+from ....errors import DataError
+from ....storage import attempt, file_system, without_file
+from ..addresses import Remote, Shard, is_remote, reference
 from ..images import SPLITS, Dataset, Image
-from ..sources import Remote, Shard, is_remote, reference
-from . import list_shard
+from .kinds import list_shard
 from .listing import Listing
 from .sample import Sample
 

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..storage import is_url
-from .sources import Reference, Remote
+from ...storage import is_url
+from .addresses import Reference, Remote
 
 SPLITS = {
     "train": "train",
@@ -28,7 +28,7 @@ class Image:
     Parameters
     ----------
     path : Path, Remote, Member or Row
-        Where its bytes are: see :mod:`headstart.extract.sources`.
+        Where its bytes are: see :mod:`headstart.extract.images.addresses`.
     label : str
         Name of its class.
     split : str or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..sources import Member, Row
+from ..addresses import Member, Row
 
 
 @dataclass(frozen=True, slots=True)

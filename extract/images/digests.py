@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..cache import StatIndex
-from ..errors import DecodeError
-from .decode import MAX_PIXELS
+from ...cache import StatIndex
+from ...errors import DecodeError
+from ..decode import MAX_PIXELS
+from .addresses import Reference
 from .read import read_image
-from .sources import Reference
 
 
 def known_digest(image: Reference, stat_index: StatIndex) -> bytes | None:

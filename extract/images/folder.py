@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import DataError
+from ...errors import DataError
 from .images import SPLITS, Dataset, Image, shown
 
 LITTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind

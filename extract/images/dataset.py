@@ -6,16 +6,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import DataError
-from ..storage import is_url, without_file
+from ...errors import DataError
+from ...storage import is_url, without_file
+from .addresses import Remote, Shard, reference
 from .folder import plain_files, read_folder, subfolders
 from .images import SPLITS, Dataset, Image, below, shown
 from .manifest import read_manifest
 from .objects import parts_below, read_objects
 from .places import files_at, is_pattern
-from .shards import kind_named, list_shard
+from .shards.kinds import kind_named, list_shard
 from .shards.layout import holds_shards, read_shards
-from .sources import Remote, Shard, reference
 
 __all__ = ["SPLITS", "Dataset", "Image", "below", "plain_files", "read_dataset", "shown"]
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from ...errors import DataError
-from ..sources import Member, Shard
+from ....errors import DataError
+from ..addresses import Member, Shard
 from .sample import Sample
 
 PICTURES = {

@@ -10,13 +10,13 @@ import pytest
 
 from headstart.cache.place import user_folder
 from headstart.errors import DataError, DecodeError
-from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import MAX_PIXELS
-from headstart.extract.places import braces, references
-from headstart.extract.read import read_image
-from headstart.extract.shards import parquet
-from headstart.extract.shards.layout import split_of
-from headstart.extract.sources import Member, Row, reference
+from headstart.extract.images.addresses import Member, Row, reference
+from headstart.extract.images.dataset import read_dataset
+from headstart.extract.images.places import braces, references
+from headstart.extract.images.read import read_image
+from headstart.extract.images.shards import parquet
+from headstart.extract.images.shards.layout import split_of
 from shards import (
     WRITERS,
     example_of,
@@ -392,7 +392,7 @@ def test_an_unchanged_shard_is_not_opened_to_list_it_again(tmp_path, at_rest, mo
     shard = webdataset_of(tmp_path / "shards" / "train.tar", SAMPLES)
     first = read_dataset(tmp_path / "shards"), read_dataset(shard)
     with monkeypatch.context() as patch:
-        patch.setattr("headstart.extract.shards.open_shard", None)
+        patch.setattr("headstart.extract.images.shards.kinds.open_shard", None)
         assert (read_dataset(tmp_path / "shards"), read_dataset(shard)) == first
     webdataset_of(shard, SAMPLES[:10])
     assert len(read_dataset(shard).images) == 10
@@ -403,7 +403,7 @@ def test_a_shard_that_may_still_change_is_listed_every_time(tmp_path, monkeypatc
     monkeypatch.setattr("headstart.cache.statindex.FINE_TICK_NS", 10**15)
     monkeypatch.setattr("headstart.cache.statindex.COARSE_TICK_NS", 10**15)
     assert len(read_dataset(shard).images) == 40
-    monkeypatch.setattr("headstart.extract.shards.webdataset.tarfile", None)
+    monkeypatch.setattr("headstart.extract.images.shards.webdataset.tarfile", None)
     with pytest.raises(DataError, match="cannot read"):
         read_dataset(shard)
 

@@ -8,9 +8,9 @@ import stat
 import time
 from pathlib import Path
 
-from ..cache import Sighting
-from ..errors import DecodeError
-from .sources import Reference, check_size
+from ...cache import Sighting
+from ...errors import DecodeError
+from .addresses import Reference, check_size
 
 # No image of so many pixels is larger: four channels of 16 bits, and a mebibyte for the rest.
 BYTES_A_PIXEL = 8
@@ -23,7 +23,7 @@ def read_image(image: Reference, max_pixels: int) -> tuple[Sighting, bytes]:
     Parameters
     ----------
     image : Path, Remote, Member or Row
-        See :mod:`headstart.extract.sources`.
+        See :mod:`headstart.extract.images.addresses`.
     max_pixels : int
         What is too large to be an image of so many pixels is refused unread.
 

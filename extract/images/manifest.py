@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
-from ..errors import DataError, DecodeError
-from ..storage import is_url, without_file
+from ...errors import DataError, DecodeError
+from ...storage import is_url, without_file
+from .addresses import Member, Reference, Remote, Row, Shard, reference
 from .images import SPLITS, Dataset, Image, shown
 from .objects import sign
-from .sources import Member, Reference, Remote, Row, Shard, reference
 
 LARGEST = 4 << 30  # bytes of a manifest behind a URL
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, DecodeError, OptionError
-from ..sources import Row, Shard, open_shard
+from ....errors import DataError, DecodeError, OptionError
+from ..addresses import Row, Shard, open_shard
 from .sample import Sample
 
 BATCH = 16  # rows read together

@@ -20,8 +20,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from ..errors import DataError, DecodeError
-from ..storage import attempt, file_system, is_url, why, without_file
+from ...errors import DataError, DecodeError
+from ...storage import attempt, file_system, is_url, why, without_file
 
 BLOCK_BYTES = 4 << 20  # of a remote shard, fetched ahead of what is read
 BLOCKS = 16  # of one shard that stay in memory

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...cache.place import user_folder
-from ...cache.statindex import at_rest
-from ..sources import Member, Row, Shard
+from ....cache.place import user_folder
+from ....cache.statindex import at_rest
+from ..addresses import Member, Row, Shard
 from .sample import Sample
 
 VERSION = 1  # raise it when a change to a reader moves what it returns

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import DataError, OptionError
-from ...storage import why
-from ..sources import Shard, open_shard
+from ....errors import DataError, OptionError
+from ....storage import why
+from ..addresses import Shard, open_shard
 from . import parquet, tfrecord, webdataset
 from .listing import Listing, look, recall, remember
 from .sample import Sample

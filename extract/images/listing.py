@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import DataError
+from ...errors import DataError
+from .addresses import Reference, reference
 from .images import shown
-from .pixels import PixelImage
+from .in_memory import PixelImage
 from .places import references
-from .shards import kind_named
-from .sources import Reference, reference
+from .shards.kinds import kind_named
 
 STANDARD_INPUT = "-"
 

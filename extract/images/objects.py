@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..errors import DataError
-from ..storage import attempt, file_system, why
+from ...errors import DataError
+from ...storage import attempt, file_system, why
+from .addresses import Remote, Shard, signature_of
 from .folder import is_litter
 from .images import SPLITS, Dataset, Image
-from .sources import Remote, Shard, signature_of
 
 FEW = 8  # files of one folder that are looked up one by one
 

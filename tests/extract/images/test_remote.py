@@ -30,12 +30,12 @@ from headstart.cache import (
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
 from headstart.errors import DataError, DecodeError, OptionError
-from headstart.extract.dataset import read_dataset
 from headstart.extract.decode import MAX_PIXELS
 from headstart.extract.features import FeatureOptions, feature_source
-from headstart.extract.places import references
-from headstart.extract.read import read_image
-from headstart.extract.sources import Remote, signature_of
+from headstart.extract.images.addresses import Remote, signature_of
+from headstart.extract.images.dataset import read_dataset
+from headstart.extract.images.places import references
+from headstart.extract.images.read import read_image
 from s3 import CREDENTIALS, ROWS, SPEC, Line, s3_server, segment, upload
 from shards import WRITERS
 
@@ -442,7 +442,7 @@ def test_a_missing_package_names_the_pip_command(monkeypatch):
     with pytest.raises(OptionError, match=r"pip install 'headstart\[cloud\]'"):
         storage.file_system("s3://bucket/x")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    from headstart.extract.shards.parquet import _parquet_file
+    from headstart.extract.images.shards.parquet import _parquet_file
 
     with pytest.raises(OptionError, match=r"pip install 'headstart\[parquet\]'"):
         _parquet_file(None)
@@ -555,7 +555,7 @@ def run_writer(line, url, home):
         "XDG_CACHE_HOME": str(home),
     }
     writer = subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("s3.py"), url],
+        [sys.executable, (Path(__file__).parents[2] / "s3.py"), url],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

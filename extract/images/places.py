@@ -8,12 +8,12 @@ import os
 import re
 from pathlib import Path
 
-from ..errors import DataError, OptionError
-from ..storage import attempt, file_system, is_url, why, without_file
+from ...errors import DataError, OptionError
+from ...storage import attempt, file_system, is_url, why, without_file
+from .addresses import Member, Reference, Remote, Row, Shard, reference, signature_of
 from .folder import plain_files
 from .images import shown
-from .shards import kind_named, list_shard
-from .sources import Member, Reference, Remote, Row, Shard, reference, signature_of
+from .shards.kinds import kind_named, list_shard
 
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 _MAGIC = re.compile(r"[*?[{]")

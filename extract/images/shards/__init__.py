@@ -1,0 +1,1 @@
+"""Shards: files that hold many images."""
