@@ -21,7 +21,7 @@ from photographs import SHARED, folders
 from timing import Ways, in_turns, report
 
 from headstart.cache import FeatureStore, StatIndex
-from headstart.extract.decode import decode
+from headstart.extract.decode.decode import decode
 from headstart.extract.engines import TensorFlowEngine
 from headstart.extract.features import FeatureOptions, FeatureSource, feature_source
 from headstart.extract.images.dataset import read_dataset

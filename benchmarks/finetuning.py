@@ -23,7 +23,7 @@ from headstart.classify.maps import Augmentation, Budget, EpochMaps, Parts
 from headstart.classify.network import Network, Upper
 from headstart.extract.backbones import find_backbone
 from headstart.extract.blocks import find_boundary
-from headstart.extract.decode import decode
+from headstart.extract.decode.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.loading import load_keras

@@ -40,9 +40,9 @@ class FeatureSpec:
     precision : str
         ``"float32"``, ``"bfloat16"`` or ``"float16"``.
     decoder : int
-        Version of the decoding recipe, see :data:`headstart.extract.decode.RECIPE`.
+        Version of the decoding recipe, see :data:`headstart.extract.decode.decode.RECIPE`.
     views : tuple of str
-        Ways of looking at an image, see :mod:`headstart.extract.views`; the columns of
+        Ways of looking at an image, see :mod:`headstart.extract.decode.views`; the columns of
         each view follow those of the one before.
     storage : str
         ``"float32"`` or ``"float16"``: how a number lies on the disk.

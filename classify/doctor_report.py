@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import DataError, DecodeError
-from ..extract.decode import MAX_PIXELS, decode
+from ..extract.decode.decode import MAX_PIXELS, decode
 from ..extract.images.addresses import Reference
 from ..extract.images.dataset import shown
 from ..extract.images.read import read_image

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.decode import decode_views
+from ..extract.decode.decode import decode_views
 from ..extract.engines import Images
 from ..extract.features import FeatureOptions
 from .model import Model

@@ -15,7 +15,7 @@ from ..cache import DamagedSegmentError, FeatureSpec, FeatureStore, StatIndex, s
 from ..cache.catalogue import specs
 from ..errors import DataError
 from ..extract.backbones import BACKBONES, find_backbone
-from ..extract.decode import RECIPE
+from ..extract.decode.decode import RECIPE
 from ..extract.features import FeatureOptions, feature_source
 from ..extract.images.dataset import Dataset
 from ..extract.images.digests import digest_files

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import DataError
-from ..extract.decode import MAX_PIXELS
+from ..extract.decode.decode import MAX_PIXELS
 from ..extract.images.addresses import Reference, file_name
 from ..extract.images.dataset import shown
 from ..extract.images.read import read_image

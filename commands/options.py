@@ -94,7 +94,7 @@ def machine_options(
 ) -> "FeatureOptions":
     """Return the options that say how to run on this machine."""
     from ..console import announce
-    from ..extract.decode import MAX_PIXELS
+    from ..extract.decode.decode import MAX_PIXELS
     from ..extract.features import FeatureOptions
 
     return FeatureOptions(

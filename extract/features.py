@@ -19,14 +19,14 @@ from ..cache import (
 from ..errors import OptionError, unknown
 from .backbones import BACKBONES, Backbone, find_backbone
 from .choose import Plan, choose, this_machine
-from .decode import MAX_PIXELS, RECIPE, RESIZE_RULES
+from .decode.decode import MAX_PIXELS, RECIPE, RESIZE_RULES
+from .decode.views import parse_views
 from .devices import visible_gpus
 from .engines import POOLINGS, Engine, open_engine
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
 from .pipeline import Extraction, Progress, extract, read_features
 from .pretrained import file_sha256, find_weights
-from .views import parse_views
 
 STORAGES = ("float32", "float16")
 BACKENDS = ("local", "dask", "ray")
@@ -68,7 +68,7 @@ class FeatureOptions:
     cache : Path, optional
         The cache's root; the user's cache folder when None.
     views : str
-        Names with commas between, see :mod:`headstart.extract.views`.
+        Names with commas between, see :mod:`headstart.extract.decode.views`.
     precision : str
         ``"float32"``; ``"bfloat16"`` on processors that multiply it, ``"float16"`` on GPUs.
     storage : str

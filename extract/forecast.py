@@ -17,7 +17,7 @@ import numpy as np
 from ..cache import StatIndex
 from ..errors import DataError, DecodeError
 from .cluster.shards import shard_size
-from .decode import decode_views
+from .decode.decode import decode_views
 from .features import FeatureSource
 from .images.addresses import Reference
 from .images.digests import known_digest

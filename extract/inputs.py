@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import DataError, DecodeError
-from .decode import upright_rgb
+from .decode.decode import upright_rgb
 from .images.addresses import Member, Reference, Remote, Row, reference
 from .images.dataset import shown
 from .images.in_memory import PixelImage

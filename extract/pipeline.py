@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..cache import DamagedSegmentError, FeatureStore, StatIndex, StoredRows
 from ..errors import DataError, OptionError
 from ..stopping import Stopped, sheltered
-from .decode import MAX_PIXELS
+from .decode.decode import MAX_PIXELS
 from .engines import Engine
 from .images.addresses import Reference, signed
 from .images.dataset import shown

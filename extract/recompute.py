@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..cache import FeatureSpec
 from ..cache.catalogue import specs
 from ..errors import CacheError, DecodeError, EngineError, OptionError, WeightsError
-from .decode import decode_views
+from .decode.decode import decode_views
 from .engines import TOLERANCES, relative_error
 from .features import FeatureOptions, FeatureSource, feature_source, options_for
 from .images.addresses import Reference

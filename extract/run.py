@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..cache import Claims, FeatureStore, Sighting, StatIndex, UnsentError
 from ..errors import DecodeError
 from ..stopping import Shelter
-from .decode import decode_views, resize_views
+from .decode.decode import decode_views, resize_views
 from .engines import Engine, Images
 from .images.addresses import Reference, is_remote
 from .images.in_memory import PixelImage

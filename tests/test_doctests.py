@@ -31,4 +31,6 @@ def test_examples_run(name):
 
 
 def test_the_packages_are_found():
-    assert {"headstart.cache.store", "headstart.extract.decode", "headstart.cli"} <= set(MODULES)
+    assert {"headstart.cache.store", "headstart.extract.decode.decode", "headstart.cli"} <= set(
+        MODULES
+    )

@@ -19,7 +19,7 @@ from headstart.classify.heads import HEADS
 from headstart.classify.model import Model
 from headstart.classify.taps import TapSelector
 from headstart.errors import OptionError
-from headstart.extract.frame import Frame
+from headstart.extract.decode.frame import Frame
 
 SPEC = FeatureSpec("fake", "0" * 64, ("low", "top"), "avg", (8, 8), "crop", "none", "float32", 1)
 RANDOM = np.random.default_rng(0)

@@ -15,8 +15,8 @@ from headstart.classify.explain.neighbours import Neighbour
 from headstart.classify.explain.page import write_page
 from headstart.classify.explain.picture import VEIL, legend, open_picture, overlay
 from headstart.errors import DataError, DecodeError
-from headstart.extract.decode import MAX_PIXELS
-from headstart.extract.frame import find_frame
+from headstart.extract.decode.decode import MAX_PIXELS
+from headstart.extract.decode.frame import find_frame
 from headstart.extract.pipeline import Failure
 from pictures import HOSTILE, paint
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.classify.export.resize import resized, tall_images_turn
-from headstart.extract.decode import RESIZE_RULES, resize_views
+from headstart.extract.decode.decode import RESIZE_RULES, resize_views
 from headstart.extract.loading import load_tensorflow
 
 

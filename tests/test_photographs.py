@@ -12,7 +12,7 @@ from headstart.classify.fit import fit_head, fit_heads, load_table
 from headstart.classify.heads import find_head
 from headstart.classify.learning_curve import learning_curve
 from headstart.classify.model import Model, assemble
-from headstart.extract.decode import decode
+from headstart.extract.decode.decode import decode
 from headstart.extract.engines import TensorFlowEngine, relative_error
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset

@@ -14,7 +14,7 @@ from headstart.classify.labeller import Labeller
 from headstart.classify.model import assemble, load
 from headstart.classify.predict import predict
 from headstart.errors import ModelError
-from headstart.extract.decode import decode
+from headstart.extract.decode.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage

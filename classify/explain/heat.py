@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.frame import Box, Frame
+from ...extract.decode.frame import Box, Frame
 
 Grid = NDArray[np.float64]  # (height, width), evidence; NaN where the network saw nothing
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import OptionError
+from ...extract.decode.views import Pixels
 from ...extract.engines import build_mapper, traced
 from ...extract.features import FeatureSource
-from ...extract.views import Pixels
 from ..model import Model
 from ..tuned import TunedModel
 from .layers import Floats

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from ...cache.spec import FeatureSpec
 from ...errors import DecodeError
-from ...extract.decode import decode_upright, resize_views
-from ...extract.frame import Frame, find_frame
+from ...extract.decode.decode import decode_upright, resize_views
+from ...extract.decode.frame import Frame, find_frame
+from ...extract.decode.views import Pixels
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import shown
 from ...extract.images.read import read_image
-from ...extract.views import Pixels
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import DecodeError
-from ...extract.decode import decode_upright
+from ...extract.decode.decode import decode_upright
+from ...extract.decode.views import Pixels
 from ...extract.images.dataset import shown
 from ...extract.images.read import read_image
-from ...extract.views import Pixels
 from .explanation import Explanation
 from .heat import Grid, evidence, lay_out
 

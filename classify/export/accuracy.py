@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import DecodeError, ExportError
+from ...extract.decode.views import Pixels
 from ...extract.pipeline import Progress
-from ...extract.views import Pixels
 from ..evaluate import wilson
 from ..paired import paired_test
 from .parity import Probabilities, Runtime, answers

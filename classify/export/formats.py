@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import OptionError, unknown
-from ...extract.views import Pixels
+from ...extract.decode.views import Pixels
 from . import onnx, saved_model, tflite
 from .graph import Graph
 from .onnx_quantize import in_8_bits, weights_in_8_bits

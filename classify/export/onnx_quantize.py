@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...extract.views import Pixels
+from ...extract.decode.views import Pixels
 from .graph import INPUT
 
 

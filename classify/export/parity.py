@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ExportError
+from ...extract.decode.views import Pixels
 from ...extract.engines import probe_images
 from ...extract.features import FeatureSource
 from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Progress
-from ...extract.views import Pixels
 from ..boundary import PassingStore, extract_passing
 from ..model import Model
 from ..tuned import TunedModel

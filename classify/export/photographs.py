@@ -10,12 +10,12 @@ import numpy as np
 
 from ...cache import StatIndex, stat_index_path
 from ...errors import DecodeError
-from ...extract.decode import MAX_PIXELS, decode_whole
+from ...extract.decode.decode import MAX_PIXELS, decode_whole
+from ...extract.decode.views import Pixels
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import read_dataset, shown
 from ...extract.images.digests import digest_files
 from ...extract.images.read import read_image
-from ...extract.views import Pixels
 from ..class_map import map_classes
 from ..evaluate import Labels
 from ..split import Rows, split_images

@@ -24,7 +24,7 @@ HALF = 2048.0  # 2**11; Pillow's weights are counted in 2**-22
 
 
 def resized(images: Any, side: int, rule: str) -> Any:
-    """Return images at the backbone's input size, as :func:`~headstart.extract.decode.resize_views`.
+    """Return images at the backbone's input size, as :func:`~headstart.extract.decode.decode.resize_views`.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ def thumbnails(paths: Sequence[Reference], wanted: Iterable[int]) -> dict[int, s
 def _thumbnail(path: Reference) -> str | None:
     from PIL import Image, ImageOps
 
-    from ...extract.decode import MAX_PIXELS, to_rgb
+    from ...extract.decode.decode import MAX_PIXELS, to_rgb
     from ...extract.images.read import read_image
 
     buffer = io.BytesIO()

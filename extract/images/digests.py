@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...cache import StatIndex
 from ...errors import DecodeError
-from ..decode import MAX_PIXELS
+from ..decode.decode import MAX_PIXELS
 from .addresses import Reference
 from .read import read_image
 

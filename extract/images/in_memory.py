@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..views import Pixels
+from ..decode.views import Pixels
 
 # No image file begins with this, so no file's digest can be a pixel image's.
 DOMAIN = b"headstart pixels 1\0"

@@ -30,7 +30,7 @@ from headstart.cache import (
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
 from headstart.errors import DataError, DecodeError, OptionError
-from headstart.extract.decode import MAX_PIXELS
+from headstart.extract.decode.decode import MAX_PIXELS
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.addresses import Remote, signature_of
 from headstart.extract.images.dataset import read_dataset

@@ -10,7 +10,7 @@ import pytest
 
 from headstart.cache.place import user_folder
 from headstart.errors import DataError, DecodeError
-from headstart.extract.decode import MAX_PIXELS
+from headstart.extract.decode.decode import MAX_PIXELS
 from headstart.extract.images.addresses import Member, Row, reference
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.places import braces, references

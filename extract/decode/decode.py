@@ -12,7 +12,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..errors import DecodeError, unknown
+from ...errors import DecodeError, unknown
 from .views import Pixels, make_views
 
 # Part of every feature spec. Raise it when a change here moves a pixel.
@@ -96,7 +96,7 @@ def decode_views(
         ``"crop"`` cuts the middle out, ``"squash"`` ignores the proportions,
         ``"pad"`` adds grey (127) bars.
     views : sequence of str
-        See :func:`headstart.extract.views.make_views`.
+        See :func:`headstart.extract.decode.views.make_views`.
     digest : bytes
         SHA-256 of the file, which seeds its crops.
     max_pixels : int

@@ -10,8 +10,8 @@ from PIL import Image
 
 from headstart.classify.explain.heat import Map, lay_out
 from headstart.errors import OptionError
-from headstart.extract.decode import decode_upright, decode_views
-from headstart.extract.frame import find_frame
+from headstart.extract.decode.decode import decode_upright, decode_views
+from headstart.extract.decode.frame import find_frame
 
 DIGEST = bytes(range(32))
 VIEWS = ("original", "flip", "crop1", "crop2", "augment1", "augment2", "augment3")

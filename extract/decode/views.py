@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from ..errors import OptionError
+from ...errors import OptionError
 
 CROP_SIDE = (0.7, 1.0)  # of the photograph's own, so a crop shows 49 % to 100 % of it
 COLOUR_RANGE = (0.75, 1.25)  # by which brightness, contrast and saturation are multiplied

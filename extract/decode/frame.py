@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import unknown
+from ...errors import unknown
 from .views import crop_box, is_mirrored
 
 Size = tuple[int, int]  # (width, height), Pillow's order
@@ -56,7 +56,7 @@ def find_frame(view: str, photograph: Size, wanted: Size, resize: str, digest: b
     Parameters
     ----------
     view : str
-        See :func:`headstart.extract.views.make_views`.
+        See :func:`headstart.extract.decode.views.make_views`.
     photograph : (width, height)
         Of the upright photograph, in pixels.
     wanted : (width, height)

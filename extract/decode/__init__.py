@@ -1,0 +1,1 @@
+"""Bytes to pixels: one recipe for training and prediction."""
