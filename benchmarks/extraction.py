@@ -21,11 +21,11 @@ from photographs import SHARED, folders
 from timing import Ways, in_turns, report
 
 from headstart.cache import FeatureStore, StatIndex
+from headstart.extract.backbone.loading import load_keras
 from headstart.extract.decode.decode import decode
 from headstart.extract.engines import TensorFlowEngine
 from headstart.extract.features import FeatureOptions, FeatureSource, feature_source
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.loading import load_keras
 from headstart.extract.pipeline import extract
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"

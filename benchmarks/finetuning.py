@@ -21,12 +21,12 @@ from headstart.classify.boundary import boundary_source
 from headstart.classify.loop import Examples, Pace, prepare, run_epoch
 from headstart.classify.maps import Augmentation, Budget, EpochMaps, Parts
 from headstart.classify.network import Network, Upper
-from headstart.extract.backbones import find_backbone
-from headstart.extract.blocks import find_boundary
+from headstart.extract.backbone.backbones import find_backbone
+from headstart.extract.backbone.blocks import find_boundary
+from headstart.extract.backbone.loading import load_keras
 from headstart.extract.decode.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.loading import load_keras
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 STEPS = 20  # whose losses must agree

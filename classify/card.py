@@ -17,7 +17,7 @@ from typing import Any
 from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
-from ..extract.backbones import Backbone, find_backbone
+from ..extract.backbone.backbones import Backbone, find_backbone
 from ..extract.images.dataset import shown
 from .front_matter import metadata, to_yaml
 from .limits import intended_use, limits

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..errors import OptionError, unknown
-from ..extract.backbones import find_backbone
+from ..extract.backbone.backbones import find_backbone
+from ..extract.backbone.loading import load_keras, load_tensorflow
 from ..extract.choose import free_memory
 from ..extract.engines import computing_in
 from ..extract.features import FeatureSource
-from ..extract.loading import load_keras, load_tensorflow
 from .boundary import Stream, boundary_source
 from .calibrate import fit_temperature
 from .checkpoint import Checkpoint, Position

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.loading import load_keras, load_tensorflow
+from ..extract.backbone.loading import load_keras, load_tensorflow
 from .boundary import Stream
 from .checkpoint import Position
 from .network import Upper

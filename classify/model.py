@@ -304,8 +304,8 @@ def assemble(model: Model | TunedModel, weights: Path) -> Any:
     keras.Model
         (n, height, width, 3) uint8 to (n, k) float32.
     """
+    from ..extract.backbone.loading import load_keras
     from ..extract.engines import build_extractor
-    from ..extract.loading import load_keras
 
     if isinstance(model, TunedModel):
         return assemble_tuned(model, weights)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache.spec import FeatureSpec
-from ..extract.backbones import PIXELS, find_backbone
-from ..extract.blocks import Block, network_blocks
+from ..extract.backbone.backbones import PIXELS, find_backbone
+from ..extract.backbone.blocks import Block, network_blocks
+from ..extract.backbone.loading import load_keras, load_tensorflow
 from ..extract.engines import computing_in, pool, tap
-from ..extract.loading import load_keras, load_tensorflow
 
 HEAD = "head"
 Arrays = list[NDArray[np.float32]]

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from ..cache import DamagedSegmentError, FeatureSpec, FeatureStore, StatIndex, stat_index_path
 from ..cache.catalogue import specs
 from ..errors import DataError
-from ..extract.backbones import BACKBONES, find_backbone
+from ..extract.backbone.backbones import BACKBONES, find_backbone
+from ..extract.backbone.weights import file_sha256
 from ..extract.decode.decode import RECIPE
 from ..extract.features import FeatureOptions, feature_source
 from ..extract.images.dataset import Dataset
 from ..extract.images.digests import digest_files
 from ..extract.pipeline import Progress
-from ..extract.pretrained import file_sha256
 from ..extract.speed import Speed, nearest_speed, time_backbone, time_kept
 from .evaluate import wilson
 from .select import make_folds

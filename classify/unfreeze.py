@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors import OptionError
-from ..extract.backbones import PIXELS, TOP, find_backbone
-from ..extract.blocks import find_boundary, network_blocks
+from ..extract.backbone.backbones import PIXELS, TOP, find_backbone
+from ..extract.backbone.blocks import find_boundary, network_blocks
 from ..extract.features import FeatureSource
 
 

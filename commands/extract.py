@@ -117,7 +117,7 @@ def extract_list(
     Example: headstart extract list vgg16
     """
     from ..console import print_json, print_table, say
-    from ..extract.backbones import describe_backbones, describe_layers
+    from ..extract.backbone.backbones import describe_backbones, describe_layers
 
     if backbone is None:
         rows = describe_backbones()

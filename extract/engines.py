@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ..cache.spec import FeatureSpec
 from ..errors import EngineError, OptionError, unknown
-from .backbones import PIXELS, TOP, find_backbone, tappable_layers
+from .backbone.backbones import PIXELS, TOP, find_backbone, tappable_layers
+from .backbone.loading import load_keras, load_tensorflow
 from .choose import Plan
-from .loading import load_keras, load_tensorflow
 
 POOLINGS = ("avg", "max", "avg+max", "flatten", "none")
 

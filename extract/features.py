@@ -17,7 +17,8 @@ from ..cache import (
     stat_index_path,
 )
 from ..errors import OptionError, unknown
-from .backbones import BACKBONES, Backbone, find_backbone
+from .backbone.backbones import BACKBONES, Backbone, find_backbone
+from .backbone.weights import file_sha256, find_weights
 from .choose import Plan, choose, this_machine
 from .decode.decode import MAX_PIXELS, RECIPE, RESIZE_RULES
 from .decode.views import parse_views
@@ -26,7 +27,6 @@ from .engines import POOLINGS, Engine, open_engine
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
 from .pipeline import Extraction, Progress, extract, read_features
-from .pretrained import file_sha256, find_weights
 
 STORAGES = ("float32", "float16")
 BACKENDS = ("local", "dask", "ray")

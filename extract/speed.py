@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..cache.spec import FeatureSpec
 from ..errors import EngineError
-from .backbones import Backbone, find_backbone
+from .backbone.backbones import Backbone, find_backbone
 from .choose import Plan, choose, this_machine
 from .engines import Engine, probe_images
 from .features import FeatureOptions, feature_source

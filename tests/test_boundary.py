@@ -17,7 +17,7 @@ from headstart.classify.boundary import (
 from headstart.classify.maps import Augmentation, Budget, EpochMaps, Parts
 from headstart.classify.resources import measured
 from headstart.errors import DataError, OptionError
-from headstart.extract.backbones import PIXELS
+from headstart.extract.backbone.backbones import PIXELS
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from pictures import paint
 

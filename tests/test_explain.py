@@ -15,7 +15,7 @@ from headstart.classify.model import linear_layer
 from headstart.classify.network import Network
 from headstart.classify.tuned import TunedModel
 from headstart.errors import DataError, OptionError
-from headstart.extract.backbones import find_backbone
+from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 from planted import SIDE, SIDE_OF_WHOLE, plant_dataset

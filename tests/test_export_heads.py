@@ -8,7 +8,7 @@ from headstart.classify.calibrate import TemperatureScaled
 from headstart.classify.export.heads import is_native, scaled_features, scores
 from headstart.classify.heads import HEADS
 from headstart.classify.taps import TapSelector
-from headstart.extract.loading import load_tensorflow
+from headstart.extract.backbone.loading import load_tensorflow
 
 NATIVE = [name for name, row in HEADS.items() if row.saves]
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.classify.export.resize import resized, tall_images_turn
+from headstart.extract.backbone.loading import load_tensorflow
 from headstart.extract.decode.decode import RESIZE_RULES, resize_views
-from headstart.extract.loading import load_tensorflow
 
 
 @functools.cache

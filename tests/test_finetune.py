@@ -11,7 +11,7 @@ from headstart.classify.fit import fit_head, load_table
 from headstart.classify.heads import PROBE
 from headstart.classify.model import Model, assemble
 from headstart.classify.select import fit_calibrated
-from headstart.extract.backbones import find_backbone
+from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.decode.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset

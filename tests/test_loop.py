@@ -11,8 +11,8 @@ import pytest
 from headstart.classify.checkpoint import Position
 from headstart.classify.loop import Examples, Pace, _divergence, predict_logits, prepare, train
 from headstart.classify.network import HEAD, Upper
-from headstart.extract.blocks import Block
-from headstart.extract.loading import load_keras
+from headstart.extract.backbone.blocks import Block
+from headstart.extract.backbone.loading import load_keras
 
 PACE = Pace(
     learning_rate=1e-2,

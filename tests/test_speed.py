@@ -3,7 +3,7 @@
 import pytest
 
 from headstart.extract import speed
-from headstart.extract.backbones import find_backbone
+from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.choose import Plan
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.speed import Speed, nearest_speed, time_backbone, time_engine, time_kept

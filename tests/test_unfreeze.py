@@ -4,7 +4,7 @@ import pytest
 
 from headstart.classify.unfreeze import Depth, find_depths
 from headstart.errors import OptionError
-from headstart.extract.backbones import PIXELS
+from headstart.extract.backbone.backbones import PIXELS
 from headstart.extract.features import FeatureOptions, feature_source
 
 

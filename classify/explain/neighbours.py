@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...extract.backbone.loading import load_keras
 from ...extract.engines import pool
 from ...extract.features import FeatureSource, load_features
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import Dataset
-from ...extract.loading import load_keras
 from ...extract.pipeline import Progress, read_features
 from ..boundary import PassingStore, extract_passing
 from ..model import Model

@@ -10,9 +10,9 @@ import numpy as np
 
 from ...cache.spec import FeatureSpec
 from ...errors import ExportError
-from ...extract.backbones import PIXELS
+from ...extract.backbone.backbones import PIXELS
+from ...extract.backbone.loading import load_tensorflow
 from ...extract.engines import build_extractor
-from ...extract.loading import load_tensorflow
 from ..model import Model
 from ..tuned import TunedModel
 from .heads import is_native, scaled_features, scores

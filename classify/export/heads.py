@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC
 
-from ...extract.loading import load_tensorflow
+from ...extract.backbone.loading import load_tensorflow
 from ..dense import DenseHead
 from ..linear import LinearHead
 from ..scale import PowerScaler

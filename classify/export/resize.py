@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from ...extract.loading import load_tensorflow
+from ...extract.backbone.loading import load_tensorflow
 
 GREY = 127.0  # of the bars that "pad" adds
 HALF = 2048.0  # 2**11; Pillow's weights are counted in 2**-22

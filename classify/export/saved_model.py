@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ...extract.loading import load_tensorflow, stderr_held_back
+from ...extract.backbone.loading import load_tensorflow, stderr_held_back
 from .graph import INPUT, OUTPUTS, Graph
 from .parity import Runtime
 

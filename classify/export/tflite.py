@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ExportError
+from ...extract.backbone.loading import load_tensorflow, stderr_held_back
 from ...extract.decode.views import Pixels
-from ...extract.loading import load_tensorflow, stderr_held_back
 from .graph import INPUT, OUTPUTS, Graph
 from .parity import Runtime
 from .saved_model import ABOUT, LABELS, SIGNATURE, labels_text

@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from headstart.errors import WeightsError
-from headstart.extract.backbones import find_backbone
-from headstart.extract.pretrained import ATTEMPTS, Pretrained, find_weights
+from headstart.extract.backbone.backbones import find_backbone
+from headstart.extract.backbone.weights import ATTEMPTS, Pretrained, find_weights
 
 WEIGHTS = bytes(range(256)) * 1000
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from headstart.errors import OptionError, WeightsError
-from headstart.extract.backbones import (
+from headstart.extract.backbone.backbones import (
     BACKBONES,
     TOP,
     describe_backbones,
@@ -19,12 +19,12 @@ from headstart.extract.backbones import (
     find_backbone,
     tappable_layers,
 )
+from headstart.extract.backbone.loading import load_keras
+from headstart.extract.backbone.weights import find_weights
 from headstart.extract.engines import TensorFlowEngine, build_extractor, tap
 from headstart.extract.features import FeatureOptions, feature_source
-from headstart.extract.loading import load_keras
-from headstart.extract.pretrained import find_weights
 
-VGG16 = Path(__file__).parents[2] / "shared" / "weights" / "vgg16_notop.weights.h5"
+VGG16 = Path(__file__).parents[4] / "shared" / "weights" / "vgg16_notop.weights.h5"
 needs_vgg16 = pytest.mark.skipif(not VGG16.exists(), reason="VGG16 weights: ../shared is absent")
 
 

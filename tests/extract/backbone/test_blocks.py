@@ -5,8 +5,8 @@ import functools
 import pytest
 
 from headstart.errors import OptionError
-from headstart.extract.backbones import PIXELS, find_backbone
-from headstart.extract.blocks import find_boundary, network_blocks
+from headstart.extract.backbone.backbones import PIXELS, find_backbone
+from headstart.extract.backbone.blocks import find_boundary, network_blocks
 from headstart.extract.engines import tap
 
 network = functools.cache(lambda name: find_backbone(name).build())

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import OptionError, unknown
+from ...errors import OptionError, unknown
 from .backbones import PIXELS, tappable_layers
 from .loading import load_keras
 
@@ -55,11 +55,11 @@ def network_blocks(network: Any) -> list[Block]:
     Parameters
     ----------
     network : keras.Model
-        As :meth:`headstart.extract.backbones.Backbone.build` returns it.
+        As :meth:`headstart.extract.backbone.backbones.Backbone.build` returns it.
 
     Examples
     --------
-    >>> from headstart.extract.backbones import find_backbone
+    >>> from headstart.extract.backbone.backbones import find_backbone
     >>> blocks = network_blocks(find_backbone("vgg16").build())
     >>> [block.name for block in blocks]
     ['block1', 'block2', 'block3', 'block4', 'block5']

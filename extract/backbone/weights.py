@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import psutil
 
-from ..errors import WeightsError
+from ...errors import WeightsError
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 60.0  # without a byte

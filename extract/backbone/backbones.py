@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import unknown
+from ...errors import unknown
 from .keras_applications import ROWS
 from .loading import load_keras
-from .pretrained import Pretrained, check_fit, snake_case
+from .weights import Pretrained, check_fit, snake_case
 
-BUNDLED = Path(__file__).parent / "weights"
+BUNDLED = Path(__file__).parents[1] / "weights"
 TOP = "top"  # the network's own output, whatever its last layer is called
 PIXELS = "pixels"  # the decoded image itself: the layer below all layers
 
