@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.engines import Engine
+from ..extract.engine.open_engine import Engine
 from ..extract.features import FeatureOptions, FeatureSource
 from ..extract.inputs import as_images, check_all_used
 from .model import Model

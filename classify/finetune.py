@@ -15,8 +15,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from ..errors import OptionError, unknown
 from ..extract.backbone.backbones import find_backbone
 from ..extract.backbone.loading import load_keras, load_tensorflow
-from ..extract.choose import free_memory
-from ..extract.engines import computing_in
+from ..extract.engine.choose import free_memory
+from ..extract.engine.open_engine import computing_in
 from ..extract.features import FeatureSource
 from .boundary import Stream, boundary_source
 from .calibrate import fit_temperature

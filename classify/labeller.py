@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extract.decode.decode import decode_views
-from ..extract.engines import Images
+from ..extract.engine.open_engine import Images
 from ..extract.features import FeatureOptions
 from .model import Model
 from .predict import abstainer_of, source_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import OptionError
-from ..extract.choose import free_memory
+from ..extract.engine.choose import free_memory
 
 SHARE = 0.5  # of what is free
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..cache import FeatureStore
 from ..errors import ModelError, OptionError
-from ..extract.devices import visible_gpus
+from ..extract.engine.gpus import visible_gpus
 from ..extract.features import (
     FeatureOptions,
     FeatureSource,

@@ -19,11 +19,11 @@ from ..cache import (
 from ..errors import OptionError, unknown
 from .backbone.backbones import BACKBONES, Backbone, find_backbone
 from .backbone.weights import file_sha256, find_weights
-from .choose import Plan, choose, this_machine
 from .decode.decode import MAX_PIXELS, RECIPE, RESIZE_RULES
 from .decode.views import parse_views
-from .devices import visible_gpus
-from .engines import POOLINGS, Engine, open_engine
+from .engine.choose import Plan, choose, this_machine
+from .engine.gpus import visible_gpus
+from .engine.open_engine import POOLINGS, Engine, open_engine
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
 from .pipeline import Extraction, Progress, extract, read_features

@@ -16,7 +16,7 @@ from ..cache import DamagedSegmentError, FeatureStore, StatIndex, StoredRows
 from ..errors import DataError, OptionError
 from ..stopping import Stopped, sheltered
 from .decode.decode import MAX_PIXELS
-from .engines import Engine
+from .engine.open_engine import Engine
 from .images.addresses import Reference, signed
 from .images.dataset import shown
 from .images.digests import known_digest

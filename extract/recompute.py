@@ -14,7 +14,7 @@ from ..cache import FeatureSpec
 from ..cache.catalogue import specs
 from ..errors import CacheError, DecodeError, EngineError, OptionError, WeightsError
 from .decode.decode import decode_views
-from .engines import TOLERANCES, relative_error
+from .engine.open_engine import TOLERANCES, relative_error
 from .features import FeatureOptions, FeatureSource, feature_source, options_for
 from .images.addresses import Reference
 from .images.dataset import read_dataset

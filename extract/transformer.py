@@ -14,11 +14,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
 from ..cache.place import cache_folder, user_folder
+from .engine.turns import taking_turns
 from .features import FeatureOptions, Features, FeatureSource, feature_source, load_features
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
 from .inputs import as_images, check_all_used
-from .turns import taking_turns
 
 
 class ImageFeatures(TransformerMixin, BaseEstimator):

@@ -7,7 +7,7 @@ import numpy as np
 
 from fakes import FakeEngine
 from headstart.errors import CacheError
-from headstart.extract.engines import open_engine
+from headstart.extract.engine.open_engine import open_engine
 
 POISON = (0, 0, 0)  # no picture is so dark but the one that kills
 

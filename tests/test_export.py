@@ -18,9 +18,9 @@ from headstart.classify.export.write import export_model
 from headstart.classify.heads import HEADS
 from headstart.classify.model import Model
 from headstart.errors import ExportError, OptionError
-from headstart.extract.choose import Plan
 from headstart.extract.decode.decode import decode
-from headstart.extract.engines import PixelEngine
+from headstart.extract.engine.choose import Plan
+from headstart.extract.engine.open_engine import PixelEngine
 from headstart.extract.features import FeatureOptions, FeatureSource
 from pictures import COLOURS, paint
 

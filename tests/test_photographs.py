@@ -13,7 +13,7 @@ from headstart.classify.heads import find_head
 from headstart.classify.learning_curve import learning_curve
 from headstart.classify.model import Model, assemble
 from headstart.extract.decode.decode import decode
-from headstart.extract.engines import TensorFlowEngine, relative_error
+from headstart.extract.engine.open_engine import TensorFlowEngine, relative_error
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 from s3 import s3_server, upload

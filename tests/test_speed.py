@@ -4,7 +4,7 @@ import pytest
 
 from headstart.extract import speed
 from headstart.extract.backbone.backbones import find_backbone
-from headstart.extract.choose import Plan
+from headstart.extract.engine.choose import Plan
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.speed import Speed, nearest_speed, time_backbone, time_engine, time_kept
 

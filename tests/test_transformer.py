@@ -30,10 +30,10 @@ from headstart import ImageFeatures
 from headstart.cache import FeatureStore
 from headstart.errors import DataError, OptionError
 from headstart.extract.decode.decode import decode_views
+from headstart.extract.engine.turns import taking_turns
 from headstart.extract.features import feature_source
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import DOMAIN, PixelImage, digest_pixels
-from headstart.extract.turns import taking_turns
 
 
 class LoggingEngine(FakeEngine):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import OptionError
 from ...extract.decode.views import Pixels
-from ...extract.engines import build_mapper, traced
+from ...extract.engine.open_engine import build_mapper, traced
 from ...extract.features import FeatureSource
 from ..model import Model
 from ..tuned import TunedModel

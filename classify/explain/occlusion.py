@@ -9,10 +9,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.choose import Plan
 from ...extract.decode.frame import Frame
 from ...extract.decode.views import Pixels
-from ...extract.engines import Engine
+from ...extract.engine.choose import Plan
+from ...extract.engine.open_engine import Engine
 from .heat import Grid, Map
 from .photograph import Photograph
 from .score import Score

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ExportError
-from ...extract.onnx import OPSET, add_metadata, to_onnx
+from ...extract.engine.onnx import OPSET, add_metadata, to_onnx
 from ..model import Model
 from .graph import FEATURES, INPUT, OUTPUTS, Graph
 from .heads import TINY

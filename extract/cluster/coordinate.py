@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from ...cache import FeatureStore, StatIndex
 from ...errors import CacheError, EngineError, HeadstartError
 from ...stopping import Shelter, Stopped, sheltered
-from ..choose import Plan
-from ..devices import run_on_each, visible_gpus
+from ..engine.choose import Plan
+from ..engine.gpus import run_on_each, visible_gpus
 from ..features import FeatureSource
 from ..images.addresses import Reference
 from ..images.in_memory import PixelImage

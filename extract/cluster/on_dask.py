@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...errors import EngineError, OptionError
-from ..devices import VISIBLE
+from ..engine.gpus import VISIBLE
 from .coordinate import ATTEMPTS, Layout, WorkerDiedError
 
 CONNECT_SECONDS = 10.0

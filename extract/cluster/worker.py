@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ...cache import FeatureStore, StatIndex, stat_index_path
-from ..engines import Engine
+from ..engine.open_engine import Engine
 from ..features import FeatureSource, plan_for
 from ..images.addresses import Reference
 from ..images.in_memory import PixelImage

@@ -20,18 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from ..cache.place import user_folder
-from ..cache.spec import FeatureSpec
-from ..errors import EngineError
-from .engines import (
-    Features,
-    Images,
-    build_extractor,
-    check_agreement,
-    probe_images,
-    traced,
-)
+from ... import __version__
+from ...cache.place import user_folder
+from ...cache.spec import FeatureSpec
+from ...errors import EngineError
+from .open_engine import Features, Images, build_extractor, check_agreement, probe_images, traced
 from .turns import taking_turns
 
 OPSET = 17  # what tf2onnx recommends and every ONNX Runtime since 1.12 runs

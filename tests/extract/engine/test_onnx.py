@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from headstart.errors import EngineError
-from headstart.extract import engines, onnx
-from headstart.extract.choose import Plan
-from headstart.extract.engines import (
+from headstart.extract.engine import onnx
+from headstart.extract.engine import open_engine as engines
+from headstart.extract.engine.choose import Plan
+from headstart.extract.engine.onnx import OnnxEngine, export, kept_network, open_network
+from headstart.extract.engine.open_engine import (
     TensorFlowEngine,
     check_agreement,
     open_engine,
@@ -19,7 +21,6 @@ from headstart.extract.engines import (
     relative_error,
 )
 from headstart.extract.features import FeatureOptions, feature_source
-from headstart.extract.onnx import OnnxEngine, export, kept_network, open_network
 
 PLAN = Plan("onnxruntime", "cpu", "float32", 4, 2)
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import OptionError, unknown
+from ...errors import OptionError, unknown
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 ENGINES = ("auto", "tensorflow", "onnxruntime")

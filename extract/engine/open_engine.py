@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.spec import FeatureSpec
-from ..errors import EngineError, OptionError, unknown
-from .backbone.backbones import PIXELS, TOP, find_backbone, tappable_layers
-from .backbone.loading import load_keras, load_tensorflow
+from ...cache.spec import FeatureSpec
+from ...errors import EngineError, OptionError, unknown
+from ..backbone.backbones import PIXELS, TOP, find_backbone, tappable_layers
+from ..backbone.loading import load_keras, load_tensorflow
 from .choose import Plan
 
 POOLINGS = ("avg", "max", "avg+max", "flatten", "none")
@@ -116,7 +116,7 @@ def open_engine(
     Parameters
     ----------
     plan : Plan
-        From :func:`headstart.extract.choose.choose`.
+        From :func:`headstart.extract.engine.choose.choose`.
     spec : FeatureSpec
         What to compute.
     weights : Path

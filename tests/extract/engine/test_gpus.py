@@ -7,7 +7,7 @@ import pytest
 
 from fakes import FakeEngine
 from headstart.errors import WeightsError
-from headstart.extract.devices import VISIBLE, run_on_each, visible_gpus
+from headstart.extract.engine.gpus import VISIBLE, run_on_each, visible_gpus
 from headstart.extract.features import FeatureOptions, ensure_features, feature_source
 from headstart.extract.images.dataset import read_dataset
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from headstart.errors import OptionError
-from headstart.extract import choose as choose_module
-from headstart.extract.choose import Machine, Plan, choose, this_machine
+from headstart.extract.engine import choose as choose_module
+from headstart.extract.engine.choose import Machine, Plan, choose, this_machine
 
 MB = 1 << 20
 LAPTOP = Machine(cores=8, free_memory=8 << 30, gpu=False, bfloat16=False, onnxruntime=True)

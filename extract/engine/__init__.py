@@ -1,0 +1,1 @@
+"""Batches of images to features, by TensorFlow or ONNX Runtime."""
