@@ -28,7 +28,7 @@ import simpy
 from timing import RESULTS, machine
 
 from headstart.extract.cluster.coordinate import Layout, open_workers
-from headstart.extract.cluster.shards import LARGEST
+from headstart.extract.cluster.tasks import LARGEST
 from headstart.extract.cluster.worker import ShardResult
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.forecast import measure_costs

@@ -86,7 +86,7 @@ class FeatureOptions:
     address : str, optional
         A running cluster's scheduler; one is started on this machine when None.
     shard_size : int, optional
-        Images a task of a cluster; see :func:`headstart.extract.cluster.shards.shard_size`.
+        Images a task of a cluster; see :func:`headstart.extract.cluster.tasks.shard_size`.
     make_engine : callable
         FeatureSource to engine.
     announce : callable

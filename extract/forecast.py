@@ -16,7 +16,7 @@ import numpy as np
 
 from ..cache import StatIndex
 from ..errors import DataError, DecodeError
-from .cluster.shards import shard_size
+from .cluster.tasks import shard_size
 from .decode.decode import decode_views
 from .features import FeatureSource
 from .images.addresses import Reference

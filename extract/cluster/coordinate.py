@@ -20,7 +20,7 @@ from ..features import FeatureSource
 from ..images.addresses import Reference
 from ..images.in_memory import PixelImage
 from ..pipeline import Extraction, Progress, going_on, look_up, summarise
-from .shards import cut, shard_size
+from .tasks import cut, shard_size
 from .worker import ShardResult, extract_shard, start_worker
 
 ATTEMPTS = 3  # at each shard

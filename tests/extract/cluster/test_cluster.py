@@ -21,13 +21,13 @@ from headstart.classify.model import load
 from headstart.classify.predict import label_with, predict
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask
-from headstart.extract.cluster.shards import LARGEST, SMALLEST, cut, shard_size
+from headstart.extract.cluster.tasks import LARGEST, SMALLEST, cut, shard_size
 from headstart.extract.cluster.worker import SeldomLooking
 from headstart.extract.features import FeatureOptions, ensure_features, feature_source
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import check_failures
 
-MONKEYS = Path(__file__).parents[2] / "shared" / "data" / "monkeys10"
+MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
 MODULES = {"dask": "distributed", "ray": "ray"}
 
 
