@@ -31,9 +31,9 @@ from headstart.extract.cluster.coordinate import Layout, open_workers
 from headstart.extract.cluster.tasks import LARGEST
 from headstart.extract.cluster.worker import ShardResult
 from headstart.extract.features import FeatureOptions, feature_source
-from headstart.extract.forecast import measure_costs
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import SEGMENT_ROWS
+from headstart.extract.speed.forecast import measure_costs
 
 IMAGES = 100_000_000
 WORKERS = (10, 100, 1000)

@@ -21,7 +21,7 @@ from ..extract.features import FeatureOptions, feature_source
 from ..extract.images.dataset import Dataset
 from ..extract.images.digests import digest_files
 from ..extract.pipeline import Progress
-from ..extract.speed import Speed, nearest_speed, time_backbone, time_kept
+from ..extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
 from .evaluate import wilson
 from .select import make_folds
 from .split import split_images

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..extract.features import FeatureSource
 from ..extract.images.dataset import Dataset, Image
-from ..extract.rate import measure_rate
+from ..extract.speed.pipeline_speed import measure_rate
 from .approaches import Approach
 from .estimate import TimeLeft
 from .finetune import Stage

@@ -9,7 +9,7 @@ from .options import Data, Json, Quiet, feature_options, takes
 
 if TYPE_CHECKING:
     from ..extract.features import FeatureOptions
-    from ..extract.forecast import Costs, Forecast
+    from ..extract.speed.forecast import Costs, Forecast
 
 
 @takes(feature_options)
@@ -46,14 +46,8 @@ def plan_extraction(
     from ..cache import StatIndex, stat_index_path
     from ..console import print_json, say, stages, warn
     from ..extract.features import feature_source
-    from ..extract.forecast import (
-        WORKERS,
-        advise,
-        count_cached,
-        forecast,
-        measure_costs,
-    )
     from ..extract.images.dataset import read_dataset
+    from ..extract.speed.forecast import WORKERS, advise, count_cached, forecast, measure_costs
 
     begin = time.perf_counter()
     dataset = read_dataset(data)

@@ -15,7 +15,7 @@ from headstart.classify.rank import command_options, draw_sample, rank, stratifi
 from headstart.errors import DataError
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.images.dataset import Dataset, Image, read_dataset
-from headstart.extract.speed import Speed
+from headstart.extract.speed.engine_speed import Speed
 
 LAYERS = ("conv_pw_5_relu", "conv_pw_13_relu")
 

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cache.spec import FeatureSpec
-from ..errors import EngineError
-from .backbone.backbones import Backbone, find_backbone
-from .engine.choose import Plan, choose, this_machine
-from .engine.onnx import OnnxEngine, kept_network
-from .engine.open_engine import Engine, probe_images
-from .features import FeatureOptions, feature_source
+from ...cache.spec import FeatureSpec
+from ...errors import EngineError
+from ..backbone.backbones import Backbone, find_backbone
+from ..engine.choose import Plan, choose, this_machine
+from ..engine.onnx import OnnxEngine, kept_network
+from ..engine.open_engine import Engine, probe_images
+from ..features import FeatureOptions, feature_source
 
 CALLS = 2  # of each worker, after one that warms it up
 

@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..cache import FeatureStore, StatIndex
-from .features import FeatureSource
-from .images.addresses import Reference
-from .pipeline import extract
+from ...cache import FeatureStore, StatIndex
+from ..features import FeatureSource
+from ..images.addresses import Reference
+from ..pipeline import extract
 
 SAMPLE = 64
 

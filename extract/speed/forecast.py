@@ -14,15 +14,15 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..cache import StatIndex
-from ..errors import DataError, DecodeError
-from .cluster.tasks import shard_size
-from .decode.decode import decode_views
-from .features import FeatureSource
-from .images.addresses import Reference
-from .images.digests import known_digest
-from .images.read import read_image
-from .pipeline import SEGMENT_ROWS
+from ...cache import StatIndex
+from ...errors import DataError, DecodeError
+from ..cluster.tasks import shard_size
+from ..decode.decode import decode_views
+from ..features import FeatureSource
+from ..images.addresses import Reference
+from ..images.digests import known_digest
+from ..images.read import read_image
+from ..pipeline import SEGMENT_ROWS
 
 STAGES = ("read", "decode", "backbone", "commit")
 WORKERS = (1, 10, 100, 1000)

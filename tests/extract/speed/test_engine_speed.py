@@ -2,11 +2,17 @@
 
 import pytest
 
-from headstart.extract import speed
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.engine.choose import Plan
 from headstart.extract.features import FeatureOptions, feature_source
-from headstart.extract.speed import Speed, nearest_speed, time_backbone, time_engine, time_kept
+from headstart.extract.speed import engine_speed as speed
+from headstart.extract.speed.engine_speed import (
+    Speed,
+    nearest_speed,
+    time_backbone,
+    time_engine,
+    time_kept,
+)
 
 PLAN = Plan("onnxruntime", "cpu", "float32", batch_size=5, workers=2)
 
