@@ -51,7 +51,7 @@ def extract_features(
         store = source.store()
         extraction, warnings = ensure_features(paths, source, store, stage("extracting"))
     if out is not None:
-        from ..extract.table import write_table
+        from ..extract.portable_table import write_table
 
         write_table(out, dataset, load_features(paths, source), source)
     failed = [{"path": shown(f.path), "reason": f.reason} for f in extraction.failures]

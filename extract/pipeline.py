@@ -21,7 +21,7 @@ from .images.addresses import Reference, signed
 from .images.dataset import shown
 from .images.digests import known_digest
 from .images.in_memory import PixelImage
-from .run import Run, bounded
+from .one_run import Run, bounded
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written
 

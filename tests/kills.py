@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from headstart.cache import FeatureSpec, FeatureStore, StatIndex, compact, segment
-from headstart.extract import pipeline, run
+from headstart.extract import one_run as run
+from headstart.extract import pipeline
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (32, 32), "crop", "none", "float32", 1)
 
