@@ -19,7 +19,7 @@ from headstart.extract.images.dataset import read_dataset
 from kills import SPEC
 from pictures import paint
 
-MONKEYS = Path(__file__).parents[2] / "shared" / "data" / "monkeys10"
+MONKEYS = Path(__file__).parents[3] / "shared" / "data" / "monkeys10"
 EVENTS = ("decode", "infer", "write", "fsync", "rename", "unlink")
 
 
@@ -27,7 +27,7 @@ EVENTS = ("decode", "infer", "write", "fsync", "rename", "unlink")
 def fork():
     """Do jobs side by side, each in a process of its own; return their exit statuses."""
     with subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("kills.py")],
+        [sys.executable, (Path(__file__).parents[1] / "kills.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
