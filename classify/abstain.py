@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..cache.rows import blocks, take
 from ..errors import ModelError, OptionError
-from .evaluate import wilson
+from .statistics.metrics import wilson
 
 if TYPE_CHECKING:
     from .training import Training

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extract.images.dataset import shown
-from .confusion import confusion_matrix, most_confused, per_class
-from .evaluate import figures
 from .machine import versions
+from .statistics.confusion import confusion_matrix, most_confused, per_class
+from .statistics.metrics import figures
 
 if TYPE_CHECKING:
     from .fit import Table
@@ -28,13 +28,13 @@ def give_account(table: Table, probabilities: NDArray[np.float64], seed: int) ->
     probabilities : ndarray, shape (n evaluation, k)
         On the evaluation split.
     seed : int
-        Seeds the resampling of :func:`headstart.classify.evaluate.figures`.
+        Seeds the resampling of :func:`headstart.classify.statistics.metrics.figures`.
 
     Returns
     -------
     dict
         ``data`` (counts of images), ``figures`` (each with ``value`` and ``ci95``), ``per_class``
-        (as :func:`headstart.classify.confusion.per_class`, and ``training``, a class' images that
+        (as :func:`headstart.classify.statistics.confusion.per_class`, and ``training``, a class' images that
         trained), ``confused`` (the ten pairs of classes confused most) and ``versions``.
     """
     truth, k = table.y[table.split.evaluation], len(table.classes)

@@ -15,11 +15,11 @@ from ..extract.images.dataset import SPLITS, Dataset, Image, shown
 from ..extract.pipeline import Extraction, Failure, Progress, check_failures
 from .abstain import COVERAGES, Abstainer, aurc, coverage_and_risk
 from .class_map import ClassMap, map_classes
-from .confusion import confusion_matrix, most_confused, per_class
-from .evaluate import Labels, evaluate, figures
 from .model import Model
 from .predict import abstainer_of, label_images
 from .seen import seen_among
+from .statistics.confusion import confusion_matrix, most_confused, per_class
+from .statistics.metrics import Labels, evaluate, figures
 from .tuned import TunedModel
 
 ALL = "all"

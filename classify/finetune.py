@@ -21,7 +21,6 @@ from ..extract.features import FeatureSource
 from .boundary import Stream, boundary_source
 from .calibrate import fit_temperature
 from .checkpoint import Checkpoint, Position
-from .evaluate import Evaluation, evaluate
 from .fit import FittedHead, Table, fit_head
 from .functions import softmax
 from .heads import PROBE
@@ -31,6 +30,7 @@ from .model import linear_layer
 from .network import Arrays, Network, Upper, weight_change
 from .seen import marks_of
 from .select import fit_calibrated
+from .statistics.metrics import Evaluation, evaluate
 from .tuned import TunedModel
 from .unfreeze import Depth, find_depths
 

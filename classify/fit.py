@@ -30,7 +30,6 @@ from .duplicates import (
     near_pairs,
     same,
 )
-from .evaluate import ECE_BINS, Evaluation, evaluate, reliability
 from .functions import softmax
 from .heads import Head, find_heads
 from .memory import TooLargeError
@@ -45,6 +44,7 @@ from .select import (
     sample,
 )
 from .split import Rows, Split, split_images
+from .statistics.metrics import ECE_BINS, Evaluation, evaluate, reliability
 from .taps import TapSelector
 from .training import Training
 

@@ -14,10 +14,10 @@ from ..extract.images.addresses import Remote
 from ..extract.images.dataset import Dataset
 from .account import give_account
 from .card import card_paths, save_with_card
-from .evaluate import ECE_BINS, reliability
 from .finetune import FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
 from .fit import Table, load_table
-from .paired import paired_test
+from .statistics.metrics import ECE_BINS, reliability
+from .statistics.paired_tests import paired_test
 from .unfreeze import find_depths
 
 

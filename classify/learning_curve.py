@@ -16,8 +16,8 @@ from ..extract.images.dataset import Dataset
 from ..extract.pipeline import Progress
 from .fit import Table, load_table
 from .heads import Head, find_head
-from .power_law import LEAST_SIZES, extrapolate
 from .select import choose, choose_layers, fit_calibrated, make_folds, sample
+from .statistics.power_law import LEAST_SIZES, extrapolate
 from .training import Training
 
 Rows = NDArray[np.intp]
@@ -333,7 +333,7 @@ def conclude(sizes: int, extrapolation: dict[str, Any] | None, n: int, least: in
     sizes : int
         Points of the curve.
     extrapolation : dict or None
-        From :func:`headstart.classify.power_law.extrapolate`; None where the sizes are too few.
+        From :func:`headstart.classify.statistics.power_law.extrapolate`; None where the sizes are too few.
     n : int
         Evaluation images.
     least : int

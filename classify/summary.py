@@ -12,11 +12,11 @@ import numpy as np
 from .. import __version__
 from ..extract.images.dataset import Dataset
 from ..extract.pipeline import Extraction
-from .evaluate import figures
 from .fit import Table
-from .paired import PairedTest, Repeated, holm, over_resplits, paired_test
 from .results import fingerprint
 from .runs import Bench, Run
+from .statistics.metrics import figures
+from .statistics.paired_tests import PairedTest, Repeated, holm, over_resplits, paired_test
 from .verdict import Contender, Verdict, judge
 
 RESULTS_VERSION = 2

@@ -16,7 +16,7 @@ from headstart.classify.abstain import (
     describe_abstention,
     make_abstainer,
 )
-from headstart.classify.evaluate import wilson
+from headstart.classify.statistics.metrics import wilson
 from headstart.classify.training import Training
 from headstart.errors import ModelError, OptionError
 

@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from headstart.classify.evaluate import evaluate
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset, hold_out
 from headstart.classify.fit import fit_head, load_table
 from headstart.classify.heads import PROBE
 from headstart.classify.model import Model, assemble
 from headstart.classify.select import fit_calibrated
+from headstart.classify.statistics.metrics import evaluate
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.decode.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.evaluate import wilson
 from headstart.classify.heads import HEADS
 from headstart.classify.learning_curve import (
     conclude,
@@ -16,6 +15,7 @@ from headstart.classify.learning_curve import (
     nested_subsets,
     subset_targets,
 )
+from headstart.classify.statistics.metrics import wilson
 from headstart.errors import OptionError
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset

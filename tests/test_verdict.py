@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headstart.classify.paired import Repeated, paired_test
+from headstart.classify.statistics.paired_tests import Repeated, paired_test
 from headstart.classify.verdict import Contender, duration, judge
 
 
@@ -82,7 +82,7 @@ def test_with_the_same_mistakes_more_images_may_not_tell():
 
 
 def test_a_small_p_whose_interval_holds_0_is_no_win():
-    from headstart.classify.paired import PairedTest
+    from headstart.classify.statistics.paired_tests import PairedTest
 
     test = PairedTest(2, 10, 0.04, 0.03, (-0.001, 0.06))
     told = judge(Contender("a", 0.9, 1.0), Contender("b", 0.93, 2.0), test, 272)

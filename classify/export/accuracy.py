@@ -10,8 +10,8 @@ import numpy as np
 from ...errors import DecodeError, ExportError
 from ...extract.decode.views import Pixels
 from ...extract.pipeline import Progress
-from ..evaluate import wilson
-from ..paired import paired_test
+from ..statistics.metrics import wilson
+from ..statistics.paired_tests import paired_test
 from .parity import Probabilities, Runtime, answers
 from .photographs import Photographs, whole_pixels
 

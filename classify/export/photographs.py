@@ -17,8 +17,8 @@ from ...extract.images.dataset import read_dataset, shown
 from ...extract.images.digests import digest_files
 from ...extract.images.read import read_image
 from ..class_map import map_classes
-from ..evaluate import Labels
 from ..split import Rows, split_images
+from ..statistics.metrics import Labels
 from .parity import IMAGES, probe_pixels
 
 CALIBRATION = 128  # images of the training split

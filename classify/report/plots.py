@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...extract.images.dataset import shown
-from ..evaluate import reliability, wilson
+from ..statistics.metrics import reliability, wilson
 from .svg import INK, drawing, to_svg
 
 # Over 3:1 against white and against the dark page alike.

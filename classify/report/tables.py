@@ -10,7 +10,7 @@ import numpy as np
 
 from ...extract.images.dataset import shown
 from ..markdown import escaped
-from ..paired import paired_test
+from ..statistics.paired_tests import paired_test
 from ..verdict import duration
 
 HEADER = ["approach", "accuracy", "95 % interval", "log loss", "time", "peak MB", "trainable"]

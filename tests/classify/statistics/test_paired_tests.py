@@ -6,7 +6,12 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from headstart.classify.paired import holm, images_needed, over_resplits, paired_test
+from headstart.classify.statistics.paired_tests import (
+    holm,
+    images_needed,
+    over_resplits,
+    paired_test,
+)
 
 
 def pair(both, only_first, only_second, neither):

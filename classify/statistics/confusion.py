@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluate import Labels, wilson
+from .metrics import Labels, wilson
 
 
 def confusion_matrix(truth: Labels, predicted: Labels, k: int) -> NDArray[np.intp]:

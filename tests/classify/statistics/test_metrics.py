@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 from statsmodels.stats.proportion import proportion_confint
 
-from headstart.classify.evaluate import (
+from headstart.classify.statistics.metrics import (
     evaluate,
     expected_calibration_error,
     figures,

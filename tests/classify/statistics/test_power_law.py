@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.power_law import EXPONENTS, extrapolate, fit_power_law
+from headstart.classify.statistics.power_law import EXPONENTS, extrapolate, fit_power_law
 
 SIZES = np.array([2.0, 4, 8, 16, 32, 64])
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix as theirs
 from sklearn.metrics import precision_recall_fscore_support
 
-from headstart.classify.confusion import confusion_matrix, most_confused, per_class
-from headstart.classify.evaluate import wilson
+from headstart.classify.statistics.confusion import confusion_matrix, most_confused, per_class
+from headstart.classify.statistics.metrics import wilson
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1)
