@@ -21,8 +21,8 @@ from ..extract.backbone.backbones import Backbone, find_backbone
 from ..extract.images.dataset import shown
 from .front_matter import metadata, to_yaml
 from .limits import intended_use, limits
-from .markdown import escaped
 from .model import Model
+from .pages.markdown import escaped
 from .tuned import TunedModel
 
 CARD_VERSION = 1

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.classify.pages.thumbnails import SIDE, thumbnails
 from headstart.classify.report import plots, read_results, write_report
 from headstart.classify.report.maps import lay_out
 from headstart.classify.report.page import render
-from headstart.classify.report.photographs import SIDE, thumbnails
 from headstart.classify.report.tables import rows, side_by_side, to_csv, to_markdown
 from headstart.errors import DataError
 from pictures import HOSTILE, paint
@@ -194,7 +194,7 @@ def test_photographs_are_upright_and_small(tmp_path):
 
 
 def test_no_more_photographs_than_a_page_can_carry(tmp_path, monkeypatch):
-    monkeypatch.setattr("headstart.classify.report.photographs.MOST", 2)
+    monkeypatch.setattr("headstart.classify.pages.thumbnails.MOST", 2)
     paths = [paint(tmp_path / f"{i}.png", (9, 9, 9), i) for i in range(4)]
     assert set(thumbnails(paths, [3, 1, 0])) == {3, 1}
 

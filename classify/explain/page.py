@@ -15,7 +15,7 @@ from ...errors import DataError
 from ...extract.images.addresses import Reference, file_name
 from ...extract.images.dataset import shown
 from .. import report
-from ..report.photographs import thumbnails
+from ..pages.thumbnails import thumbnails
 from .explanation import Explanation, Explanations
 from .picture import jpeg_uri, legend, open_picture, overlay, png_bytes, with_legend
 

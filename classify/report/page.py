@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from ...extract.images.addresses import Reference, reference
 from ...extract.images.dataset import below, shown
 from ..compare import Comparison, Evidence
+from ..pages.thumbnails import thumbnails
 from ..verdict import duration, two_figures
 from . import plots
 from .maps import lay_out
-from .photographs import thumbnails
 
 TEMPLATE = "page.html.j2"
 GALLERY = 12  # photographs of mistakes an approach

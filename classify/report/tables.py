@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...extract.images.dataset import shown
-from ..markdown import escaped
+from ..pages.markdown import escaped
 from ..statistics.paired_tests import paired_test
 from ..verdict import duration
 
