@@ -28,11 +28,11 @@ from timing import RESULTS, in_turns, machine, report
 
 from headstart.cache import FeatureSpec, FeatureStore, StoredRows
 from headstart.classify.fit import Table, load_table
-from headstart.classify.heads import PROBE, find_head
+from headstart.classify.heads.scaler import PowerScaler
+from headstart.classify.heads.search import choose, fit_calibrated, make_folds
+from headstart.classify.heads.table import PROBE, find_head
+from headstart.classify.heads.training_rows import Training
 from headstart.classify.resources import measured
-from headstart.classify.scale import PowerScaler
-from headstart.classify.select import choose, fit_calibrated, make_folds
-from headstart.classify.training import Training
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 
@@ -145,7 +145,7 @@ def memory(options: argparse.Namespace) -> None:
 
 def fit_on_disk(X: StoredRows, y: Any) -> float:
     """Choose on a sample, score all rows out of fold, fit; return the accuracy out of fold."""
-    from headstart.classify.select import sample
+    from headstart.classify.heads.search import sample
 
     groups = np.arange(len(y))
     rows = sample(y, groups, 0)

@@ -15,7 +15,7 @@ from ..errors import unknown
 from ..extract.features import FeatureSource
 from .finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
 from .fit import Table, fit_head
-from .heads import Head
+from .heads.table import Head
 from .model import trained_parameters
 from .resources import measured
 from .results import Outcome

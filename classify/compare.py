@@ -16,7 +16,7 @@ from .approaches import finetune_approach, head_approach
 from .background import find_curve, find_findings
 from .finetune import FineTuneSettings, Stage
 from .fit import Table
-from .heads import find_heads
+from .heads.table import find_heads
 from .machine import describe_machine, versions
 from .runs import Run, check_same_images, find_rate, prepare, run_all
 from .summary import summarise

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .heads.columns import TapSelector, last_layer
 from .split import Rows
-from .taps import TapSelector, last_layer
 
 CLOSE = 0.5  # share of the usual distance
 NEIGHBOURS = 10

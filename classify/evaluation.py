@@ -13,8 +13,8 @@ from ..errors import DataError, unknown
 from ..extract.features import FeatureOptions
 from ..extract.images.dataset import SPLITS, Dataset, Image, shown
 from ..extract.pipeline import Extraction, Failure, Progress, check_failures
-from .abstain import COVERAGES, Abstainer, aurc, coverage_and_risk
 from .class_map import ClassMap, map_classes
+from .heads.abstention import COVERAGES, Abstainer, aurc, coverage_and_risk
 from .model import Model
 from .predict import abstainer_of, label_images
 from .seen import seen_among
@@ -291,7 +291,7 @@ def describe_abstaining(found: Labelled, abstainer: Abstainer, wished: float) ->
     Returns
     -------
     dict
-        ``promised`` and ``kept``, :func:`headstart.classify.abstain.coverage_and_risk` out of
+        ``promised`` and ``kept``, :func:`headstart.classify.heads.abstention.coverage_and_risk` out of
         fold and on these images at the wished coverage; ``curve``, the latter at each of many
         coverages; ``aurc``, the area under it.
     """

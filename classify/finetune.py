@@ -19,17 +19,17 @@ from ..extract.engine.choose import free_memory
 from ..extract.engine.open_engine import computing_in
 from ..extract.features import FeatureSource
 from .boundary import Stream, boundary_source
-from .calibrate import fit_temperature
 from .checkpoint import Checkpoint, Position
 from .fit import FittedHead, Table, fit_head
-from .functions import softmax
-from .heads import PROBE
+from .heads.calibration import fit_temperature
+from .heads.formulas import softmax
+from .heads.search import fit_calibrated
+from .heads.table import PROBE
 from .loop import Examples, Pace, Tell, predict_logits, prepare, train
 from .maps import Augmentation, Budget, EpochMaps, Parts
 from .model import linear_layer
 from .network import Arrays, Network, Upper, weight_change
 from .seen import marks_of
-from .select import fit_calibrated
 from .statistics.metrics import Evaluation, evaluate
 from .tuned import TunedModel
 from .unfreeze import Depth, find_depths

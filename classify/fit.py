@@ -18,9 +18,7 @@ from ..extract.features import Features, FeatureSource, load_features
 from ..extract.images.addresses import Reference, Remote
 from ..extract.images.dataset import Dataset, Image, shown
 from ..extract.pipeline import Progress, check_failures
-from .abstain import Abstainer, describe_abstention, make_abstainer
 from .account import give_account
-from .calibrate import TemperatureScaled, class_scores
 from .card import card_paths, save_with_card
 from .duplicates import (
     Directions,
@@ -30,23 +28,18 @@ from .duplicates import (
     near_pairs,
     same,
 )
-from .functions import softmax
-from .heads import Head, find_heads
-from .memory import TooLargeError
+from .heads.abstention import Abstainer, describe_abstention, make_abstainer
+from .heads.calibration import TemperatureScaled, class_scores
+from .heads.columns import TapSelector
+from .heads.formulas import softmax
+from .heads.memory import TooLargeError
+from .heads.search import Choice, choose, choose_layers, fit_calibrated, make_folds, sample
+from .heads.table import Head, find_heads
+from .heads.training_rows import Training
 from .model import Model, trained_parameters
 from .seen import marks_of
-from .select import (
-    Choice,
-    choose,
-    choose_layers,
-    fit_calibrated,
-    make_folds,
-    sample,
-)
 from .split import Rows, Split, split_images
 from .statistics.metrics import ECE_BINS, Evaluation, evaluate, reliability
-from .taps import TapSelector
-from .training import Training
 
 IN_MEMORY = 256 << 20  # bytes of features; more are read in blocks, by heads that can
 RULES = ("best", "one-se")

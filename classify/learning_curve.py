@@ -15,10 +15,10 @@ from ..extract.features import FeatureSource
 from ..extract.images.dataset import Dataset
 from ..extract.pipeline import Progress
 from .fit import Table, load_table
-from .heads import Head, find_head
-from .select import choose, choose_layers, fit_calibrated, make_folds, sample
+from .heads.search import choose, choose_layers, fit_calibrated, make_folds, sample
+from .heads.table import Head, find_head
+from .heads.training_rows import Training
 from .statistics.power_law import LEAST_SIZES, extrapolate
-from .training import Training
 
 Rows = NDArray[np.intp]
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
 from . import seen
-from .abstain import ABSTENTION, Abstainer
-from .functions import raised, softmax
+from .heads.abstention import ABSTENTION, Abstainer
+from .heads.formulas import raised, softmax
 from .parts import not_a_model, read_parts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class LinearArrays:
     Parameters
     ----------
     power : float
-        Of the features, see :class:`headstart.classify.scale.PowerScaler`.
+        Of the features, see :class:`headstart.classify.heads.scaler.PowerScaler`.
     mean : ndarray, shape (d,)
         Taken from them.
     scale : float

@@ -16,27 +16,27 @@ from .. import __version__
 from ..cache.spec import FeatureSpec
 from ..errors import ModelError
 from . import seen
-from .abstain import ABSTENTION, Abstainer
-from .heads import find_head
-from .linear import LinearHead
+from .heads.abstention import ABSTENTION, Abstainer
+from .heads.linear.estimators import LinearHead
+from .heads.scaler import PowerScaler
+from .heads.table import find_head
 from .linear_model import LINEAR, LinearArrays
 from .parts import not_a_model, read_parts, write_parts
-from .scale import PowerScaler
 from .tuned import TunedModel, assemble_tuned, tuned_from
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
 
 # What skops does not trust by itself; data all of it, none of it runs code from the file.
 TRUSTED = [
-    "headstart.classify.calibrate.TemperatureScaled",
-    "headstart.classify.dense.DenseHead",
-    "headstart.classify.linear.CentroidHead",
-    "headstart.classify.linear.DiscriminantHead",
-    "headstart.classify.linear.HingeHead",
-    "headstart.classify.linear.LogisticHead",
-    "headstart.classify.linear.RidgeHead",
-    "headstart.classify.scale.PowerScaler",
-    "headstart.classify.taps.TapSelector",
+    "headstart.classify.heads.calibration.TemperatureScaled",
+    "headstart.classify.heads.dense.DenseHead",
+    "headstart.classify.heads.linear.estimators.CentroidHead",
+    "headstart.classify.heads.linear.estimators.DiscriminantHead",
+    "headstart.classify.heads.linear.estimators.HingeHead",
+    "headstart.classify.heads.linear.estimators.LogisticHead",
+    "headstart.classify.heads.linear.estimators.RidgeHead",
+    "headstart.classify.heads.scaler.PowerScaler",
+    "headstart.classify.heads.columns.TapSelector",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
 ]
 
@@ -204,7 +204,7 @@ def linear_arrays(estimator: Any) -> LinearArrays | None:
     Parameters
     ----------
     estimator : TemperatureScaled
-        As :func:`headstart.classify.select.fit_calibrated` returns.
+        As :func:`headstart.classify.heads.search.fit_calibrated` returns.
     """
     steps = getattr(estimator.estimator_, "named_steps", {})
     scaler, head = steps.get("scale"), steps.get("head")
@@ -228,7 +228,7 @@ def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float3
     Parameters
     ----------
     estimator : TemperatureScaled
-        As :func:`headstart.classify.select.fit_calibrated` returns for a
+        As :func:`headstart.classify.heads.search.fit_calibrated` returns for a
         linear head.
 
     Returns
@@ -267,7 +267,7 @@ def on_all_layers(kernel: NDArray[np.float64], taps: Any, power: float) -> NDArr
     Parameters
     ----------
     kernel : ndarray, shape (d', m)
-        Of what :class:`~headstart.classify.taps.TapSelector` gives, raised to ``power``.
+        Of what :class:`~headstart.classify.heads.columns.TapSelector` gives, raised to ``power``.
     taps : TapSelector
         Which layers, and in which units.
     power : float

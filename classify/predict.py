@@ -26,8 +26,8 @@ from ..extract.images.addresses import Reference
 from ..extract.images.in_memory import PixelImage
 from ..extract.images.listing import list_images
 from ..extract.pipeline import Extraction, Failure, Progress, read_features
-from .abstain import Abstainer
 from .boundary import PassingStore, extract_passing
+from .heads.abstention import Abstainer
 
 if TYPE_CHECKING:
     from .linear_model import LinearModel
@@ -88,7 +88,7 @@ class Answers:
         Of the model's classes; rows sum to 1.
     usual : ndarray, shape (m,), float64, or None
         How usual each is among the training images, over 0 and up to 1, see
-        :meth:`headstart.classify.abstain.Abstainer.judge`; None where it was not asked for.
+        :meth:`headstart.classify.heads.abstention.Abstainer.judge`; None where it was not asked for.
     failures : list of Failure
         Images that could not be read, in their order.
     warnings : list of str

@@ -22,10 +22,10 @@ from ..extract.images.dataset import Dataset
 from ..extract.images.digests import digest_files
 from ..extract.pipeline import Progress
 from ..extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
-from .select import make_folds
+from .heads.columns import TapSelector
+from .heads.search import make_folds
 from .split import split_images
 from .statistics.metrics import wilson
-from .taps import TapSelector
 from .transferability import centroid_hits, log_me
 
 LEAST_SHARE = 0.5  # of the sample: with less, two rows would be about different images

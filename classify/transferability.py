@@ -11,8 +11,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 
-from .calibrate import Folds
-from .scale import PowerScaler
+from .heads.calibration import Folds
+from .heads.scaler import PowerScaler
 
 STEPS = 100  # of the fixed point; it takes about ten
 TOLERANCE = 1e-3  # relative change of α / β that ends it, as in the authors' code
@@ -148,7 +148,7 @@ def centroid_hits(X: NDArray[Any], y: NDArray[np.intp], folds: Folds) -> int:
     y : ndarray of int, shape (n,)
         Class indices.
     folds : list
-        From :func:`headstart.classify.select.make_folds`.
+        From :func:`headstart.classify.heads.search.make_folds`.
     """
     head = make_pipeline(PowerScaler(power=0.5), NearestCentroid())
     with warnings.catch_warnings():

@@ -19,7 +19,7 @@ from ..errors import ModelError
 from ..extract.backbone.backbones import find_backbone
 from ..extract.engine.open_engine import computing_in
 from . import seen
-from .functions import softmax
+from .heads.formulas import softmax
 from .network import Network, Upper
 from .parts import write_parts
 

@@ -29,7 +29,7 @@ class FakeEngine:
 def pretend_to_finetune(candidates, source):
     """Stand in for fine-tuning: a nearest-neighbour head that calls itself a network."""
     from headstart.classify.approaches import Approach, head_approach
-    from headstart.classify.heads import HEADS
+    from headstart.classify.heads.table import HEADS
 
     name = "fine-tuned from block"
     head = head_approach(HEADS["knn"], candidates[0].seed)

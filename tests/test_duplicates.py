@@ -20,8 +20,8 @@ from headstart.classify.duplicates import (
     same,
 )
 from headstart.classify.fit import load_table
-from headstart.classify.select import make_folds
-from headstart.classify.taps import TapSelector
+from headstart.classify.heads.columns import TapSelector
+from headstart.classify.heads.search import make_folds
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 from pictures import COLOURS, paint

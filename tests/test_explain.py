@@ -10,7 +10,7 @@ from headstart.classify.explain.explanation import explain
 from headstart.classify.explain.heat import evidence, share_inside
 from headstart.classify.explain.layers import head_layers
 from headstart.classify.fit import fit_head, load_table, to_model
-from headstart.classify.heads import HEADS, PROBE
+from headstart.classify.heads.table import HEADS, PROBE
 from headstart.classify.model import linear_layer
 from headstart.classify.network import Network
 from headstart.classify.tuned import TunedModel

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from headstart.cache import FeatureSpec
-from headstart.classify.abstain import Abstainer
-from headstart.classify.calibrate import TemperatureScaled
 from headstart.classify.export import write
 from headstart.classify.export.formats import FORMATS, size_of
 from headstart.classify.export.write import export_model
-from headstart.classify.heads import HEADS
+from headstart.classify.heads.abstention import Abstainer
+from headstart.classify.heads.calibration import TemperatureScaled
+from headstart.classify.heads.table import HEADS
 from headstart.classify.model import Model
 from headstart.errors import ExportError, OptionError
 from headstart.extract.decode.decode import decode

@@ -86,7 +86,7 @@ def test_views_are_part_of_the_choice_with_layer_auto(run):
 def on_disk(monkeypatch):
     """Every table stays on the disk, and there is no memory for a whole one."""
     monkeypatch.setattr("headstart.classify.fit.IN_MEMORY", 0)
-    monkeypatch.setattr("headstart.classify.training.COPIES", 10**12)
+    monkeypatch.setattr("headstart.classify.heads.training_rows.COPIES", 10**12)
 
 
 def test_heads_that_need_the_whole_table_are_left_out_of_auto_where_it_does_not_fit(run, on_disk):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.heads import HEADS
+from headstart.classify.heads.table import HEADS
 from headstart.classify.learning_curve import (
     conclude,
     crossed_interval,

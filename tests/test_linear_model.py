@@ -11,11 +11,11 @@ import pytest
 from test_model import written
 
 from headstart.cache import FeatureSpec
-from headstart.classify.calibrate import TemperatureScaled, class_scores
-from headstart.classify.heads import HEADS
+from headstart.classify.heads.calibration import TemperatureScaled, class_scores
+from headstart.classify.heads.columns import TapSelector
+from headstart.classify.heads.table import HEADS
 from headstart.classify.linear_model import LINEAR, LinearArrays, LinearModel, load_quickly
 from headstart.classify.model import Model, linear_arrays, load
-from headstart.classify.taps import TapSelector
 from headstart.errors import ModelError
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from headstart.cache import FeatureSpec
-from headstart.classify.calibrate import TemperatureScaled
+from headstart.classify.heads.calibration import TemperatureScaled
 from headstart.classify.model import Model, load
 from headstart.classify.predict import predict
 from headstart.errors import ModelError

@@ -9,7 +9,7 @@ import simplejpeg
 from headstart.cache import cache_folder
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit import fit_head, fit_heads, load_table
-from headstart.classify.heads import find_head
+from headstart.classify.heads.table import find_head
 from headstart.classify.learning_curve import learning_curve
 from headstart.classify.model import Model, assemble
 from headstart.extract.decode.decode import decode

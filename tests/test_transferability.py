@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from headstart.classify.select import make_folds
+from headstart.classify.heads.search import make_folds
 from headstart.classify.transferability import centroid_hits, evidence, log_me
 
 

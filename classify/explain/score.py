@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibrate import class_scores
+from ..heads.calibration import class_scores
 from ..model import Model
 from ..tuned import TunedModel
 

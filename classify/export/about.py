@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..abstain import Abstainer, coverage_and_risk
+from ..heads.abstention import Abstainer, coverage_and_risk
 from ..model import Model
 from ..tuned import TunedModel
 
@@ -52,7 +52,7 @@ def confidence_rule(abstainer: Abstainer, coverage: float = COVERAGE) -> dict[st
     An artefact gives probabilities alone, so this is half of what ``predict --abstain`` does:
     it finds images between two classes, not strangers of which the head is sure. The
     threshold is the conformal quantile of the out-of-fold confidences, see
-    :meth:`headstart.classify.abstain.Abstainer.threshold`.
+    :meth:`headstart.classify.heads.abstention.Abstainer.threshold`.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def confidence_rule(abstainer: Abstainer, coverage: float = COVERAGE) -> dict[st
     Returns
     -------
     dict
-        ``rule`` in words, ``wished``, and what :func:`~headstart.classify.abstain.coverage_and_risk`
+        ``rule`` in words, ``wished``, and what :func:`~headstart.classify.heads.abstention.coverage_and_risk`
         returns: ``threshold``, ``coverage``, ``risk``, ``risk_ci95``.
 
     Examples

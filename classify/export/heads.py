@@ -18,10 +18,10 @@ from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC
 
 from ...extract.backbone.loading import load_tensorflow
-from ..dense import DenseHead
-from ..linear import LinearHead
-from ..scale import PowerScaler
-from ..taps import TapSelector
+from ..heads.columns import TapSelector
+from ..heads.dense import DenseHead
+from ..heads.linear.estimators import LinearHead
+from ..heads.scaler import PowerScaler
 
 TINY = float(np.finfo(np.float32).tiny)  # the floor of calibrate.class_scores
 SAME = 1e-6  # a distance of rows of length 1 below which float32 cannot tell them apart

@@ -12,10 +12,10 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.rows import blocks
-from .calibrate import Folds, Scores
-from .descent import Weights
-from .memory import check_memory
+from ....cache.rows import blocks
+from ..calibration import Folds, Scores
+from ..memory import check_memory
+from .lbfgs import Weights
 from .span import Array, Lift, span
 
 
@@ -82,7 +82,7 @@ class Problem:
     folds : sequence of (train rows, held-out rows)
         Each row is held out once; may be empty.
     lift : callable
-        See :func:`headstart.classify.span.span`.
+        See :func:`headstart.classify.heads.linear.span.span`.
     rotate : bool
         Whether more features than images may be turned into their span.
     weights : ndarray, shape (n,), optional

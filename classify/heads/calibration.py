@@ -13,8 +13,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..cache.rows import StoredRows, blocks
-from .functions import softmax
+from ...cache.rows import StoredRows, blocks
+from .formulas import softmax
 
 Scores = NDArray[np.float64]  # (n, k): the softmax of a row is that row's probabilities
 Folds = Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]  # (train rows, held-out rows)

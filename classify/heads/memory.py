@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import OptionError
-from ..extract.engine.choose import free_memory
+from ...errors import OptionError
+from ...extract.engine.choose import free_memory
 
 SHARE = 0.5  # of what is free
 

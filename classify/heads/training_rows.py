@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from .calibrate import Folds, Scores
-from .functions import raised
-from .linear import LinearHead
+from .calibration import Folds, Scores
+from .formulas import raised
+from .linear.estimators import LinearHead
+from .linear.shared_sums import Problem
 from .memory import check_memory
-from .problem import Problem
 
 COPIES = 4  # of the features, while folds are fitted
 KEPT_BYTES = 1 << 30  # of problems at a time; each holds the features once more …

@@ -135,7 +135,7 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         X_held_out: NDArray[np.float32],
         y_held_out: NDArray[np.intp],
     ) -> None:
-        from ..extract.backbone.loading import load_keras
+        from ...extract.backbone.loading import load_keras
 
         keras = load_keras()
         keras.utils.set_random_seed(self.random_state)

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss
 from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from headstart.classify.calibrate import (
+from headstart.classify.heads.calibration import (
     TemperatureScaled,
     class_scores,
     fit_temperature,

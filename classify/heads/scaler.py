@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .functions import raised
+from .formulas import raised
 
 
 class PowerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

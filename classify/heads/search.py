@@ -26,7 +26,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from .calibrate import (
+from .calibration import (
     Folds,
     Scores,
     TemperatureScaled,
@@ -34,11 +34,11 @@ from .calibrate import (
     log_loss,
     out_of_fold_scores,
 )
-from .functions import softmax
-from .heads import Head
-from .linear import LinearHead
-from .taps import TapSelector
-from .training import Training
+from .columns import TapSelector
+from .formulas import softmax
+from .linear.estimators import LinearHead
+from .table import Head
+from .training_rows import Training
 
 FOLDS = 5
 METRIC = "accuracy"
@@ -371,7 +371,7 @@ def choose_layers(head: Head, training: Training, seed: int, taps: TapSelector) 
     taps : TapSelector
         What the columns are.
     """
-    from .heads import HEADS
+    from .table import HEADS
 
     row = head if head.fast else HEADS["logreg"]
     grid = row.candidates(min(len(train) for train, _ in training.folds))

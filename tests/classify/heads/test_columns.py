@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from headstart.classify.calibrate import TemperatureScaled, softmax
 from headstart.classify.fit import fit_head, load_table
-from headstart.classify.heads import HEADS
+from headstart.classify.heads.calibration import TemperatureScaled, softmax
+from headstart.classify.heads.columns import TapSelector
+from headstart.classify.heads.table import HEADS
 from headstart.classify.model import linear_layer
-from headstart.classify.taps import TapSelector
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 

@@ -16,11 +16,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC
 
-from ..errors import OptionError, unknown
+from ...errors import OptionError, unknown
+from .columns import TapSelector
 from .dense import DenseHead
-from .linear import CentroidHead, DiscriminantHead, HingeHead, LogisticHead, RidgeHead
-from .scale import PowerScaler
-from .taps import TapSelector
+from .linear.estimators import CentroidHead, DiscriminantHead, HingeHead, LogisticHead, RidgeHead
+from .scaler import PowerScaler
 
 
 @dataclass(frozen=True, slots=True)

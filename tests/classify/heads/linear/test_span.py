@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.span import span
+from headstart.classify.heads.linear.span import span
 
 
 @given(st.integers(2, 12), st.integers(1, 60), st.integers(0, 2**32 - 1))

@@ -1,7 +1,7 @@
 """Linear heads that share what folds and candidates have in common, and can be fitted in blocks.
 
 Each is a scikit-learn classifier. Each also solves for one fold of a
-:class:`~headstart.classify.problem.Problem`, which holds the sums that all candidates of a
+:class:`~headstart.classify.heads.linear.shared_sums.Problem`, which holds the sums that all candidates of a
 head, and several heads, need: so that a strength more costs a small system of equations,
 or a few steps from the solution of its neighbour, and no pass over the features.
 """
@@ -20,8 +20,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from .descent import Loss, Weights, logistic_loss, minimise, squared_hinge_loss
-from .problem import Fold, Problem
+from .lbfgs import Loss, Weights, logistic_loss, minimise, squared_hinge_loss
+from .shared_sums import Fold, Problem
 
 FLOOR = 1e-3  # of a centroid's spread, in root mean squares of all features
 

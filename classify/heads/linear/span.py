@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.rows import Spool, StoredRows, blocks
+from ....cache.rows import Spool, StoredRows, blocks
 
 RANK = 1e-12  # squared lengths under this share of the longest are rounding
 COLUMNS = 4096  # turned into float64 at a time

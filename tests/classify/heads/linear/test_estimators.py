@@ -13,16 +13,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from headstart.cache import FeatureSpec, FeatureStore
 from headstart.cache.rows import StoredRows
-from headstart.classify.heads import find_head
-from headstart.classify.linear import (
+from headstart.classify.heads.linear.estimators import (
     CentroidHead,
     DiscriminantHead,
     HingeHead,
     LogisticHead,
     RidgeHead,
 )
-from headstart.classify.select import make_folds
-from headstart.classify.training import Training
+from headstart.classify.heads.search import make_folds
+from headstart.classify.heads.table import find_head
+from headstart.classify.heads.training_rows import Training
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
 LINEAR = ["centroid", "ridge", "lda", "logreg", "linear-svm"]

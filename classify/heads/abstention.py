@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.rows import blocks, take
-from ..errors import ModelError, OptionError
-from .statistics.metrics import wilson
+from ...cache.rows import blocks, take
+from ...errors import ModelError, OptionError
+from ..statistics.metrics import wilson
 
 if TYPE_CHECKING:
-    from .training import Training
+    from .training_rows import Training
 
 ABSTENTION = "abstention.npz"  # of the model's file
 
@@ -160,7 +160,7 @@ def make_abstainer(training: Training, out_of_fold: NDArray[np.float64]) -> Abst
 
     Examples
     --------
-    >>> from headstart.classify.training import Training
+    >>> from headstart.classify.heads.training_rows import Training
     >>> X = np.array([[1, 0], [2, 1], [0, 1], [1, 2]], dtype=np.float32)
     >>> rows, sure = np.arange(4), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]])
     >>> folds = [(rows[::2], rows[1::2]), (rows[1::2], rows[::2])]

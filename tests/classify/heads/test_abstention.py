@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.abstain import (
+from headstart.classify.heads.abstention import (
     Abstainer,
     aurc,
     class_means,
@@ -16,8 +16,8 @@ from headstart.classify.abstain import (
     describe_abstention,
     make_abstainer,
 )
+from headstart.classify.heads.training_rows import Training
 from headstart.classify.statistics.metrics import wilson
-from headstart.classify.training import Training
 from headstart.errors import ModelError, OptionError
 
 COVERAGE = st.floats(0.001, 1.0)

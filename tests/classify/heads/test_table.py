@@ -9,18 +9,13 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from headstart.cache import FeatureSpec
-from headstart.classify.dense import DenseHead
-from headstart.classify.heads import HEADS, PROBE, find_head, find_heads
+from headstart.classify.heads.columns import TapSelector
+from headstart.classify.heads.dense import DenseHead
+from headstart.classify.heads.scaler import PowerScaler
+from headstart.classify.heads.search import choose, choose_layers, fit_calibrated, make_folds
+from headstart.classify.heads.table import HEADS, PROBE, find_head, find_heads
+from headstart.classify.heads.training_rows import Training
 from headstart.classify.model import Model, linear_layer, load, trained_parameters
-from headstart.classify.scale import PowerScaler
-from headstart.classify.select import (
-    choose,
-    choose_layers,
-    fit_calibrated,
-    make_folds,
-)
-from headstart.classify.taps import TapSelector
-from headstart.classify.training import Training
 from headstart.errors import ModelError, OptionError
 
 SPEC = FeatureSpec("mobilenet", "0" * 64, ("top",), "avg", (8, 8), "crop", "n", "float32", 1)

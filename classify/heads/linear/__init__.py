@@ -1,0 +1,1 @@
+"""The exact linear solver, where it earns its keep."""
