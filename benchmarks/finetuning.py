@@ -17,10 +17,10 @@ import numpy as np
 from photographs import SHARED, folders
 from timing import Ways, in_turns, report
 
-from headstart.classify.boundary import boundary_source
 from headstart.classify.loop import Examples, Pace, prepare, run_epoch
-from headstart.classify.maps import Augmentation, Budget, EpochMaps, Parts
-from headstart.classify.network import Network, Upper
+from headstart.classify.network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
+from headstart.classify.network.kept_maps import boundary_source
+from headstart.classify.network.upper import Network, Upper
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.backbone.blocks import find_boundary
 from headstart.extract.backbone.loading import load_keras

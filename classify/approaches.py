@@ -17,10 +17,10 @@ from .finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tun
 from .fit import Table, fit_head
 from .heads.table import Head
 from .model import trained_parameters
+from .network.depths import find_depths
 from .resources import measured
 from .results import Outcome
 from .tuned import BATCH, TunedModel
-from .unfreeze import find_depths
 
 # Of Adam, by what training starts from: chosen among on images held out of training. A fitted
 # head is near its end, random weights are far from it.

@@ -18,7 +18,6 @@ from ..extract.backbone.loading import load_keras, load_tensorflow
 from ..extract.engine.choose import free_memory
 from ..extract.engine.open_engine import computing_in
 from ..extract.features import FeatureSource
-from .boundary import Stream, boundary_source
 from .checkpoint import Checkpoint, Position
 from .fit import FittedHead, Table, fit_head
 from .heads.calibration import fit_temperature
@@ -26,13 +25,14 @@ from .heads.formulas import softmax
 from .heads.search import fit_calibrated
 from .heads.table import PROBE
 from .loop import Examples, Pace, Tell, predict_logits, prepare, train
-from .maps import Augmentation, Budget, EpochMaps, Parts
 from .model import linear_layer
-from .network import Arrays, Network, Upper, weight_change
+from .network.depths import Depth, find_depths
+from .network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
+from .network.kept_maps import Stream, boundary_source
+from .network.upper import Arrays, Network, Upper, weight_change
 from .seen import marks_of
 from .statistics.metrics import Evaluation, evaluate
 from .tuned import TunedModel
-from .unfreeze import Depth, find_depths
 
 HELD_OUT_FOLDS = 8  # one of them chooses the number of epochs
 MEMORY_SHARE = 0.5  # of what is free

@@ -16,9 +16,9 @@ from .account import give_account
 from .card import card_paths, save_with_card
 from .finetune import FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
 from .fit import Table, load_table
+from .network.depths import find_depths
 from .statistics.metrics import ECE_BINS, reliability
 from .statistics.paired_tests import paired_test
-from .unfreeze import find_depths
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extract.backbone.loading import load_keras, load_tensorflow
-from .boundary import Stream
 from .checkpoint import Position
-from .network import Upper
+from .network.kept_maps import Stream
+from .network.upper import Upper
 
 DIVERGED = 10.0  # times the loss of guessing
 AHEAD = 2  # batches read before they are wanted
@@ -91,7 +91,7 @@ def prepare(upper: Upper, pace: Pace, images: int) -> None:
     Parameters
     ----------
     upper : Upper
-        From :meth:`headstart.classify.network.Network.above`.
+        From :meth:`headstart.classify.network.upper.Network.above`.
     pace : Pace
         How it moves.
     images : int

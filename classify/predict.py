@@ -26,8 +26,8 @@ from ..extract.images.addresses import Reference
 from ..extract.images.in_memory import PixelImage
 from ..extract.images.listing import list_images
 from ..extract.pipeline import Extraction, Failure, Progress, read_features
-from .boundary import PassingStore, extract_passing
 from .heads.abstention import Abstainer
+from .network.kept_maps import PassingStore, extract_passing
 
 if TYPE_CHECKING:
     from .linear_model import LinearModel

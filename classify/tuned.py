@@ -20,7 +20,7 @@ from ..extract.backbone.backbones import find_backbone
 from ..extract.engine.open_engine import computing_in
 from . import seen
 from .heads.formulas import softmax
-from .network import Network, Upper
+from .network.upper import Network, Upper
 from .parts import write_parts
 
 WEIGHTS = "network.npz"

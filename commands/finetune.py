@@ -89,9 +89,9 @@ def finetune(
 
     Example: headstart fit finetune photographs/ --backbone vgg16 --unfreeze block5
     """
-    from ..classify.boundary import parse_bytes
     from ..classify.finetune import FineTuneSettings
     from ..classify.fit_network import fit_network
+    from ..classify.network.kept_maps import parse_bytes
     from ..console import print_json, stages, warn
     from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset

@@ -10,7 +10,7 @@ import pytest
 
 from headstart.classify.checkpoint import Position
 from headstart.classify.loop import Examples, Pace, _divergence, predict_logits, prepare, train
-from headstart.classify.network import HEAD, Upper
+from headstart.classify.network.upper import HEAD, Upper
 from headstart.extract.backbone.blocks import Block
 from headstart.extract.backbone.loading import load_keras
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import Model, linear_layer, on_all_layers
-from ..network import HEAD
+from ..network.upper import HEAD
 from ..tuned import TunedModel
 
 Floats = NDArray[np.float32]

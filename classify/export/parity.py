@@ -15,8 +15,8 @@ from ...extract.engine.open_engine import probe_images
 from ...extract.features import FeatureSource
 from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Progress
-from ..boundary import PassingStore, extract_passing
 from ..model import Model
+from ..network.kept_maps import PassingStore, extract_passing
 from ..tuned import TunedModel
 
 IMAGES = 64

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import DamagedSegmentError, FeatureStore, StatIndex, stat_index_path
-from ..errors import DataError, OptionError
-from ..extract.backbone.backbones import PIXELS
-from ..extract.engine.open_engine import Engine
-from ..extract.features import FeatureSource, ensure_features
-from ..extract.images.addresses import Reference
-from ..extract.images.dataset import shown
-from ..extract.images.in_memory import PixelImage
-from ..extract.pipeline import Extraction, Progress, extract
+from ...cache import DamagedSegmentError, FeatureStore, StatIndex, stat_index_path
+from ...errors import DataError, OptionError
+from ...extract.backbone.backbones import PIXELS
+from ...extract.engine.open_engine import Engine
+from ...extract.features import FeatureSource, ensure_features
+from ...extract.images.addresses import Reference
+from ...extract.images.dataset import shown
+from ...extract.images.in_memory import PixelImage
+from ...extract.pipeline import Extraction, Progress, extract
 
 DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise
 BLOCK_BYTES = 32 << 20  # read at once

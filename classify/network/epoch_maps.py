@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.spec import FeatureSpec
-from ..errors import unknown
-from ..extract.features import FeatureSource
-from ..extract.images.addresses import Reference
-from ..extract.pipeline import Progress
-from .boundary import Boundary, Keeping, Stream, plan_boundary
+from ...cache.spec import FeatureSpec
+from ...errors import unknown
+from ...extract.features import FeatureSource
+from ...extract.images.addresses import Reference
+from ...extract.pipeline import Progress
+from .kept_maps import Boundary, Keeping, Stream, plan_boundary
 
 AUGMENTS = ("none", "views", "on-the-fly")
 ORIGINAL = "original"

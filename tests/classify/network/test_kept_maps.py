@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headstart.classify.boundary import (
+from headstart.classify.network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
+from headstart.classify.network.kept_maps import (
     Boundary,
     Keeping,
     PassingStore,
@@ -14,7 +15,6 @@ from headstart.classify.boundary import (
     parse_bytes,
     plan_boundary,
 )
-from headstart.classify.maps import Augmentation, Budget, EpochMaps, Parts
 from headstart.classify.resources import measured
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import PIXELS

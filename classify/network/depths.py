@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ..errors import OptionError
-from ..extract.backbone.backbones import PIXELS, TOP, find_backbone
-from ..extract.backbone.blocks import find_boundary, network_blocks
-from ..extract.features import FeatureSource
+from ...errors import OptionError
+from ...extract.backbone.backbones import PIXELS, TOP, find_backbone
+from ...extract.backbone.blocks import find_boundary, network_blocks
+from ...extract.features import FeatureSource
 
 
 @dataclass(frozen=True, slots=True)

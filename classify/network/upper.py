@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.spec import FeatureSpec
-from ..extract.backbone.backbones import PIXELS, find_backbone
-from ..extract.backbone.blocks import Block, network_blocks
-from ..extract.backbone.loading import load_keras, load_tensorflow
-from ..extract.engine.open_engine import computing_in, pool, tap
+from ...cache.spec import FeatureSpec
+from ...extract.backbone.backbones import PIXELS, find_backbone
+from ...extract.backbone.blocks import Block, network_blocks
+from ...extract.backbone.loading import load_keras, load_tensorflow
+from ...extract.engine.open_engine import computing_in, pool, tap
 
 HEAD = "head"
 Arrays = list[NDArray[np.float32]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headstart.classify.unfreeze import Depth, find_depths
+from headstart.classify.network.depths import Depth, find_depths
 from headstart.errors import OptionError
 from headstart.extract.backbone.backbones import PIXELS
 from headstart.extract.features import FeatureOptions, feature_source
