@@ -18,7 +18,7 @@ from ..extract.features import FeatureSource, load_features
 from ..extract.images.addresses import Reference, Remote
 from ..extract.images.dataset import Dataset, below, shown
 from ..extract.pipeline import Failure, Progress, check_failures
-from .duplicates import (
+from .data.near_duplicates import (
     Directions,
     NearPairs,
     Neighbours,
@@ -28,9 +28,9 @@ from .duplicates import (
     near_pairs,
     same,
 )
+from .data.split import name_parts
 from .fit import IN_MEMORY, find_taps, known_groups
 from .label_errors import Doubts, doubt_labels
-from .split import name_parts
 
 INSPECTION_VERSION = 1
 SMALL = 20  # training images below which a class's figures are rough

@@ -13,7 +13,7 @@ from ..errors import DataError, unknown
 from ..extract.features import FeatureOptions
 from ..extract.images.dataset import SPLITS, Dataset, Image, shown
 from ..extract.pipeline import Extraction, Failure, Progress, check_failures
-from .class_map import ClassMap, map_classes
+from .data.class_map import ClassMap, map_classes
 from .heads.abstention import COVERAGES, Abstainer, aurc, coverage_and_risk
 from .model import Model
 from .predict import abstainer_of, label_images
@@ -98,7 +98,7 @@ def evaluate_model(
         ``"train"``, ``"validation"``, ``"test"`` or ``"all"``; test where the dataset has it,
         else validation, else all when None.
     class_map : dict, optional
-        From :func:`headstart.classify.class_map.read_class_map`.
+        From :func:`headstart.classify.data.class_map.read_class_map`.
     abstain : float, optional
         Share of images like the training images to label, over 0 and up to 1; adds what
         abstention would have meant here.

@@ -20,7 +20,7 @@ from ..extract.images.dataset import Dataset, Image, shown
 from ..extract.pipeline import Progress, check_failures
 from .account import give_account
 from .card import card_paths, save_with_card
-from .duplicates import (
+from .data.near_duplicates import (
     Directions,
     NearPairs,
     find_neighbours,
@@ -28,6 +28,7 @@ from .duplicates import (
     near_pairs,
     same,
 )
+from .data.split import Rows, Split, split_images
 from .heads.abstention import Abstainer, describe_abstention, make_abstainer
 from .heads.calibration import TemperatureScaled, class_scores
 from .heads.columns import TapSelector
@@ -38,7 +39,6 @@ from .heads.table import Head, find_heads
 from .heads.training_rows import Training
 from .model import Model, trained_parameters
 from .seen import marks_of
-from .split import Rows, Split, split_images
 from .statistics.metrics import ECE_BINS, Evaluation, evaluate, reliability
 
 IN_MEMORY = 256 << 20  # bytes of features; more are read in blocks, by heads that can

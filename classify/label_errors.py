@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ..cache.rows import take
 from ..extract.images.dataset import shown
+from .data.split import Rows
 from .heads.columns import TapSelector
 from .heads.search import FOLDS, choose, fit_calibrated, make_folds
 from .heads.table import HEADS
 from .heads.training_rows import Training
-from .split import Rows
 
 HOW_TO_DECIDE = (
     "label errors are ranked by the head's doubt alone: pip install 'headstart[doctor]' adds "

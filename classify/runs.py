@@ -14,12 +14,12 @@ from ..extract.features import FeatureSource
 from ..extract.images.dataset import Dataset, Image
 from ..extract.speed.pipeline_speed import measure_rate
 from .approaches import Approach
+from .data.split import resplit
 from .estimate import TimeLeft
 from .finetune import Stage
 from .fit import Table, load_table
 from .loop import Tell
 from .results import FOLDER, Outcome, ResultsCache, fingerprint, result_key
-from .split import resplit
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def evaluate_data(
 
     Example: headstart evaluate photographs.headstart new-photographs/
     """
-    from ..classify.class_map import read_class_map
+    from ..classify.data.class_map import read_class_map
     from ..classify.evaluation import evaluate_model
     from ..classify.model import load
     from ..console import print_json, stages, warn

@@ -68,8 +68,8 @@ def fit_head(
 
     Example: headstart fit head photographs/ --model logreg --out photographs.headstart
     """
+    from ..classify.data.sampling import draw_sample
     from ..classify.fit import fit_heads
-    from ..classify.sampling import draw_sample
     from ..console import print_json, print_table, say, stages, warn
     from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset

@@ -15,9 +15,9 @@ from ...extract.features import FeatureSource, load_features
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import Dataset
 from ...extract.pipeline import Progress, read_features
+from ..data.split import split_images
 from ..model import Model
 from ..network.kept_maps import PassingStore, extract_passing
-from ..split import split_images
 from ..tuned import TunedModel
 
 BLOCK = 64  # images whose whole maps are in memory at once

@@ -16,8 +16,8 @@ from ...extract.images.addresses import Reference
 from ...extract.images.dataset import read_dataset, shown
 from ...extract.images.digests import digest_files
 from ...extract.images.read import read_image
-from ..class_map import map_classes
-from ..split import Rows, split_images
+from ..data.class_map import map_classes
+from ..data.split import Rows, split_images
 from ..statistics.metrics import Labels
 from .parity import IMAGES, probe_pixels
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .heads.columns import TapSelector, last_layer
+from ..heads.columns import TapSelector, last_layer
 from .split import Rows
 
 CLOSE = 0.5  # share of the usual distance

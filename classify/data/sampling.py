@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..errors import OptionError
-from ..extract.images.images import Dataset, Sampled
+from ...errors import OptionError
+from ...extract.images.images import Dataset, Sampled
 
 
 def draw_sample(dataset: Dataset, size: int | None, seed: int) -> Dataset:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.sampling import draw_sample
+from headstart.classify.data.sampling import draw_sample
 from headstart.errors import OptionError
 from headstart.extract.images.images import Dataset, Image, Sampled
 

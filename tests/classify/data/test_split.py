@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.split import resplit, split_images
+from headstart.classify.data.split import resplit, split_images
 from headstart.errors import DataError
 from headstart.extract.images.dataset import Image
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.classify.class_map import map_classes, read_class_map
+from headstart.classify.data.class_map import map_classes, read_class_map
 from headstart.errors import DataError, OptionError
 from headstart.extract.images.dataset import Image
 

@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, OptionError, unknown
-from ..extract.images.dataset import Image, shown
+from ...errors import DataError, OptionError, unknown
+from ...extract.images.dataset import Image, shown
 
 NAMED = 5  # classes that a message names
 

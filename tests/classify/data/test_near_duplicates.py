@@ -10,7 +10,7 @@ from PIL import Image
 
 from headstart.cache import FeatureSpec, FeatureStore
 from headstart.cache.rows import StoredRows
-from headstart.classify.duplicates import (
+from headstart.classify.data.near_duplicates import (
     Directions,
     NearPairs,
     connect,
@@ -89,8 +89,8 @@ def test_a_burst_longer_than_the_neighbours_looked_at_is_one_group():
 
 
 def test_many_images_are_compared_within_buckets_that_look_alike(monkeypatch):
-    monkeypatch.setattr("headstart.classify.duplicates.ALL_COMPARED", 100)
-    monkeypatch.setattr("headstart.classify.duplicates.BUCKET", 40)
+    monkeypatch.setattr("headstart.classify.data.near_duplicates.ALL_COMPARED", 100)
+    monkeypatch.setattr("headstart.classify.data.near_duplicates.BUCKET", 40)
     X = features(200)
     for row in range(8):
         X[100 + row] = nearly(X[row], seed=row)

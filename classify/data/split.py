@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
-from ..extract.images.dataset import Image
+from ...errors import DataError
+from ...extract.images.dataset import Image
 
 EVALUATION_SHARE = 0.2
 
