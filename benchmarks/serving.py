@@ -29,8 +29,8 @@ import psutil
 from photographs import folders
 from timing import RESULTS, machine
 
-from headstart.classify.model import load
 from headstart.classify.predict import predict, source_of
+from headstart.classify.saved.head_model import load
 from headstart.extract.features import FeatureOptions
 from headstart.extract.images.dataset import read_dataset
 

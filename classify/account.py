@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extract.images.dataset import shown
-from .machine import versions
+from .saved.made_with import versions
 from .statistics.confusion import confusion_matrix, most_confused, per_class
 from .statistics.metrics import figures
 

@@ -16,11 +16,11 @@ from ..extract.features import FeatureSource
 from .finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
 from .fit import Table, fit_head
 from .heads.table import Head
-from .model import trained_parameters
 from .network.depths import find_depths
 from .resources import measured
 from .results import Outcome
-from .tuned import BATCH, TunedModel
+from .saved.head_model import trained_parameters
+from .saved.network_model import BATCH, TunedModel
 
 # Of Adam, by what training starts from: chosen among on images held out of training. A fitted
 # head is near its end, random weights are far from it.

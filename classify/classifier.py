@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from ..extract.engine.open_engine import Engine
 from ..extract.features import FeatureOptions, FeatureSource
 from ..extract.inputs import as_images, check_all_used
-from .model import Model
-from .model import load as load_model
 from .predict import label_with, source_of
-from .tuned import TunedModel
+from .saved.head_model import Model
+from .saved.head_model import load as load_model
+from .saved.network_model import TunedModel
 
 
 class Classifier:
@@ -33,7 +33,7 @@ class Classifier:
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.model.load`.
+        From :func:`headstart.classify.saved.head_model.load`.
     options : FeatureOptions
         Where the cache is and how to run; what is extracted is the model's.
 

@@ -17,8 +17,8 @@ from .background import find_curve, find_findings
 from .finetune import FineTuneSettings, Stage
 from .fit import Table
 from .heads.table import find_heads
-from .machine import describe_machine, versions
 from .runs import Run, check_same_images, find_rate, prepare, run_all
+from .saved.made_with import describe_machine, versions
 from .summary import summarise
 
 MAPPED = 1_000  # evaluation images that a map can show

@@ -15,12 +15,12 @@ from ..extract.images.dataset import SPLITS, Dataset, Image, shown
 from ..extract.pipeline import Extraction, Failure, Progress, check_failures
 from .data.class_map import ClassMap, map_classes
 from .heads.abstention import COVERAGES, Abstainer, aurc, coverage_and_risk
-from .model import Model
 from .predict import abstainer_of, label_images
-from .seen import seen_among
+from .saved.head_model import Model
+from .saved.network_model import TunedModel
+from .saved.trained_on import seen_among
 from .statistics.confusion import confusion_matrix, most_confused, per_class
 from .statistics.metrics import Labels, evaluate, figures
-from .tuned import TunedModel
 
 ALL = "all"
 NAMES = {**SPLITS, ALL: ALL}  # what --split takes, as folders spell it
@@ -89,7 +89,7 @@ def evaluate_model(
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.model.load`.
+        From :func:`headstart.classify.saved.head_model.load`.
     dataset : Dataset
         With labels.
     options : FeatureOptions

@@ -25,14 +25,14 @@ from .heads.formulas import softmax
 from .heads.search import fit_calibrated
 from .heads.table import PROBE
 from .loop import Examples, Pace, Tell, predict_logits, prepare, train
-from .model import linear_layer
 from .network.depths import Depth, find_depths
 from .network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
 from .network.kept_maps import Stream, boundary_source
 from .network.upper import Arrays, Network, Upper, weight_change
-from .seen import marks_of
+from .saved.head_model import linear_layer
+from .saved.network_model import TunedModel
+from .saved.trained_on import marks_of
 from .statistics.metrics import Evaluation, evaluate
-from .tuned import TunedModel
 
 HELD_OUT_FOLDS = 8  # one of them chooses the number of epochs
 MEMORY_SHARE = 0.5  # of what is free

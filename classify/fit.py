@@ -19,7 +19,6 @@ from ..extract.images.addresses import Reference, Remote
 from ..extract.images.dataset import Dataset, Image, shown
 from ..extract.pipeline import Progress, check_failures
 from .account import give_account
-from .card import card_paths, save_with_card
 from .data.near_duplicates import (
     Directions,
     NearPairs,
@@ -37,8 +36,9 @@ from .heads.memory import TooLargeError
 from .heads.search import Choice, choose, choose_layers, fit_calibrated, make_folds, sample
 from .heads.table import Head, find_heads
 from .heads.training_rows import Training
-from .model import Model, trained_parameters
-from .seen import marks_of
+from .saved.card import card_paths, save_with_card
+from .saved.head_model import Model, trained_parameters
+from .saved.trained_on import marks_of
 from .statistics.metrics import ECE_BINS, Evaluation, evaluate, reliability
 
 IN_MEMORY = 256 << 20  # bytes of features; more are read in blocks, by heads that can

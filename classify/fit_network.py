@@ -13,10 +13,10 @@ from ..extract.features import FeatureSource
 from ..extract.images.addresses import Remote
 from ..extract.images.dataset import Dataset
 from .account import give_account
-from .card import card_paths, save_with_card
 from .finetune import FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
 from .fit import Table, load_table
 from .network.depths import find_depths
+from .saved.card import card_paths, save_with_card
 from .statistics.metrics import ECE_BINS, reliability
 from .statistics.paired_tests import paired_test
 

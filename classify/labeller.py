@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..extract.decode.decode import decode_views
 from ..extract.engine.open_engine import Images
 from ..extract.features import FeatureOptions
-from .model import Model
 from .predict import abstainer_of, source_of
-from .tuned import TunedModel
+from .saved.head_model import Model
+from .saved.network_model import TunedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Labeller:
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.model.load`.
+        From :func:`headstart.classify.saved.head_model.load`.
     options : FeatureOptions
         How to run; what is extracted is the model's.
     abstain : float, optional

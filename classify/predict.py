@@ -30,9 +30,9 @@ from .heads.abstention import Abstainer
 from .network.kept_maps import PassingStore, extract_passing
 
 if TYPE_CHECKING:
-    from .linear_model import LinearModel
-    from .model import Model
-    from .tuned import TunedModel
+    from .saved.head_model import Model
+    from .saved.linear_model import LinearModel
+    from .saved.network_model import TunedModel
 
     AnyModel = Model | TunedModel | LinearModel
 
@@ -117,7 +117,7 @@ def predict(
     Parameters
     ----------
     model : Model
-        From :func:`headstart.classify.model.load`.
+        From :func:`headstart.classify.saved.head_model.load`.
     paths : iterable of path or PixelImage
         Files, folders, patterns, shards and URLs, see :func:`headstart.extract.images.listing.list_images`; images
         in memory.

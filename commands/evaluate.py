@@ -73,7 +73,7 @@ def evaluate_data(
     """
     from ..classify.data.class_map import read_class_map
     from ..classify.evaluation import evaluate_model
-    from ..classify.model import load
+    from ..classify.saved.head_model import load
     from ..console import print_json, stages, warn
     from ..extract.images.dataset import read_dataset
 

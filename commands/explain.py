@@ -56,7 +56,7 @@ def explain_images(
     """
     from ..classify.explain.explanation import explain
     from ..classify.explain.page import write_page
-    from ..classify.model import load
+    from ..classify.saved.head_model import load
     from ..console import print_json, say, stages, warn
     from ..extract.images.dataset import shown
 

@@ -63,9 +63,9 @@ def export_classifier(
 
     Example: headstart export photographs.headstart photographs.onnx --data photographs/
     """
-    from ..classify.card import card_paths
     from ..classify.export.write import export_model
-    from ..classify.model import load
+    from ..classify.saved.card import card_paths
+    from ..classify.saved.head_model import load
     from ..console import print_json, stages, warn
 
     classifier = load(model, trust_joblib=trust_joblib)

@@ -73,8 +73,8 @@ def predict_images(
     """
     import sys
 
-    from ..classify.linear_model import load_quickly
     from ..classify.predict import abstainer_of, predict_each
+    from ..classify.saved.linear_model import load_quickly
     from ..classify.sorting import ClassFolders, copy, link
     from ..console import remark, stages, warn
     from ..errors import DataError

@@ -56,7 +56,7 @@ def serve_model(
 
     Example: headstart serve photographs.headstart --port 8000
     """
-    from ..classify.model import load
+    from ..classify.saved.head_model import load
     from ..classify.serve import serve
     from ..classify.serve.limits import Limits
     from ..console import say, stages, warn

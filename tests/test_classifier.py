@@ -11,7 +11,7 @@ from PIL import Image
 
 import headstart as package
 from headstart.classify.classifier import Classifier, _Kept
-from headstart.classify.model import load as load_model
+from headstart.classify.saved.head_model import load as load_model
 from headstart.errors import DataError, ModelError
 from headstart.extract.features import FeatureOptions
 

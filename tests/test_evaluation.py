@@ -9,8 +9,8 @@ import pytest
 
 from headstart.classify import predict as predicting
 from headstart.classify.evaluation import evaluate_model, pick_images
-from headstart.classify.model import load
-from headstart.classify.seen import marks_of
+from headstart.classify.saved.head_model import load
+from headstart.classify.saved.trained_on import marks_of
 from headstart.errors import DataError, OptionError
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.images.dataset import read_dataset

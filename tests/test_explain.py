@@ -11,9 +11,9 @@ from headstart.classify.explain.heat import evidence, share_inside
 from headstart.classify.explain.layers import head_layers
 from headstart.classify.fit import fit_head, load_table, to_model
 from headstart.classify.heads.table import HEADS, PROBE
-from headstart.classify.model import linear_layer
 from headstart.classify.network.upper import Network
-from headstart.classify.tuned import TunedModel
+from headstart.classify.saved.head_model import linear_layer
+from headstart.classify.saved.network_model import TunedModel
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.features import FeatureOptions, feature_source

@@ -17,7 +17,7 @@ from headstart.classify.explain.score import scorer
 from headstart.classify.heads.calibration import TemperatureScaled, softmax
 from headstart.classify.heads.columns import TapSelector
 from headstart.classify.heads.table import HEADS
-from headstart.classify.model import Model
+from headstart.classify.saved.head_model import Model
 from headstart.errors import OptionError
 from headstart.extract.decode.frame import Frame
 

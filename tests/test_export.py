@@ -16,7 +16,7 @@ from headstart.classify.export.write import export_model
 from headstart.classify.heads.abstention import Abstainer
 from headstart.classify.heads.calibration import TemperatureScaled
 from headstart.classify.heads.table import HEADS
-from headstart.classify.model import Model
+from headstart.classify.saved.head_model import Model
 from headstart.errors import ExportError, OptionError
 from headstart.extract.decode.decode import decode
 from headstart.extract.engine.choose import Plan

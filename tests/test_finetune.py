@@ -9,7 +9,7 @@ from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset, hol
 from headstart.classify.fit import fit_head, load_table
 from headstart.classify.heads.search import fit_calibrated
 from headstart.classify.heads.table import PROBE
-from headstart.classify.model import Model, assemble
+from headstart.classify.saved.head_model import Model, assemble
 from headstart.classify.statistics.metrics import evaluate
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.decode.decode import decode

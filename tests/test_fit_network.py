@@ -12,8 +12,8 @@ from PIL import Image
 
 import headstart
 from headstart import cli
-from headstart.classify.card import read_card
-from headstart.classify.model import load
+from headstart.classify.saved.card import read_card
+from headstart.classify.saved.head_model import load
 from pictures import COLOURS, paint
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from fakes import FakeEngine
 from headstart.classify.labeller import Labeller
-from headstart.classify.model import load
 from headstart.classify.predict import predict
+from headstart.classify.saved.head_model import load
 from headstart.errors import DecodeError, ModelError, OptionError
 from headstart.extract.features import FeatureOptions
 from headstart.extract.images.dataset import plain_files

@@ -11,7 +11,7 @@ from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit import fit_head, fit_heads, load_table
 from headstart.classify.heads.table import find_head
 from headstart.classify.learning_curve import learning_curve
-from headstart.classify.model import Model, assemble
+from headstart.classify.saved.head_model import Model, assemble
 from headstart.extract.decode.decode import decode
 from headstart.extract.engine.open_engine import TensorFlowEngine, relative_error
 from headstart.extract.features import FeatureOptions, feature_source

@@ -16,8 +16,8 @@ from PIL import Image
 
 from headstart.classify import predict as module
 from headstart.classify.fit import fit_heads
-from headstart.classify.model import load
 from headstart.classify.predict import Prediction, label_images, predict, predict_each
+from headstart.classify.saved.head_model import load
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage

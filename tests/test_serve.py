@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 
 from fakes import FakeEngine
 from headstart.classify.labeller import Labeller, Labels
-from headstart.classify.model import load
 from headstart.classify.predict import predict
+from headstart.classify.saved.head_model import load
 from headstart.classify.serve.app import make_app
 from headstart.classify.serve.batcher import Batcher
 from headstart.classify.serve.limits import Limits

@@ -15,9 +15,9 @@ from ...extract.features import FeatureOptions, FeatureSource
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import read_dataset, shown
 from ...extract.pipeline import Failure, Progress
-from ..model import Model
 from ..predict import predict, source_of
-from ..tuned import TunedModel
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 from .cam import class_activation
 from .grad_cam import grad_cam
 from .heat import Grid, Map, find_box, lay_out, share_inside
@@ -152,7 +152,7 @@ def explain(
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.model.load`.
+        From :func:`headstart.classify.saved.head_model.load`.
     paths : iterable of paths
         Files and folders.
     options : FeatureOptions

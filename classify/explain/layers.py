@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model import Model, linear_layer, on_all_layers
 from ..network.upper import HEAD
-from ..tuned import TunedModel
+from ..saved.head_model import Model, linear_layer, on_all_layers
+from ..saved.network_model import TunedModel
 
 Floats = NDArray[np.float32]
 

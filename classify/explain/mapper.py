@@ -10,8 +10,8 @@ from ...errors import OptionError
 from ...extract.decode.views import Pixels
 from ...extract.engine.open_engine import build_mapper, traced
 from ...extract.features import FeatureSource
-from ..model import Model
-from ..tuned import TunedModel
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 from .layers import Floats
 
 Mapper = Callable[[Pixels], list[list[Floats]]]

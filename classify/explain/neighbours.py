@@ -16,9 +16,9 @@ from ...extract.images.addresses import Reference
 from ...extract.images.dataset import Dataset
 from ...extract.pipeline import Progress, read_features
 from ..data.split import split_images
-from ..model import Model
 from ..network.kept_maps import PassingStore, extract_passing
-from ..tuned import TunedModel
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 
 BLOCK = 64  # images whose whole maps are in memory at once
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..heads.calibration import class_scores
-from ..model import Model
-from ..tuned import TunedModel
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 
 Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ... import __version__
 from ..heads.abstention import Abstainer, coverage_and_risk
-from ..model import Model
-from ..tuned import TunedModel
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 
 VERSION = 1  # of these keys
 COVERAGE = 0.95  # of images like the training images, above the abstention threshold

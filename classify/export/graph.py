@@ -13,8 +13,8 @@ from ...errors import ExportError
 from ...extract.backbone.backbones import PIXELS
 from ...extract.backbone.loading import load_tensorflow
 from ...extract.engine.open_engine import build_extractor
-from ..model import Model
-from ..tuned import TunedModel
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 from .heads import is_native, scaled_features, scores
 from .resize import resized
 

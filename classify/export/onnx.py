@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import ExportError
 from ...extract.engine.onnx import OPSET, add_metadata, to_onnx
-from ..model import Model
+from ..saved.head_model import Model
 from .graph import FEATURES, INPUT, OUTPUTS, Graph
 from .heads import TINY
 from .parity import Runtime

@@ -15,9 +15,9 @@ from ...extract.engine.open_engine import probe_images
 from ...extract.features import FeatureSource
 from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Progress
-from ..model import Model
 from ..network.kept_maps import PassingStore, extract_passing
-from ..tuned import TunedModel
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 
 IMAGES = 64
 EXACT, REDUCED = 1e-4, 1e-2  # of a probability, in float32 and in fewer bits

@@ -17,10 +17,10 @@ import numpy as np
 from ...errors import ExportError, OptionError, unknown
 from ...extract.features import FeatureOptions
 from ...extract.pipeline import Progress
-from ..card import add_export
-from ..model import Model
 from ..predict import source_of
-from ..tuned import TunedModel
+from ..saved.card import add_export
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 from .about import describe
 from .accuracy import measure_accuracy
 from .formats import FORMATS, QUANTIZATIONS, Format, Writing, find_format, size_of
@@ -71,7 +71,7 @@ def export_model(
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.model.load`.
+        From :func:`headstart.classify.saved.head_model.load`.
     out : Path
         The file, or the folder of a SavedModel; replaced when it is one.
     options : FeatureOptions
@@ -146,7 +146,7 @@ def export_model(
 
 
 def card_entry(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what :func:`headstart.classify.card.add_export` takes of an export's record."""
+    """Return what :func:`headstart.classify.saved.card.add_export` takes of an export's record."""
     parity, accuracy = record["parity"], record["accuracy"]
     measured = (
         {}

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from ...errors import OptionError
 from ...extract.features import FeatureOptions
 from ..labeller import Labeller
-from ..model import Model
-from ..tuned import TunedModel
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 from .limits import Limits
 
 PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
@@ -31,7 +31,7 @@ def serve(
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.model.load`.
+        From :func:`headstart.classify.saved.head_model.load`.
     options : FeatureOptions
         How to run; what is extracted is the model's.
     address : tuple of str and int

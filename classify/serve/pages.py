@@ -12,8 +12,8 @@ import json
 from importlib import resources
 from typing import Any
 
-from ..model import Model
-from ..tuned import TunedModel
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 from .limits import Limits
 
 POLICY = (

@@ -8,7 +8,7 @@ from headstart.classify.fit import fit_head, load_table
 from headstart.classify.heads.calibration import TemperatureScaled, softmax
 from headstart.classify.heads.columns import TapSelector
 from headstart.classify.heads.table import HEADS
-from headstart.classify.model import linear_layer
+from headstart.classify.saved.head_model import linear_layer
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 

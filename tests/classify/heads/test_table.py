@@ -15,7 +15,7 @@ from headstart.classify.heads.scaler import PowerScaler
 from headstart.classify.heads.search import choose, choose_layers, fit_calibrated, make_folds
 from headstart.classify.heads.table import HEADS, PROBE, find_head, find_heads
 from headstart.classify.heads.training_rows import Training
-from headstart.classify.model import Model, linear_layer, load, trained_parameters
+from headstart.classify.saved.head_model import Model, linear_layer, load, trained_parameters
 from headstart.errors import ModelError, OptionError
 
 SPEC = FeatureSpec("mobilenet", "0" * 64, ("top",), "avg", (8, 8), "crop", "n", "float32", 1)

@@ -29,7 +29,7 @@ def metadata(card: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     card : dict
-        From :func:`headstart.classify.card.make_card`.
+        From :func:`headstart.classify.saved.card.make_card`.
     """
     backbone, figures = card["backbone"], card["evaluation"]["figures"]
     base = {"base_model": backbone["base_model"]} if backbone["base_model"] else {}

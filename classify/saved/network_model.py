@@ -13,15 +13,15 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
-from ..cache.spec import FeatureSpec
-from ..errors import ModelError
-from ..extract.backbone.backbones import find_backbone
-from ..extract.engine.open_engine import computing_in
-from . import seen
-from .heads.formulas import softmax
-from .network.upper import Network, Upper
-from .parts import write_parts
+from ... import __version__
+from ...cache.spec import FeatureSpec
+from ...errors import ModelError
+from ...extract.backbone.backbones import find_backbone
+from ...extract.engine.open_engine import computing_in
+from ..heads.formulas import softmax
+from ..network.upper import Network, Upper
+from . import trained_on as marks
+from .model_file import write_parts
 
 WEIGHTS = "network.npz"
 BATCH = 32
@@ -51,7 +51,7 @@ class TunedModel:
         What ``fit finetune`` reported.
     trained_on : ndarray of uint64, shape (n,), optional
         Marks of the images that trained it or chose its epochs, see
-        :mod:`headstart.classify.seen`.
+        :mod:`headstart.classify.saved.trained_on`.
     """
 
     keeps_features: ClassVar[bool] = False  # whole maps are large
@@ -64,7 +64,7 @@ class TunedModel:
     arrays: list[NDArray[np.float32]]
     temperature: float
     record: dict[str, Any]
-    trained_on: seen.Marks | None = None
+    trained_on: marks.Marks | None = None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (n, k), float64, rows sum to 1, of boundary maps (n, d)."""
@@ -117,7 +117,7 @@ class TunedModel:
         }
         parts = {WEIGHTS: buffer.getvalue()}
         if self.trained_on is not None:
-            parts[seen.PART] = seen.to_bytes(self.trained_on)
+            parts[marks.PART] = marks.to_bytes(self.trained_on)
         write_parts(path, manifest, parts)
 
 
@@ -141,7 +141,7 @@ def tuned_from(manifest: dict[str, Any], parts: dict[str, bytes], path: Path) ->
             arrays=arrays,
             temperature=float(manifest["temperature"]),
             record=manifest["record"],
-            trained_on=seen.from_bytes(parts[seen.PART]) if seen.PART in parts else None,
+            trained_on=marks.from_bytes(parts[marks.PART]) if marks.PART in parts else None,
         )
     except (KeyError, ValueError, TypeError, OSError, BadZipFile) as error:
         raise ModelError(f"{path} is not a headstart model, or damaged: {error}") from error
@@ -156,8 +156,8 @@ def _numbers(array: Any) -> NDArray[np.float32]:
 
 def assemble_tuned(model: TunedModel, weights: Path) -> Any:
     """Return one Keras model from images (n, height, width, 3) uint8 to probabilities (n, k)."""
-    from ..extract.backbone.loading import load_keras
-    from ..extract.engine.open_engine import build_extractor
+    from ...extract.backbone.loading import load_keras
+    from ...extract.engine.open_engine import build_extractor
 
     keras = load_keras()
     extractor, _ = build_extractor(model.spec, weights)

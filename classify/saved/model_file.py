@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError
+from ...errors import ModelError
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 2  # 1 held scikit-learn's calibration, before the first release

@@ -6,8 +6,15 @@ import re
 
 import pytest
 
-from headstart.classify.card import add_export, card_paths, make_card, read_card, render, write_card
-from headstart.classify.model import load
+from headstart.classify.saved.card import (
+    add_export,
+    card_paths,
+    make_card,
+    read_card,
+    render,
+    write_card,
+)
+from headstart.classify.saved.head_model import load
 from headstart.errors import ModelError
 from pictures import COLOURS, HOSTILE, paint
 
@@ -175,7 +182,7 @@ def test_a_card_that_cannot_be_written_leaves_the_old_one_whole(saved, monkeypat
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("headstart.classify.card.os.replace", full)
+    monkeypatch.setattr("headstart.classify.saved.card.os.replace", full)
     with pytest.raises(ModelError, match=r"cannot write the model card .*: No space left on dev"):
         add_export(document, EXPORT)
     assert [markdown.read_bytes(), document.read_bytes()] == before

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.seen import from_bytes, marks_of, seen_among, to_bytes
+from headstart.classify.saved.trained_on import from_bytes, marks_of, seen_among, to_bytes
 from headstart.errors import ModelError
 
 DIGESTS = st.lists(st.integers(0, 400).map(lambda n: hashlib.sha256(bytes([n % 256])).digest()))

@@ -1,7 +1,6 @@
 """Model files from strangers: each is loaded as data or refused in one line; none runs code."""
 
 import base64
-import hashlib
 import io
 import json
 import marshal
@@ -20,10 +19,11 @@ from sklearn.pipeline import make_pipeline
 
 from headstart.cache import FeatureSpec
 from headstart.classify.heads.calibration import TemperatureScaled
-from headstart.classify.model import Model, load
 from headstart.classify.predict import predict
+from headstart.classify.saved.head_model import Model, load
 from headstart.errors import ModelError
 from headstart.extract.features import FeatureOptions, feature_source
+from model_files import written
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
 X = np.random.default_rng(0).normal(size=(40, 3)) + np.repeat([[0.0], [3.0]], 20, axis=0)
@@ -45,18 +45,6 @@ def saved(path, head="logreg", spec=SPEC, estimator=None):
     Model(head, fitted, ["cat", "dog"], spec, "imagenet", {}).save(path)
     with zipfile.ZipFile(path) as file:
         return {name: file.read(name) for name in file.namelist()}
-
-
-def written(path, parts, **manifest):
-    """Write a model file by hand; checksums are made to fit, unless given."""
-    head = json.loads(parts.pop("manifest.json")) | manifest
-    if "sha256" not in manifest:
-        head["sha256"] = {n: hashlib.sha256(content).hexdigest() for n, content in parts.items()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("manifest.json", json.dumps(head))
-        for name, content in parts.items():
-            file.writestr(name, content)
-    return path
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_model import written
 
 from headstart.cache import FeatureSpec
 from headstart.classify.heads.calibration import TemperatureScaled, class_scores
 from headstart.classify.heads.columns import TapSelector
 from headstart.classify.heads.table import HEADS
-from headstart.classify.linear_model import LINEAR, LinearArrays, LinearModel, load_quickly
-from headstart.classify.model import Model, linear_arrays, load
+from headstart.classify.saved.head_model import Model, linear_arrays, load
+from headstart.classify.saved.linear_model import LINEAR, LinearArrays, LinearModel, load_quickly
 from headstart.errors import ModelError
+from model_files import written
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
 LINEAR_HEADS = ("centroid", "lda", "linear-svm", "logreg", "ridge")
@@ -74,7 +74,7 @@ def test_labelling_imports_neither_scikit_learn_nor_tensorflow(tmp_path):
     saved(tmp_path / "m")
     script = (
         "import sys\n"
-        "from headstart.classify.linear_model import load_quickly\n"
+        "from headstart.classify.saved.linear_model import load_quickly\n"
         "from headstart.classify import predict, sorting\n"
         f"load_quickly({str(tmp_path / 'm')!r})\n"
         "print(sorted({'sklearn', 'scipy', 'skops', 'tensorflow'} & sys.modules.keys()))"

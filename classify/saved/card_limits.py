@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..extract.images.dataset import shown
+from ...extract.images.dataset import shown
 
 FEW = 20  # training images below which a class counts as small
 NAMED = 5  # classes that a sentence names
@@ -40,7 +40,7 @@ def limits(card: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     card : dict
-        From :func:`headstart.classify.card.make_card`, but for the sentences.
+        From :func:`headstart.classify.saved.card.make_card`, but for the sentences.
     """
     return [
         *_of_the_figures(card),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
+from ...errors import ModelError
 
 PART = "trained-on.npy"  # of the model's file
 BYTES = 8  # of 32: among a million images tried on a million, one in 18 million runs errs

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.front_matter import metadata, to_yaml
+from headstart.classify.saved.front_matter import metadata, to_yaml
 
 TEXTS = st.text(max_size=12) | st.sampled_from(
     [

@@ -13,16 +13,16 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.spec import FeatureSpec
-from ..errors import ModelError
-from . import seen
-from .heads.abstention import ABSTENTION, Abstainer
-from .heads.formulas import raised, softmax
-from .parts import not_a_model, read_parts
+from ...cache.spec import FeatureSpec
+from ...errors import ModelError
+from ..heads.abstention import ABSTENTION, Abstainer
+from ..heads.formulas import raised, softmax
+from . import trained_on as marks
+from .model_file import not_a_model, read_parts
 
 if TYPE_CHECKING:
-    from .model import Model
-    from .tuned import TunedModel
+    from .head_model import Model
+    from .network_model import TunedModel
 
 LINEAR = "linear.npz"  # of the model's file, beside the same head as scikit-learn has it
 
@@ -102,7 +102,7 @@ class LinearArrays:
 class LinearModel:
     """A linear head with all that is needed to label a new image; no more.
 
-    The parameters are those of :class:`headstart.classify.model.Model`, but for ``arrays``
+    The parameters are those of :class:`headstart.classify.saved.head_model.Model`, but for ``arrays``
     in place of its estimator.
     """
 
@@ -115,7 +115,7 @@ class LinearModel:
     weights: str
     record: dict[str, Any]
     abstainer: Abstainer | None
-    trained_on: seen.Marks | None
+    trained_on: marks.Marks | None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
@@ -127,12 +127,12 @@ def load_quickly(
 ) -> Model | TunedModel | LinearModel:
     """Load a saved classifier to label with: a linear head without scikit-learn.
 
-    Parameters and errors are those of :func:`headstart.classify.model.load`.
+    Parameters and errors are those of :func:`headstart.classify.saved.head_model.load`.
     """
     path = Path(path)
     manifest, parts = read_parts(path)
     if LINEAR not in parts:
-        from .model import model_from
+        from .head_model import model_from
 
         return model_from(manifest, parts, path, trust_joblib=trust_joblib)
     try:
@@ -145,7 +145,7 @@ def load_quickly(
             weights=str(manifest["weights"]),
             record=dict(manifest["record"]),
             abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
-            trained_on=seen.from_bytes(parts[seen.PART]) if seen.PART in parts else None,
+            trained_on=marks.from_bytes(parts[marks.PART]) if marks.PART in parts else None,
         )
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error

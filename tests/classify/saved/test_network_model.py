@@ -11,8 +11,8 @@ from headstart.classify.evaluation import evaluate_model
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit import load_table
 from headstart.classify.labeller import Labeller
-from headstart.classify.model import assemble, load
 from headstart.classify.predict import predict
+from headstart.classify.saved.head_model import assemble, load
 from headstart.errors import ModelError
 from headstart.extract.decode.decode import decode
 from headstart.extract.features import FeatureOptions, feature_source, load_features

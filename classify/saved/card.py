@@ -14,16 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..cache.spec import FeatureSpec
-from ..errors import ModelError
-from ..extract.backbone.backbones import Backbone, find_backbone
-from ..extract.images.dataset import shown
+from ... import __version__
+from ...cache.spec import FeatureSpec
+from ...errors import ModelError
+from ...extract.backbone.backbones import Backbone, find_backbone
+from ...extract.images.dataset import shown
+from ..pages.markdown import escaped
+from .card_limits import intended_use, limits
 from .front_matter import metadata, to_yaml
-from .limits import intended_use, limits
-from .model import Model
-from .pages.markdown import escaped
-from .tuned import TunedModel
+from .head_model import Model
+from .network_model import TunedModel
 
 CARD_VERSION = 1
 TEMPLATE = "card.md.j2"
@@ -49,7 +49,7 @@ def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.model.load`.
+        From :func:`headstart.classify.saved.head_model.load`.
     path : Path
         Its file.
 
@@ -191,7 +191,7 @@ def render(card: dict[str, Any]) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("headstart", "classify"),
+        loader=jinja2.PackageLoader("headstart", "classify/saved"),
         autoescape=False,  # noqa: S701 (Markdown; the filter "text" escapes)
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

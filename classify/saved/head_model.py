@@ -12,17 +12,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
-from ..cache.spec import FeatureSpec
-from ..errors import ModelError
-from . import seen
-from .heads.abstention import ABSTENTION, Abstainer
-from .heads.linear.estimators import LinearHead
-from .heads.scaler import PowerScaler
-from .heads.table import find_head
+from ... import __version__
+from ...cache.spec import FeatureSpec
+from ...errors import ModelError
+from ..heads.abstention import ABSTENTION, Abstainer
+from ..heads.linear.estimators import LinearHead
+from ..heads.scaler import PowerScaler
+from ..heads.table import find_head
+from . import trained_on as marks
 from .linear_model import LINEAR, LinearArrays
-from .parts import not_a_model, read_parts, write_parts
-from .tuned import TunedModel, assemble_tuned, tuned_from
+from .model_file import not_a_model, read_parts, write_parts
+from .network_model import TunedModel, assemble_tuned, tuned_from
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
 
@@ -62,7 +62,7 @@ class Model:
     abstainer : Abstainer, optional
         What ``predict --abstain`` needs.
     trained_on : ndarray of uint64, shape (n,), optional
-        Marks of the images that it was fitted on, see :mod:`headstart.classify.seen`.
+        Marks of the images that it was fitted on, see :mod:`headstart.classify.saved.trained_on`.
     """
 
     keeps_features: ClassVar[bool] = True  # what is extracted is worth its place in the cache
@@ -74,7 +74,7 @@ class Model:
     weights: str
     record: dict[str, Any]
     abstainer: Abstainer | None = None
-    trained_on: seen.Marks | None = None
+    trained_on: marks.Marks | None = None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
@@ -100,7 +100,7 @@ class Model:
         if self.abstainer is not None:
             parts[ABSTENTION] = self.abstainer.to_bytes()
         if self.trained_on is not None:
-            parts[seen.PART] = seen.to_bytes(self.trained_on)
+            parts[marks.PART] = marks.to_bytes(self.trained_on)
         manifest = {
             "created_by": f"headstart {__version__}",
             "head": self.name,
@@ -153,7 +153,7 @@ def model_from(
             weights=str(manifest["weights"]),
             record=dict(manifest["record"]),
             abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
-            trained_on=seen.from_bytes(parts[seen.PART]) if seen.PART in parts else None,
+            trained_on=marks.from_bytes(parts[marks.PART]) if marks.PART in parts else None,
         )
         labels = len(model.estimator.classes_)
     except ModelError as error:
@@ -304,8 +304,8 @@ def assemble(model: Model | TunedModel, weights: Path) -> Any:
     keras.Model
         (n, height, width, 3) uint8 to (n, k) float32.
     """
-    from ..extract.backbone.loading import load_keras
-    from ..extract.engine.open_engine import build_extractor
+    from ...extract.backbone.loading import load_keras
+    from ...extract.engine.open_engine import build_extractor
 
     if isinstance(model, TunedModel):
         return assemble_tuned(model, weights)
