@@ -27,7 +27,7 @@ from sklearn.linear_model import LogisticRegressionCV
 from timing import RESULTS, in_turns, machine, report
 
 from headstart.cache import FeatureSpec, FeatureStore, StoredRows
-from headstart.classify.fit import Table, load_table
+from headstart.classify.fit.fit_head import Table, load_table
 from headstart.classify.heads.scaler import PowerScaler
 from headstart.classify.heads.search import choose, fit_calibrated, make_folds
 from headstart.classify.heads.table import PROBE, find_head

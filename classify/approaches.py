@@ -14,7 +14,7 @@ from ..cache.rows import take
 from ..errors import unknown
 from ..extract.features import FeatureSource
 from .finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
-from .fit import Table, fit_head
+from .fit.fit_head import Table, fit_head
 from .heads.table import Head
 from .network.depths import find_depths
 from .resources import measured

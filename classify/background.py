@@ -9,7 +9,7 @@ from ..extract.features import FeatureSource
 from ..extract.images.dataset import Dataset, shown
 from .doctor import inspect
 from .finetune import Stage
-from .learning_curve import learning_curve
+from .fit.learning_curve import learning_curve
 from .results import FOLDER, ResultsCache, fingerprint, result_key
 from .runs import Run
 

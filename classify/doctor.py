@@ -29,7 +29,7 @@ from .data.near_duplicates import (
     same,
 )
 from .data.split import name_parts
-from .fit import IN_MEMORY, find_taps, known_groups
+from .fit.fit_head import IN_MEMORY, find_taps, known_groups
 from .label_errors import Doubts, doubt_labels
 
 INSPECTION_VERSION = 1

@@ -19,7 +19,7 @@ from ..extract.engine.choose import free_memory
 from ..extract.engine.open_engine import computing_in
 from ..extract.features import FeatureSource
 from .checkpoint import Checkpoint, Position
-from .fit import FittedHead, Table, fit_head
+from .fit.fit_head import FittedHead, Table, fit_head
 from .heads.calibration import fit_temperature
 from .heads.formulas import softmax
 from .heads.search import fit_calibrated
@@ -218,7 +218,7 @@ def fine_tune_dataset(
     Parameters
     ----------
     table : Table
-        From :func:`headstart.classify.fit.load_table`.
+        From :func:`headstart.classify.fit.fit_head.load_table`.
     source : FeatureSource
         The head's features: backbone, weights, tapped layers, pooling.
     settings : FineTuneSettings

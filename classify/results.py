@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..cache import FeatureSpec
-from .fit import Table
+from .fit.fit_head import Table
 from .resources import Cost
 
 FOLDER = "results"

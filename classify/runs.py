@@ -17,7 +17,7 @@ from .approaches import Approach
 from .data.split import resplit
 from .estimate import TimeLeft
 from .finetune import Stage
-from .fit import Table, load_table
+from .fit.fit_head import Table, load_table
 from .loop import Tell
 from .results import FOLDER, Outcome, ResultsCache, fingerprint, result_key
 

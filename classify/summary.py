@@ -12,7 +12,7 @@ import numpy as np
 from .. import __version__
 from ..extract.images.dataset import Dataset
 from ..extract.pipeline import Extraction
-from .fit import Table
+from .fit.fit_head import Table
 from .results import fingerprint
 from .runs import Bench, Run
 from .statistics.metrics import figures

@@ -69,7 +69,7 @@ def fit_head(
     Example: headstart fit head photographs/ --model logreg --out photographs.headstart
     """
     from ..classify.data.sampling import draw_sample
-    from ..classify.fit import fit_heads
+    from ..classify.fit.fit_head import fit_heads
     from ..console import print_json, print_table, say, stages, warn
     from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset
@@ -133,7 +133,7 @@ def learning_curve(
 
     Example: headstart fit learning-curve photographs/
     """
-    from ..classify.learning_curve import learning_curve
+    from ..classify.fit.learning_curve import learning_curve
     from ..console import interval, print_json, print_table, say, stages, warn
     from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset

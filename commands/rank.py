@@ -28,7 +28,7 @@ def rank_features(
     Example: headstart fit rank photographs/
     """
     from ..cache import default_cache
-    from ..classify.rank import rank
+    from ..classify.fit.rank import rank
     from ..console import announce, print_json, print_table, say, stages, warn
     from ..extract.images.dataset import read_dataset
 

@@ -67,7 +67,7 @@ def trained(tmp_path_factory):
 
     Returns a function to the model file and the folder of pictures.
     """
-    from headstart.classify.fit import fit_head, load_table, to_model
+    from headstart.classify.fit.fit_head import fit_head, load_table, to_model
     from headstart.classify.heads.table import find_head
     from headstart.extract.features import FeatureOptions, feature_source
     from headstart.extract.images.dataset import read_dataset
@@ -103,7 +103,7 @@ def served(trained, tmp_path_factory):
 @pytest.fixture(scope="session")
 def colour_head(tmp_path_factory):
     """A head fitted on the photographs by the fake engine, a fifth held out: record, file."""
-    from headstart.classify.fit import fit_heads
+    from headstart.classify.fit.fit_head import fit_heads
     from headstart.extract.features import FeatureOptions, feature_source
     from headstart.extract.images.dataset import read_dataset
 

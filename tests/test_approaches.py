@@ -7,7 +7,7 @@ import pytest
 
 from headstart.classify.approaches import finetune_approach, finetune_candidates, head_approach
 from headstart.classify.finetune import FineTuneSettings
-from headstart.classify.fit import load_table
+from headstart.classify.fit.fit_head import load_table
 from headstart.classify.heads.table import HEADS
 from headstart.errors import OptionError
 from headstart.extract.features import FeatureOptions, feature_source

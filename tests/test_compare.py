@@ -13,7 +13,7 @@ from headstart.classify import compare as module
 from headstart.classify import runs
 from headstart.classify.compare import compare
 from headstart.classify.finetune import FineTuneSettings
-from headstart.classify.fit import load_table
+from headstart.classify.fit.fit_head import load_table
 from headstart.classify.statistics.paired_tests import paired_test
 from headstart.errors import DataError, OptionError
 from headstart.extract.features import FeatureOptions, feature_source

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset, hold_out
-from headstart.classify.fit import fit_head, load_table
+from headstart.classify.fit.fit_head import fit_head, load_table
 from headstart.classify.heads.search import fit_calibrated
 from headstart.classify.heads.table import PROBE
 from headstart.classify.saved.head_model import Model, assemble

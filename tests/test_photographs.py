@@ -8,9 +8,9 @@ import simplejpeg
 
 from headstart.cache import cache_folder
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
-from headstart.classify.fit import fit_head, fit_heads, load_table
+from headstart.classify.fit.fit_head import fit_head, fit_heads, load_table
+from headstart.classify.fit.learning_curve import learning_curve
 from headstart.classify.heads.table import find_head
-from headstart.classify.learning_curve import learning_curve
 from headstart.classify.saved.head_model import Model, assemble
 from headstart.extract.decode.decode import decode
 from headstart.extract.engine.open_engine import TensorFlowEngine, relative_error

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from headstart.classify import predict as module
-from headstart.classify.fit import fit_heads
+from headstart.classify.fit.fit_head import fit_heads
 from headstart.classify.predict import Prediction, label_images, predict, predict_each
 from headstart.classify.saved.head_model import load
 from headstart.extract.features import FeatureOptions, feature_source, load_features

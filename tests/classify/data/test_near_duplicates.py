@@ -19,7 +19,7 @@ from headstart.classify.data.near_duplicates import (
     near_pairs,
     same,
 )
-from headstart.classify.fit import load_table
+from headstart.classify.fit.fit_head import load_table
 from headstart.classify.heads.columns import TapSelector
 from headstart.classify.heads.search import make_folds
 from headstart.extract.features import FeatureOptions, feature_source

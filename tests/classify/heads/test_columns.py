@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from headstart.classify.fit import fit_head, load_table
+from headstart.classify.fit.fit_head import fit_head, load_table
 from headstart.classify.heads.calibration import TemperatureScaled, softmax
 from headstart.classify.heads.columns import TapSelector
 from headstart.classify.heads.table import HEADS

@@ -9,7 +9,7 @@ from PIL import Image
 
 from headstart.classify.evaluation import evaluate_model
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
-from headstart.classify.fit import load_table
+from headstart.classify.fit.fit_head import load_table
 from headstart.classify.labeller import Labeller
 from headstart.classify.predict import predict
 from headstart.classify.saved.head_model import assemble, load

@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import DamagedSegmentError, FeatureSpec, FeatureStore, StatIndex, stat_index_path
-from ..cache.catalogue import specs
-from ..errors import DataError
-from ..extract.backbone.backbones import BACKBONES, find_backbone
-from ..extract.backbone.weights import file_sha256
-from ..extract.decode.decode import RECIPE
-from ..extract.features import FeatureOptions, feature_source
-from ..extract.images.dataset import Dataset
-from ..extract.images.digests import digest_files
-from ..extract.pipeline import Progress
-from ..extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
-from .data.split import split_images
-from .heads.columns import TapSelector
-from .heads.search import make_folds
-from .statistics.metrics import wilson
+from ...cache import DamagedSegmentError, FeatureSpec, FeatureStore, StatIndex, stat_index_path
+from ...cache.catalogue import specs
+from ...errors import DataError
+from ...extract.backbone.backbones import BACKBONES, find_backbone
+from ...extract.backbone.weights import file_sha256
+from ...extract.decode.decode import RECIPE
+from ...extract.features import FeatureOptions, feature_source
+from ...extract.images.dataset import Dataset
+from ...extract.images.digests import digest_files
+from ...extract.pipeline import Progress
+from ...extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
+from ..data.split import split_images
+from ..heads.columns import TapSelector
+from ..heads.search import make_folds
+from ..statistics.metrics import wilson
 from .transferability import centroid_hits, log_me
 
 LEAST_SHARE = 0.5  # of the sample: with less, two rows would be about different images

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.cache import FeatureStore
-from headstart.classify import rank as ranking
-from headstart.classify.rank import command_options, draw_sample, rank, stratified
+from headstart.classify.fit import rank as ranking
+from headstart.classify.fit.rank import command_options, draw_sample, rank, stratified
 from headstart.errors import DataError
 from headstart.extract.features import FeatureOptions, feature_source, load_features
 from headstart.extract.images.dataset import Dataset, Image, read_dataset

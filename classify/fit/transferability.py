@@ -11,8 +11,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 
-from .heads.calibration import Folds
-from .heads.scaler import PowerScaler
+from ..heads.calibration import Folds
+from ..heads.scaler import PowerScaler
 
 STEPS = 100  # of the fixed point; it takes about ten
 TOLERANCE = 1e-3  # relative change of α / β that ends it, as in the authors' code

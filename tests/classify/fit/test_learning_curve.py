@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.heads.table import HEADS
-from headstart.classify.learning_curve import (
+from headstart.classify.fit.learning_curve import (
     conclude,
     crossed_interval,
     learning_curve,
     nested_subsets,
     subset_targets,
 )
+from headstart.classify.heads.table import HEADS
 from headstart.classify.statistics.metrics import wilson
 from headstart.errors import OptionError
 from headstart.extract.features import FeatureOptions, feature_source

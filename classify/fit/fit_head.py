@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from ..cache.rows import take
-from ..errors import unknown
-from ..extract.features import Features, FeatureSource, load_features
-from ..extract.images.addresses import Reference, Remote
-from ..extract.images.dataset import Dataset, Image, shown
-from ..extract.pipeline import Progress, check_failures
-from .account import give_account
-from .data.near_duplicates import (
+from ...cache.rows import take
+from ...errors import unknown
+from ...extract.features import Features, FeatureSource, load_features
+from ...extract.images.addresses import Reference, Remote
+from ...extract.images.dataset import Dataset, Image, shown
+from ...extract.pipeline import Progress, check_failures
+from ..data.near_duplicates import (
     Directions,
     NearPairs,
     find_neighbours,
@@ -27,19 +26,20 @@ from .data.near_duplicates import (
     near_pairs,
     same,
 )
-from .data.split import Rows, Split, split_images
-from .heads.abstention import Abstainer, describe_abstention, make_abstainer
-from .heads.calibration import TemperatureScaled, class_scores
-from .heads.columns import TapSelector
-from .heads.formulas import softmax
-from .heads.memory import TooLargeError
-from .heads.search import Choice, choose, choose_layers, fit_calibrated, make_folds, sample
-from .heads.table import Head, find_heads
-from .heads.training_rows import Training
-from .saved.card import card_paths, save_with_card
-from .saved.head_model import Model, trained_parameters
-from .saved.trained_on import marks_of
-from .statistics.metrics import ECE_BINS, Evaluation, evaluate, reliability
+from ..data.split import Rows, Split, split_images
+from ..heads.abstention import Abstainer, describe_abstention, make_abstainer
+from ..heads.calibration import TemperatureScaled, class_scores
+from ..heads.columns import TapSelector
+from ..heads.formulas import softmax
+from ..heads.memory import TooLargeError
+from ..heads.search import Choice, choose, choose_layers, fit_calibrated, make_folds, sample
+from ..heads.table import Head, find_heads
+from ..heads.training_rows import Training
+from ..saved.card import card_paths, save_with_card
+from ..saved.head_model import Model, trained_parameters
+from ..saved.trained_on import marks_of
+from ..statistics.metrics import ECE_BINS, Evaluation, evaluate, reliability
+from .account import give_account
 
 IN_MEMORY = 256 << 20  # bytes of features; more are read in blocks, by heads that can
 RULES = ("best", "one-se")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.images.dataset import shown
-from .saved.made_with import versions
-from .statistics.confusion import confusion_matrix, most_confused, per_class
-from .statistics.metrics import figures
+from ...extract.images.dataset import shown
+from ..saved.made_with import versions
+from ..statistics.confusion import confusion_matrix, most_confused, per_class
+from ..statistics.metrics import figures
 
 if TYPE_CHECKING:
-    from .fit import Table
+    from .fit_head import Table
 
 WORST = 10  # pairs of classes that are confused most
 
