@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .classify.classifier import Classifier, load
+    from .classify.predict.classifier import Classifier, load
     from .extract.transformer import ImageFeatures
 
 __version__ = "0.1.0"

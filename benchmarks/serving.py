@@ -29,7 +29,7 @@ import psutil
 from photographs import folders
 from timing import RESULTS, machine
 
-from headstart.classify.predict import predict, source_of
+from headstart.classify.predict.predict import predict, source_of
 from headstart.classify.saved.head_model import load
 from headstart.extract.features import FeatureOptions
 from headstart.extract.images.dataset import read_dataset

@@ -72,7 +72,7 @@ def evaluate_data(
     Example: headstart evaluate photographs.headstart new-photographs/
     """
     from ..classify.data.class_map import read_class_map
-    from ..classify.evaluation import evaluate_model
+    from ..classify.predict.evaluate import evaluate_model
     from ..classify.saved.head_model import load
     from ..console import print_json, stages, warn
     from ..extract.images.dataset import read_dataset

@@ -12,7 +12,7 @@ from ..errors import OptionError, unknown
 from ..extract.images.dataset import shown
 
 if TYPE_CHECKING:
-    from ..classify.predict import Prediction
+    from ..classify.predict.predict import Prediction
     from ..extract.pipeline import Failure
 
 

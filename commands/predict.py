@@ -73,9 +73,9 @@ def predict_images(
     """
     import sys
 
-    from ..classify.predict import abstainer_of, predict_each
+    from ..classify.predict.predict import abstainer_of, predict_each
+    from ..classify.predict.sorting import ClassFolders, copy, link
     from ..classify.saved.linear_model import load_quickly
-    from ..classify.sorting import ClassFolders, copy, link
     from ..console import remark, stages, warn
     from ..errors import DataError
     from ..extract.images.dataset import shown

@@ -13,8 +13,8 @@ pytest.importorskip("fastapi", reason="the service: headstart[serve] is not inst
 from fastapi.testclient import TestClient
 
 from fakes import FakeEngine
-from headstart.classify.labeller import Labeller, Labels
-from headstart.classify.predict import predict
+from headstart.classify.predict.in_memory import Labeller, Labels
+from headstart.classify.predict.predict import predict
 from headstart.classify.saved.head_model import load
 from headstart.classify.serve.app import make_app
 from headstart.classify.serve.batcher import Batcher

@@ -15,7 +15,7 @@ from ...extract.features import FeatureOptions, FeatureSource
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import read_dataset, shown
 from ...extract.pipeline import Failure, Progress
-from ..predict import predict, source_of
+from ..predict.predict import predict, source_of
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from .cam import class_activation

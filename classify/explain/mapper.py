@@ -29,7 +29,7 @@ def open_mapper(model: Model | TunedModel, source: FeatureSource) -> Mapper:
     model : Model or TunedModel
         The classifier.
     source : FeatureSource
-        From :func:`headstart.classify.predict.source_of`.
+        From :func:`headstart.classify.predict.predict.source_of`.
     """
     if isinstance(model, TunedModel) and model.upper.mapper is not None:
         upper, engine = model.upper.mapper, source.options.make_engine(source)

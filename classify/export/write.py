@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import ExportError, OptionError, unknown
 from ...extract.features import FeatureOptions
 from ...extract.pipeline import Progress
-from ..predict import source_of
+from ..predict.predict import source_of
 from ..saved.card import add_export
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ...errors import OptionError
 from ...extract.features import FeatureOptions
-from ..labeller import Labeller
+from ..predict.in_memory import Labeller
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from .limits import Limits

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp
 
 from ... import __version__
-from ..labeller import Labeller
+from ..predict.in_memory import Labeller
 from .answers import Answer, Health, Problem
 from .limits import Limits
 from .middleware import Lingering, Measured, SecurityHeaders

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...extract.engine.open_engine import Images
-from ..labeller import Labels
+from ..predict.in_memory import Labels
 
 Row = tuple[NDArray[np.float64], bool]  # probabilities (k,), whether it abstains
 

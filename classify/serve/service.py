@@ -11,7 +11,7 @@ from fastapi import Request
 
 from ... import __version__
 from ...errors import DecodeError
-from ..labeller import Labeller
+from ..predict.in_memory import Labeller
 from .answers import Answer, Choice, Failure, Prediction
 from .batcher import Batcher, Row
 from .limits import UPLOADS_IN_MEMORY, FullError, Limits, Room

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from headstart.cache import FeatureSpec
 from headstart.classify.heads.calibration import TemperatureScaled
-from headstart.classify.predict import predict
+from headstart.classify.predict.predict import predict
 from headstart.classify.saved.head_model import Model, load
 from headstart.errors import ModelError
 from headstart.extract.features import FeatureOptions, feature_source

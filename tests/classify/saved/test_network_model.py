@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.classify.evaluation import evaluate_model
 from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit.fit_head import load_table
-from headstart.classify.labeller import Labeller
-from headstart.classify.predict import predict
+from headstart.classify.predict.evaluate import evaluate_model
+from headstart.classify.predict.in_memory import Labeller
+from headstart.classify.predict.predict import predict
 from headstart.classify.saved.head_model import assemble, load
 from headstart.errors import ModelError
 from headstart.extract.decode.decode import decode
@@ -127,7 +127,7 @@ def test_evaluating_it_gives_training_times_figures_and_knows_its_images(job):
 
 def test_blocks_pixels_and_limits_are_those_of_heads(job, tmp_path, monkeypatch):
     table, source, _, path = job
-    monkeypatch.setattr("headstart.classify.predict.MAPS", 2)
+    monkeypatch.setattr("headstart.classify.predict.predict.MAPS", 2)
     pixels = PixelImage(np.asarray(Image.open(table.paths[0])), "from memory")
     paths = [*table.paths[:4], pixels]
     told = []

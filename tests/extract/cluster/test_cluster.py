@@ -17,7 +17,7 @@ import mortal
 from fakes import FakeEngine
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
-from headstart.classify.predict import label_with, predict
+from headstart.classify.predict.predict import label_with, predict
 from headstart.classify.saved.head_model import load
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fakes import FakeEngine
-from headstart.classify.labeller import Labeller
-from headstart.classify.predict import predict
+from headstart.classify.predict.in_memory import Labeller
+from headstart.classify.predict.predict import predict
 from headstart.classify.saved.head_model import load
 from headstart.errors import DecodeError, ModelError, OptionError
 from headstart.extract.features import FeatureOptions

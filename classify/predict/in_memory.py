@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.decode.decode import decode_views
-from ..extract.engine.open_engine import Images
-from ..extract.features import FeatureOptions
+from ...extract.decode.decode import decode_views
+from ...extract.engine.open_engine import Images
+from ...extract.features import FeatureOptions
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
 from .predict import abstainer_of, source_of
-from .saved.head_model import Model
-from .saved.network_model import TunedModel
 
 
 @dataclass(frozen=True, slots=True)

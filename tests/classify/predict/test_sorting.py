@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.predict import Prediction
-from headstart.classify.sorting import ClassFolders, copy, folder_name, link
+from headstart.classify.predict.predict import Prediction
+from headstart.classify.predict.sorting import ClassFolders, copy, folder_name, link
 from headstart.errors import DataError
 from headstart.extract.pipeline import Failure
 
@@ -127,7 +127,7 @@ def test_a_copy_that_breaks_off_leaves_nothing(tmp_path, monkeypatch):
         file.write(source.read(1))
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("headstart.classify.sorting.shutil.copyfileobj", full)
+    monkeypatch.setattr("headstart.classify.predict.sorting.shutil.copyfileobj", full)
     with pytest.raises(DataError, match="No space left on device"):
         ClassFolders(tmp_path / "out", copy).place(said(image(tmp_path / "x.jpg")))
     assert tree(tmp_path / "out") == []

@@ -12,27 +12,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import FeatureStore
-from ..errors import ModelError, OptionError
-from ..extract.engine.gpus import visible_gpus
-from ..extract.features import (
+from ...cache import FeatureStore
+from ...errors import ModelError, OptionError
+from ...extract.engine.gpus import visible_gpus
+from ...extract.features import (
     FeatureOptions,
     FeatureSource,
     ensure_features,
     feature_source,
     options_for,
 )
-from ..extract.images.addresses import Reference
-from ..extract.images.in_memory import PixelImage
-from ..extract.images.listing import list_images
-from ..extract.pipeline import Extraction, Failure, Progress, read_features
-from .heads.abstention import Abstainer
-from .network.kept_maps import PassingStore, extract_passing
+from ...extract.images.addresses import Reference
+from ...extract.images.in_memory import PixelImage
+from ...extract.images.listing import list_images
+from ...extract.pipeline import Extraction, Failure, Progress, read_features
+from ..heads.abstention import Abstainer
+from ..network.kept_maps import PassingStore, extract_passing
 
 if TYPE_CHECKING:
-    from .saved.head_model import Model
-    from .saved.linear_model import LinearModel
-    from .saved.network_model import TunedModel
+    from ..saved.head_model import Model
+    from ..saved.linear_model import LinearModel
+    from ..saved.network_model import TunedModel
 
     AnyModel = Model | TunedModel | LinearModel
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import headstart as package
-from headstart.classify.classifier import Classifier, _Kept
+from headstart.classify.predict.classifier import Classifier, _Kept
 from headstart.classify.saved.head_model import load as load_model
 from headstart.errors import DataError, ModelError
 from headstart.extract.features import FeatureOptions

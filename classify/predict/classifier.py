@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.engine.open_engine import Engine
-from ..extract.features import FeatureOptions, FeatureSource
-from ..extract.inputs import as_images, check_all_used
+from ...extract.engine.open_engine import Engine
+from ...extract.features import FeatureOptions, FeatureSource
+from ...extract.inputs import as_images, check_all_used
+from ..saved.head_model import Model
+from ..saved.head_model import load as load_model
+from ..saved.network_model import TunedModel
 from .predict import label_with, source_of
-from .saved.head_model import Model
-from .saved.head_model import load as load_model
-from .saved.network_model import TunedModel
 
 
 class Classifier:

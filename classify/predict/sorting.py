@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import DataError
-from ..extract.decode.decode import MAX_PIXELS
-from ..extract.images.addresses import Reference, file_name
-from ..extract.images.dataset import shown
-from ..extract.images.read import read_image
-from ..extract.pipeline import Failure
+from ...errors import DataError
+from ...extract.decode.decode import MAX_PIXELS
+from ...extract.images.addresses import Reference, file_name
+from ...extract.images.dataset import shown
+from ...extract.images.read import read_image
+from ...extract.pipeline import Failure
 from .predict import Prediction
 
 UNSURE = "unsure"  # the folder of images that are left to a person

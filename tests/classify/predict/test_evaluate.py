@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headstart.classify import predict as predicting
-from headstart.classify.evaluation import evaluate_model, pick_images
+from headstart.classify.predict import predict as predicting
+from headstart.classify.predict.evaluate import evaluate_model, pick_images
 from headstart.classify.saved.head_model import load
 from headstart.classify.saved.trained_on import marks_of
 from headstart.errors import DataError, OptionError

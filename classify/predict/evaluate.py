@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, unknown
-from ..extract.features import FeatureOptions
-from ..extract.images.dataset import SPLITS, Dataset, Image, shown
-from ..extract.pipeline import Extraction, Failure, Progress, check_failures
-from .data.class_map import ClassMap, map_classes
-from .heads.abstention import COVERAGES, Abstainer, aurc, coverage_and_risk
+from ...errors import DataError, unknown
+from ...extract.features import FeatureOptions
+from ...extract.images.dataset import SPLITS, Dataset, Image, shown
+from ...extract.pipeline import Extraction, Failure, Progress, check_failures
+from ..data.class_map import ClassMap, map_classes
+from ..heads.abstention import COVERAGES, Abstainer, aurc, coverage_and_risk
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
+from ..saved.trained_on import seen_among
+from ..statistics.confusion import confusion_matrix, most_confused, per_class
+from ..statistics.metrics import Labels, evaluate, figures
 from .predict import abstainer_of, label_images
-from .saved.head_model import Model
-from .saved.network_model import TunedModel
-from .saved.trained_on import seen_among
-from .statistics.confusion import confusion_matrix, most_confused, per_class
-from .statistics.metrics import Labels, evaluate, figures
 
 ALL = "all"
 NAMES = {**SPLITS, ALL: ALL}  # what --split takes, as folders spell it

@@ -1,0 +1,1 @@
+"""Labels for new images, and figures for labelled ones."""
