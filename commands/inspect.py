@@ -16,7 +16,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..classify.doctor import Copies, Inspection
+    from ..classify.doctor.inspect import Copies, Inspection
     from ..extract.features import FeatureOptions
 
 
@@ -41,8 +41,8 @@ def inspect_data(
 
     Example: headstart inspect photographs/ --out report
     """
-    from ..classify.doctor import inspect
-    from ..classify.doctor_report import write_page
+    from ..classify.doctor.inspect import inspect
+    from ..classify.doctor.page import write_page
     from ..console import print_json, say, stages, warn
     from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset

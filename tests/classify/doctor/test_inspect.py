@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.classify.doctor import Copies, Seen, inspect
-from headstart.classify.doctor_report import SIDE, render, thumbnail, write_page
+from headstart.classify.doctor.inspect import Copies, Seen, inspect
+from headstart.classify.doctor.page import SIDE, render, thumbnail, write_page
 from headstart.errors import DataError
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 from pictures import COLOURS, paint
 
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(__file__).parents[4] / "shared"
 
 
 def silent(_name):

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.rows import take
-from ..extract.images.dataset import shown
-from .data.split import Rows
-from .heads.columns import TapSelector
-from .heads.search import FOLDS, choose, fit_calibrated, make_folds
-from .heads.table import HEADS
-from .heads.training_rows import Training
+from ...cache.rows import take
+from ...extract.images.dataset import shown
+from ..data.split import Rows
+from ..heads.columns import TapSelector
+from ..heads.search import FOLDS, choose, fit_calibrated, make_folds
+from ..heads.table import HEADS
+from ..heads.training_rows import Training
 
 HOW_TO_DECIDE = (
     "label errors are ranked by the head's doubt alone: pip install 'headstart[doctor]' adds "

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ..extract.features import FeatureSource, load_features
-from ..extract.images.addresses import Reference, Remote
-from ..extract.images.dataset import Dataset, below, shown
-from ..extract.pipeline import Failure, Progress, check_failures
-from .data.near_duplicates import (
+from ...extract.features import FeatureSource, load_features
+from ...extract.images.addresses import Reference, Remote
+from ...extract.images.dataset import Dataset, below, shown
+from ...extract.pipeline import Failure, Progress, check_failures
+from ..data.near_duplicates import (
     Directions,
     NearPairs,
     Neighbours,
@@ -28,8 +28,8 @@ from .data.near_duplicates import (
     near_pairs,
     same,
 )
-from .data.split import name_parts
-from .fit.fit_head import IN_MEMORY, find_taps, known_groups
+from ..data.split import name_parts
+from ..fit.fit_head import IN_MEMORY, find_taps, known_groups
 from .label_errors import Doubts, doubt_labels
 
 INSPECTION_VERSION = 1

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..errors import DataError, DecodeError
-from ..extract.decode.decode import MAX_PIXELS, decode
-from ..extract.images.addresses import Reference
-from ..extract.images.dataset import shown
-from ..extract.images.read import read_image
-from .doctor import Inspection, Seen
+from ...errors import DataError, DecodeError
+from ...extract.decode.decode import MAX_PIXELS, decode
+from ...extract.images.addresses import Reference
+from ...extract.images.dataset import shown
+from ...extract.images.read import read_image
+from .inspect import Inspection, Seen
 
 TEMPLATE = "inspect.html.j2"
 PAGE = "inspect.html"
@@ -50,7 +50,7 @@ def write_page(found: Inspection, folder: Path, top: int) -> Path:
     Parameters
     ----------
     found : Inspection
-        From :func:`headstart.classify.doctor.inspect`.
+        From :func:`headstart.classify.doctor.inspect.inspect`.
     folder : Path
         Made when missing.
     top : int

@@ -1,0 +1,1 @@
+"""The data doctor: duplicates, leaks, likely label errors, outliers."""
