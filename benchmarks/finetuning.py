@@ -17,7 +17,7 @@ import numpy as np
 from photographs import SHARED, folders
 from timing import Ways, in_turns, report
 
-from headstart.classify.loop import Examples, Pace, prepare, run_epoch
+from headstart.classify.finetune.epochs import Examples, Pace, prepare, run_epoch
 from headstart.classify.network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
 from headstart.classify.network.kept_maps import boundary_source
 from headstart.classify.network.upper import Network, Upper

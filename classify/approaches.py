@@ -13,7 +13,7 @@ import numpy as np
 from ..cache.rows import take
 from ..errors import unknown
 from ..extract.features import FeatureSource
-from .finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
+from .finetune.finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
 from .fit.fit_head import Table, fit_head
 from .heads.table import Head
 from .network.depths import find_depths
@@ -101,7 +101,7 @@ def finetune_candidates(
     unfreeze : sequence of str
         Depths, one a network; the last block when empty.
     starts : sequence of str
-        What training starts from, see :class:`headstart.classify.finetune.FineTuneSettings`.
+        What training starts from, see :class:`headstart.classify.finetune.finetune.FineTuneSettings`.
         From scratch, all layers move, whatever the depth.
     learning_rates : sequence of float
         To choose among; by what training starts from when empty.

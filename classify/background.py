@@ -8,7 +8,7 @@ from typing import Any
 from ..extract.features import FeatureSource
 from ..extract.images.dataset import Dataset, shown
 from .doctor.inspect import inspect
-from .finetune import Stage
+from .finetune.finetune import Stage
 from .fit.learning_curve import learning_curve
 from .results import FOLDER, ResultsCache, fingerprint, result_key
 from .runs import Run

@@ -14,7 +14,7 @@ from ..extract.images.addresses import Reference
 from ..extract.images.dataset import Dataset
 from .approaches import finetune_approach, head_approach
 from .background import find_curve, find_findings
-from .finetune import FineTuneSettings, Stage
+from .finetune.finetune import FineTuneSettings, Stage
 from .fit.fit_head import Table
 from .heads.table import find_heads
 from .runs import Run, check_same_images, find_rate, prepare, run_all

@@ -16,9 +16,9 @@ from ..extract.speed.pipeline_speed import measure_rate
 from .approaches import Approach
 from .data.split import resplit
 from .estimate import TimeLeft
-from .finetune import Stage
+from .finetune.epochs import Tell
+from .finetune.finetune import Stage
 from .fit.fit_head import Table, load_table
-from .loop import Tell
 from .results import FOLDER, Outcome, ResultsCache, fingerprint, result_key
 
 

@@ -89,8 +89,8 @@ def finetune(
 
     Example: headstart fit finetune photographs/ --backbone vgg16 --unfreeze block5
     """
-    from ..classify.finetune import FineTuneSettings
-    from ..classify.fit_network import fit_network
+    from ..classify.finetune.finetune import FineTuneSettings
+    from ..classify.finetune.run import fit_network
     from ..classify.network.kept_maps import parse_bytes
     from ..console import print_json, stages, warn
     from ..extract.features import feature_source

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headstart.classify.approaches import finetune_approach, finetune_candidates, head_approach
-from headstart.classify.finetune import FineTuneSettings
+from headstart.classify.finetune.finetune import FineTuneSettings
 from headstart.classify.fit.fit_head import load_table
 from headstart.classify.heads.table import HEADS
 from headstart.errors import OptionError

@@ -12,7 +12,7 @@ from fakes import FakeEngine, pretend_to_finetune
 from headstart.classify import compare as module
 from headstart.classify import runs
 from headstart.classify.compare import compare
-from headstart.classify.finetune import FineTuneSettings
+from headstart.classify.finetune.finetune import FineTuneSettings
 from headstart.classify.fit.fit_head import load_table
 from headstart.classify.statistics.paired_tests import paired_test
 from headstart.errors import DataError, OptionError

@@ -12,7 +12,7 @@ import pytest
 
 from headstart.classify.export.formats import FORMATS
 from headstart.classify.export.write import export_model
-from headstart.classify.finetune import FineTuneSettings, fine_tune_dataset
+from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit.fit_head import fit_heads, load_table
 from headstart.classify.saved.head_model import load
 from headstart.errors import ExportError

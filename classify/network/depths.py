@@ -37,7 +37,7 @@ def find_depths(source: FeatureSource, unfreeze: Sequence[str]) -> list[Depth]:
     source : FeatureSource
         Of the head's features.
     unfreeze : sequence of str
-        See :class:`headstart.classify.finetune.FineTuneSettings`.
+        See :class:`headstart.classify.finetune.finetune.FineTuneSettings`.
 
     Raises
     ------

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import TrainingError
-from ..extract.features import FeatureSource
-from ..extract.images.addresses import Remote
-from ..extract.images.dataset import Dataset
+from ...errors import TrainingError
+from ...extract.features import FeatureSource
+from ...extract.images.addresses import Remote
+from ...extract.images.dataset import Dataset
+from ..fit.account import give_account
+from ..fit.fit_head import Table, load_table
+from ..network.depths import find_depths
+from ..saved.card import card_paths, save_with_card
+from ..statistics.metrics import ECE_BINS, reliability
+from ..statistics.paired_tests import paired_test
 from .finetune import FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
-from .fit.account import give_account
-from .fit.fit_head import Table, load_table
-from .network.depths import find_depths
-from .saved.card import card_paths, save_with_card
-from .statistics.metrics import ECE_BINS, reliability
-from .statistics.paired_tests import paired_test
 
 
 @dataclass(frozen=True)

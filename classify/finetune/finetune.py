@@ -12,27 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ..errors import OptionError, unknown
-from ..extract.backbone.backbones import find_backbone
-from ..extract.backbone.loading import load_keras, load_tensorflow
-from ..extract.engine.choose import free_memory
-from ..extract.engine.open_engine import computing_in
-from ..extract.features import FeatureSource
+from ...errors import OptionError, unknown
+from ...extract.backbone.backbones import find_backbone
+from ...extract.backbone.loading import load_keras, load_tensorflow
+from ...extract.engine.choose import free_memory
+from ...extract.engine.open_engine import computing_in
+from ...extract.features import FeatureSource
+from ..fit.fit_head import FittedHead, Table, fit_head
+from ..heads.calibration import fit_temperature
+from ..heads.formulas import softmax
+from ..heads.search import fit_calibrated
+from ..heads.table import PROBE
+from ..network.depths import Depth, find_depths
+from ..network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
+from ..network.kept_maps import Stream, boundary_source
+from ..network.upper import Arrays, Network, Upper, weight_change
+from ..saved.head_model import linear_layer
+from ..saved.network_model import TunedModel
+from ..saved.trained_on import marks_of
+from ..statistics.metrics import Evaluation, evaluate
 from .checkpoint import Checkpoint, Position
-from .fit.fit_head import FittedHead, Table, fit_head
-from .heads.calibration import fit_temperature
-from .heads.formulas import softmax
-from .heads.search import fit_calibrated
-from .heads.table import PROBE
-from .loop import Examples, Pace, Tell, predict_logits, prepare, train
-from .network.depths import Depth, find_depths
-from .network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
-from .network.kept_maps import Stream, boundary_source
-from .network.upper import Arrays, Network, Upper, weight_change
-from .saved.head_model import linear_layer
-from .saved.network_model import TunedModel
-from .saved.trained_on import marks_of
-from .statistics.metrics import Evaluation, evaluate
+from .epochs import Examples, Pace, Tell, predict_logits, prepare, train
 
 HELD_OUT_FOLDS = 8  # one of them chooses the number of epochs
 MEMORY_SHARE = 0.5  # of what is free

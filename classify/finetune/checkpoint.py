@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CacheError
+from ...errors import CacheError
 
 _LOG = "log"  # the entry of the file that holds what is no array
 

@@ -8,8 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headstart.classify.checkpoint import Position
-from headstart.classify.loop import Examples, Pace, _divergence, predict_logits, prepare, train
+from headstart.classify.finetune.checkpoint import Position
+from headstart.classify.finetune.epochs import (
+    Examples,
+    Pace,
+    _divergence,
+    predict_logits,
+    prepare,
+    train,
+)
 from headstart.classify.network.upper import HEAD, Upper
 from headstart.extract.backbone.blocks import Block
 from headstart.extract.backbone.loading import load_keras
@@ -200,7 +207,7 @@ def test_two_devices_learn_what_one_does():
     """
     import pathlib
 
-    here = pathlib.Path(__file__).parent
+    here = pathlib.Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), str(here)],
         capture_output=True,

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from headstart.classify.checkpoint import Checkpoint, Position
+from headstart.classify.finetune.checkpoint import Checkpoint, Position
 from headstart.errors import CacheError
 
 

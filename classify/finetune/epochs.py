@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.backbone.loading import load_keras, load_tensorflow
+from ...extract.backbone.loading import load_keras, load_tensorflow
+from ..network.kept_maps import Stream
+from ..network.upper import Upper
 from .checkpoint import Position
-from .network.kept_maps import Stream
-from .network.upper import Upper
 
 DIVERGED = 10.0  # times the loss of guessing
 AHEAD = 2  # batches read before they are wanted

@@ -1,0 +1,1 @@
+"""End-to-end training from a freeze boundary."""
