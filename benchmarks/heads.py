@@ -27,12 +27,12 @@ from sklearn.linear_model import LogisticRegressionCV
 from timing import RESULTS, in_turns, machine, report
 
 from headstart.cache import FeatureSpec, FeatureStore, StoredRows
+from headstart.classify.compare.cost import measured
 from headstart.classify.fit.fit_head import Table, load_table
 from headstart.classify.heads.scaler import PowerScaler
 from headstart.classify.heads.search import choose, fit_calibrated, make_folds
 from headstart.classify.heads.table import PROBE, find_head
 from headstart.classify.heads.training_rows import Training
-from headstart.classify.resources import measured
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 

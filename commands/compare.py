@@ -69,10 +69,10 @@ def transfer_vs_finetune(
 
     Example: headstart compare transfer-vs-finetune photographs/ --out report
     """
-    from ..classify.approaches import finetune_candidates
-    from ..classify.compare import compare
-    from ..classify.report import write_report
-    from ..classify.report.tables import HEADER, rows
+    from ..classify.compare.approaches import finetune_candidates
+    from ..classify.compare.compare import compare
+    from ..classify.compare.report.tables import HEADER, rows
+    from ..classify.compare.report.write import write_report
     from ..console import command_line, print_json, print_table, say, stages, warn
     from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset
@@ -127,8 +127,8 @@ def show(
 
     Example: headstart compare show report/
     """
-    from ..classify.report import read_results
-    from ..classify.report.tables import HEADER, SIDE_BY_SIDE, rows, side_by_side
+    from ..classify.compare.report.tables import HEADER, SIDE_BY_SIDE, rows, side_by_side
+    from ..classify.compare.report.write import read_results
     from ..console import print_json, print_table, say
 
     folders = [report] if other is None else [report, other]

@@ -144,7 +144,7 @@ def hostile_manifest(tmp_path_factory):
 @pytest.fixture(scope="session")
 def comparison(hostile_manifest, tmp_path_factory):
     """A whole comparison on the hostile pictures: real heads, the network pretended."""
-    from headstart.classify import compare
+    from headstart.classify.compare import compare
     from headstart.classify.finetune.finetune import FineTuneSettings
     from headstart.extract.features import FeatureOptions, feature_source
     from headstart.extract.images.dataset import read_dataset

@@ -28,7 +28,7 @@ class FakeEngine:
 
 def pretend_to_finetune(candidates, source):
     """Stand in for fine-tuning: a nearest-neighbour head that calls itself a network."""
-    from headstart.classify.approaches import Approach, head_approach
+    from headstart.classify.compare.approaches import Approach, head_approach
     from headstart.classify.heads.table import HEADS
 
     name = "fine-tuned from block"

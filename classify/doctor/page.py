@@ -17,7 +17,7 @@ from ...extract.images.dataset import shown
 from ...extract.images.read import read_image
 from .inspect import Inspection, Seen
 
-TEMPLATE = "inspect.html.j2"
+TEMPLATE = "page.html.j2"
 PAGE = "inspect.html"
 SIDE = 160  # pixels of a thumbnail
 QUALITY = 75
@@ -86,7 +86,7 @@ def render(found: Inspection, top: int) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("headstart", "classify"),
+        loader=jinja2.PackageLoader("headstart", "classify/doctor"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )

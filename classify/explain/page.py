@@ -14,7 +14,6 @@ from typing import Any
 from ...errors import DataError
 from ...extract.images.addresses import Reference, file_name
 from ...extract.images.dataset import shown
-from .. import report
 from ..pages.thumbnails import thumbnails
 from .explanation import Explanation, Explanations
 from .picture import jpeg_uri, legend, open_picture, overlay, png_bytes, with_legend
@@ -103,7 +102,10 @@ def render(told: Explanations, model: Path, cards: list[dict[str, Any]]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["shown"] = shown
-    css = resources.files(report).joinpath("page.css").read_text(encoding="utf-8") + _OWN_CSS
+    css = (
+        resources.files("headstart.classify.pages").joinpath("page.css").read_text(encoding="utf-8")
+        + _OWN_CSS
+    )
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return environment.get_template(TEMPLATE).render(
         model=shown(model.name),

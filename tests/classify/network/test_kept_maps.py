@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from headstart.classify.compare.cost import measured
 from headstart.classify.network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
 from headstart.classify.network.kept_maps import (
     Boundary,
@@ -15,7 +16,6 @@ from headstart.classify.network.kept_maps import (
     parse_bytes,
     plan_boundary,
 )
-from headstart.classify.resources import measured
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import PIXELS
 from headstart.extract.features import FeatureOptions, feature_source, load_features

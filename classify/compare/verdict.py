@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .statistics.paired_tests import LEVEL, PairedTest, Repeated, images_needed
+from ..statistics.paired_tests import LEVEL, PairedTest, Repeated, images_needed
 
 ONE_POINT = 0.01
 

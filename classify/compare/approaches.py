@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ..cache.rows import take
-from ..errors import unknown
-from ..extract.features import FeatureSource
-from .finetune.finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
-from .fit.fit_head import Table, fit_head
-from .heads.table import Head
-from .network.depths import find_depths
-from .resources import measured
-from .results import Outcome
-from .saved.head_model import trained_parameters
-from .saved.network_model import BATCH, TunedModel
+from ...cache.rows import take
+from ...errors import unknown
+from ...extract.features import FeatureSource
+from ..finetune.finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
+from ..fit.fit_head import Table, fit_head
+from ..heads.table import Head
+from ..network.depths import find_depths
+from ..saved.head_model import trained_parameters
+from ..saved.network_model import BATCH, TunedModel
+from .cost import measured
+from .kept_outcomes import Outcome
 
 # Of Adam, by what training starts from: chosen among on images held out of training. A fitted
 # head is near its end, random weights are far from it.

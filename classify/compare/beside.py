@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ..extract.features import FeatureSource
-from ..extract.images.dataset import Dataset, shown
-from .doctor.inspect import inspect
-from .finetune.finetune import Stage
-from .fit.learning_curve import learning_curve
-from .results import FOLDER, ResultsCache, fingerprint, result_key
-from .runs import Run
+from ...extract.features import FeatureSource
+from ...extract.images.dataset import Dataset, shown
+from ..doctor.inspect import inspect
+from ..finetune.finetune import Stage
+from ..fit.learning_curve import learning_curve
+from .kept_outcomes import FOLDER, ResultsCache, fingerprint, result_key
+from .run_all import Run
 
 SUBSETS = 3  # of each size of the curve: some four times what one fit takes
 LONGEST = 10.0  # seconds of the fit from which on no curve is drawn unasked

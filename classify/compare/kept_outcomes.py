@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
-from ..cache import FeatureSpec
-from .fit.fit_head import Table
-from .resources import Cost
+from ... import __version__
+from ...cache import FeatureSpec
+from ..fit.fit_head import Table
+from .cost import Cost
 
 FOLDER = "results"
 

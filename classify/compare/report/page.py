@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.images.addresses import Reference, reference
-from ...extract.images.dataset import below, shown
+from ....extract.images.addresses import Reference, reference
+from ....extract.images.dataset import below, shown
+from ...pages.thumbnails import thumbnails
 from ..compare import Comparison, Evidence
-from ..pages.thumbnails import thumbnails
 from ..verdict import duration, two_figures
 from . import plots
-from .maps import lay_out
+from .feature_map import lay_out
 
 TEMPLATE = "page.html.j2"
 GALLERY = 12  # photographs of mistakes an approach
@@ -44,13 +44,13 @@ def render(comparison: Comparison) -> str:
     Parameters
     ----------
     comparison : Comparison
-        From :func:`headstart.classify.compare.compare`.
+        From :func:`headstart.classify.compare.compare.compare`.
     """
     import jinja2
     import markupsafe
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("headstart", "classify/report"),
+        loader=jinja2.PackageLoader("headstart", "classify/compare/report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
@@ -146,13 +146,13 @@ def _values(comparison: Comparison) -> dict[str, Any]:
             ),
         },
         "data": _data(evidence, order, names, classes, pictures, (first, second)),
-        "css": _own("page.css") + _picture_rules(pictures),
-        "js": _own("page.js"),
+        "css": _file("headstart.classify.pages", "page.css") + _picture_rules(pictures),
+        "js": _file("headstart.classify.compare.report", "page.js"),
     }
 
 
-def _own(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+def _file(package: str, name: str) -> str:
+    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

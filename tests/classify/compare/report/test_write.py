@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.classify.compare.report import plots
+from headstart.classify.compare.report.feature_map import lay_out
+from headstart.classify.compare.report.page import render
+from headstart.classify.compare.report.tables import rows, side_by_side, to_csv, to_markdown
+from headstart.classify.compare.report.write import read_results, write_report
 from headstart.classify.pages.thumbnails import SIDE, thumbnails
-from headstart.classify.report import plots, read_results, write_report
-from headstart.classify.report.maps import lay_out
-from headstart.classify.report.page import render
-from headstart.classify.report.tables import rows, side_by_side, to_csv, to_markdown
 from headstart.errors import DataError
 from pictures import HOSTILE, paint
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ...errors import DataError
+from ....errors import DataError
 from ..compare import Comparison
-from ..summary import RESULTS_VERSION
+from ..results import RESULTS_VERSION
 from .tables import to_csv, to_markdown
 
 RESULTS = "results.json"
@@ -21,7 +21,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     Parameters
     ----------
     comparison : Comparison
-        From :func:`headstart.classify.compare.compare`.
+        From :func:`headstart.classify.compare.compare.compare`.
     folder : Path
         Made when missing.
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
-from ..extract.features import FeatureSource
-from ..extract.images.dataset import Dataset, Image
-from ..extract.speed.pipeline_speed import measure_rate
+from ...errors import DataError
+from ...extract.features import FeatureSource
+from ...extract.images.dataset import Dataset, Image
+from ...extract.speed.pipeline_speed import measure_rate
+from ..data.split import resplit
+from ..finetune.epochs import Tell
+from ..finetune.finetune import Stage
+from ..fit.fit_head import Table, load_table
 from .approaches import Approach
-from .data.split import resplit
-from .estimate import TimeLeft
-from .finetune.epochs import Tell
-from .finetune.finetune import Stage
-from .fit.fit_head import Table, load_table
-from .results import FOLDER, Outcome, ResultsCache, fingerprint, result_key
+from .kept_outcomes import FOLDER, Outcome, ResultsCache, fingerprint, result_key
+from .time_left import TimeLeft
 
 
 @dataclass(frozen=True)

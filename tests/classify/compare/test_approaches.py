@@ -5,7 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from headstart.classify.approaches import finetune_approach, finetune_candidates, head_approach
+from headstart.classify.compare.approaches import (
+    finetune_approach,
+    finetune_candidates,
+    head_approach,
+)
 from headstart.classify.finetune.finetune import FineTuneSettings
 from headstart.classify.fit.fit_head import load_table
 from headstart.classify.heads.table import HEADS
@@ -71,7 +75,7 @@ def test_the_learning_rate_is_chosen_on_held_out_images(job, monkeypatch):
             unfreeze=["block"],
         )
 
-    monkeypatch.setattr("headstart.classify.approaches.fine_tune_dataset", pretend)
+    monkeypatch.setattr("headstart.classify.compare.approaches.fine_tune_dataset", pretend)
     source, table = job
     candidates = finetune_candidates([], ["head"], list(losses), epochs=2)[0]
     outcome = finetune_approach(candidates, source).run(table, source, silent)

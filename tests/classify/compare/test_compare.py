@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from fakes import FakeEngine, pretend_to_finetune
-from headstart.classify import compare as module
-from headstart.classify import runs
-from headstart.classify.compare import compare
+from headstart.classify.compare import compare as module
+from headstart.classify.compare import run_all as runs
+from headstart.classify.compare.compare import compare
 from headstart.classify.finetune.finetune import FineTuneSettings
 from headstart.classify.fit.fit_head import load_table
 from headstart.classify.statistics.paired_tests import paired_test
@@ -63,7 +63,7 @@ def without_times(results):
 
 
 def schema():
-    text = resources.files("headstart.classify").joinpath("results.schema.json").read_text()
+    text = resources.files("headstart.classify.compare").joinpath("results.schema.json").read_text()
     return json.loads(text)
 
 
@@ -189,7 +189,7 @@ def test_resplits_part_nothing_that_the_table_keeps_together(photographs, tmp_pa
 
 
 def test_a_slow_head_gets_no_learning_curve_unasked(run, monkeypatch):
-    monkeypatch.setattr("headstart.classify.background.LONGEST", 0.0)
+    monkeypatch.setattr("headstart.classify.compare.beside.LONGEST", 0.0)
     results, _ = run()
     assert results["curve"] is None
     jsonschema.validate(json.loads(json.dumps(results)), schema())
@@ -198,21 +198,23 @@ def test_a_slow_head_gets_no_learning_curve_unasked(run, monkeypatch):
 def test_curve_and_findings_are_kept_with_the_results(run, monkeypatch):
     first, _ = run()
     for name in ("inspect", "learning_curve"):
-        monkeypatch.delattr(f"headstart.classify.background.{name}")  # would fail if it was asked
+        monkeypatch.delattr(
+            f"headstart.classify.compare.beside.{name}"
+        )  # would fail if it was asked
     again, _ = run()
     assert (again["curve"], again["doctor"]) == (first["curve"], first["doctor"])
 
 
 def test_energy_is_left_out_where_the_machine_does_not_tell(run, monkeypatch):
-    monkeypatch.setattr("headstart.classify.resources.find_meters", list)
+    monkeypatch.setattr("headstart.classify.compare.cost.find_meters", list)
     results, _ = run()
     assert all("energy_joules" not in one for one in results["approaches"])
 
 
 def test_energy_is_told_where_the_machine_does(run, monkeypatch):
-    from headstart.classify.energy import Meter
+    from headstart.classify.compare.energy import Meter
 
-    monkeypatch.setattr("headstart.classify.resources.find_meters", lambda: [Meter(lambda: 5.0)])
+    monkeypatch.setattr("headstart.classify.compare.cost.find_meters", lambda: [Meter(lambda: 5.0)])
     results, _ = run()
     assert results["approaches"][0]["energy_joules"] == 0.0
     jsonschema.validate(json.loads(json.dumps(results)), schema())

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...extract.images.dataset import shown
-from ..pages.markdown import escaped
-from ..statistics.paired_tests import paired_test
+from ....extract.images.dataset import shown
+from ...pages.markdown import escaped
+from ...statistics.paired_tests import paired_test
 from ..verdict import duration
 
 HEADER = ["approach", "accuracy", "95 % interval", "log loss", "time", "peak MB", "trainable"]

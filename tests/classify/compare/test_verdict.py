@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from headstart.classify.compare.verdict import Contender, duration, judge
 from headstart.classify.statistics.paired_tests import Repeated, paired_test
-from headstart.classify.verdict import Contender, duration, judge
 
 
 def verdict(only_head, only_tuned, n=272, *, costs=(5.0, 300.0), repeated=None):

@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from headstart.classify.report import write_report
+from headstart.classify.compare.report.write import write_report
 
 
 @pytest.fixture(scope="module")

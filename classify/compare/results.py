@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from ..extract.images.dataset import Dataset
-from ..extract.pipeline import Extraction
-from .fit.fit_head import Table
-from .results import fingerprint
-from .runs import Bench, Run
-from .statistics.metrics import figures
-from .statistics.paired_tests import PairedTest, Repeated, holm, over_resplits, paired_test
+from ... import __version__
+from ...extract.images.dataset import Dataset
+from ...extract.pipeline import Extraction
+from ..fit.fit_head import Table
+from ..statistics.metrics import figures
+from ..statistics.paired_tests import PairedTest, Repeated, holm, over_resplits, paired_test
+from .kept_outcomes import fingerprint
+from .run_all import Bench, Run
 from .verdict import Contender, Verdict, judge
 
 RESULTS_VERSION = 2

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extract.features import FeatureSource
-from ..extract.images.addresses import Reference
-from ..extract.images.dataset import Dataset
+from ...extract.features import FeatureSource
+from ...extract.images.addresses import Reference
+from ...extract.images.dataset import Dataset
+from ..finetune.finetune import FineTuneSettings, Stage
+from ..fit.fit_head import Table
+from ..heads.table import find_heads
+from ..saved.made_with import describe_machine, versions
 from .approaches import finetune_approach, head_approach
-from .background import find_curve, find_findings
-from .finetune.finetune import FineTuneSettings, Stage
-from .fit.fit_head import Table
-from .heads.table import find_heads
-from .runs import Run, check_same_images, find_rate, prepare, run_all
-from .saved.made_with import describe_machine, versions
-from .summary import summarise
+from .beside import find_curve, find_findings
+from .results import summarise
+from .run_all import Run, check_same_images, find_rate, prepare, run_all
 
 MAPPED = 1_000  # evaluation images that a map can show
 
@@ -92,7 +92,7 @@ def compare(
         Names in the table of heads.
     finetuning : sequence of sequence of FineTuneSettings
         For each fine-tuned network the settings that it is chosen among, see
-        :func:`headstart.classify.approaches.finetune_candidates`.
+        :func:`headstart.classify.compare.approaches.finetune_candidates`.
     stage : callable
         Told what runs; returns where to tell its progress.
     seed : int

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.images.dataset import shown
-from ..statistics.metrics import reliability, wilson
+from ....extract.images.dataset import shown
+from ...statistics.metrics import reliability, wilson
 from .svg import INK, drawing, to_svg
 
 # Over 3:1 against white and against the dark page alike.
@@ -239,7 +239,7 @@ def feature_map(
     Parameters
     ----------
     places : ndarray, shape (n, 2)
-        From :func:`headstart.classify.report.maps.lay_out`.
+        From :func:`headstart.classify.compare.report.feature_map.lay_out`.
     method : str
         How they were found, for print.
     truth : ndarray of int, shape (n,)

@@ -5,9 +5,9 @@ import types
 
 import pytest
 
-from headstart.classify import energy
-from headstart.classify.energy import EnergyCounter, Meter, find_meters
-from headstart.classify.resources import measured
+from headstart.classify.compare import energy
+from headstart.classify.compare.cost import measured
+from headstart.classify.compare.energy import EnergyCounter, Meter, find_meters
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_gpus_that_count_are_read_in_joules(monkeypatch):
 def test_a_block_is_charged_for_its_own_energy_and_processor_time(monkeypatch):
     joules = iter([100.0, 130.0])
     monkeypatch.setattr(
-        "headstart.classify.resources.find_meters", lambda: [Meter(lambda: next(joules))]
+        "headstart.classify.compare.cost.find_meters", lambda: [Meter(lambda: next(joules))]
     )
     with measured() as cost:
         sum(range(3_000_000))

@@ -1,0 +1,1 @@
+"""Transfer against fine-tuning, on the same images."""
