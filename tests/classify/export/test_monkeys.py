@@ -19,8 +19,8 @@ from headstart.errors import ExportError
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 
-MONKEYS = Path(__file__).parents[2] / "shared" / "data" / "monkeys10"
-PAGE = Path(__file__).parents[1] / "docs" / "export.md"
+MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
+PAGE = Path(__file__).parents[3] / "docs" / "export.md"
 FILES = {"onnx": "monkeys.onnx", "tflite": "monkeys.tflite", "saved-model": "monkeys"}
 
 # What a program without headstart does; the first line makes sure that it is one.
