@@ -89,8 +89,8 @@ def cache_verify(
     from ..cache.verify import check_clean, verify
     from ..console import print_json, say, stages, warn
     from ..errors import OptionError
-    from ..extract.images.dataset import shown
     from ..extract.recompute import check_equal, recompute_specs
+    from ..text import shown
 
     if bool(recompute) != (data is not None):
         raise OptionError("--recompute N and DATA go together: images are drawn from DATA")
@@ -240,7 +240,7 @@ def cache_clear(
 
 
 def _concerned(problem: "Problem", known: list[str]) -> str:
-    from ..extract.images.dataset import shown
+    from ..text import shown
 
     if not problem.digests:
         return "its index cannot be read"

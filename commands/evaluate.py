@@ -135,7 +135,7 @@ def _print_figures(record: dict[str, Any]) -> None:
 
 def _print_classes(classes: list[dict[str, Any]]) -> None:
     from ..console import print_table, say
-    from ..extract.images.dataset import shown
+    from ..text import shown
 
     held = [one for one in classes if one["images"] or one["predicted"]]
     listed = sorted(held, key=lambda one: one["f1"])[:CLASSES]
@@ -171,7 +171,7 @@ def _share(value: float | None, bounds: list[float] | None) -> list[str]:
 
 def _print_confusion(matrix: list[list[int]], classes: list[dict[str, Any]]) -> None:
     from ..console import print_table, say
-    from ..extract.images.dataset import shown
+    from ..text import shown
 
     held = [at for at, one in enumerate(classes) if one["images"] or one["predicted"]]
     if len(held) > WIDEST:
@@ -186,7 +186,7 @@ def _print_confusion(matrix: list[list[int]], classes: list[dict[str, Any]]) -> 
 
 def _print_pairs(pairs: list[dict[str, Any]]) -> None:
     from ..console import print_table, say
-    from ..extract.images.dataset import shown
+    from ..text import shown
 
     if not pairs:
         return
@@ -208,7 +208,7 @@ def _print_pairs(pairs: list[dict[str, Any]]) -> None:
 
 def _print_mistakes(mistakes: list[dict[str, Any]], count: int) -> None:
     from ..console import print_table, say
-    from ..extract.images.dataset import shown
+    from ..text import shown
 
     say(f"\n{len(mistakes):,} mistakes" + (", the surest first" if mistakes and count else ""))
     if not mistakes or not count:

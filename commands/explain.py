@@ -58,7 +58,7 @@ def explain_images(
     from ..classify.explain.page import write_page
     from ..classify.saved.head_model import load
     from ..console import print_json, say, stages, warn
-    from ..extract.images.dataset import shown
+    from ..text import shown
 
     classifier = load(model, trust_joblib=trust_joblib)
     with stages(quiet=quiet) as stage:
@@ -90,7 +90,7 @@ def explain_images(
 
 def _print(one: "Explanation") -> None:
     from ..console import print_table, say
-    from ..extract.images.dataset import shown
+    from ..text import shown
 
     say(f"{shown(one.path)}: {shown(one.label)}, probability {one.top[0][1]:.3f}")
     if one.explained != one.label:

@@ -41,8 +41,9 @@ def extract_features(
     from ..cache import place_of
     from ..console import print_json, say, stages, warn
     from ..extract.features import ensure_features, feature_source, load_features
-    from ..extract.images.dataset import read_dataset, shown
+    from ..extract.images.dataset import read_dataset
     from ..extract.pipeline import check_failures
+    from ..text import shown
 
     dataset = read_dataset(data)
     paths = [image.path for image in dataset.images]

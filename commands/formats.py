@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..console import interval, print_json, print_table, say
 from ..errors import OptionError, unknown
-from ..extract.images.dataset import shown
+from ..text import shown
 
 if TYPE_CHECKING:
     from ..classify.predict.predict import Prediction

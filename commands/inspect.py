@@ -63,7 +63,7 @@ def inspect_data(
 
 def _print(found: "Inspection", top: int) -> None:
     from ..console import print_table, say
-    from ..extract.images.dataset import shown
+    from ..text import shown
 
     for line in found.summary():
         say(line)
@@ -126,7 +126,7 @@ def _print(found: "Inspection", top: int) -> None:
 
 def _print_copies(title: str, found: "Inspection", groups: "list[Copies]", top: int) -> None:
     from ..console import print_table, say
-    from ..extract.images.dataset import shown
+    from ..text import shown
 
     if not groups:
         return

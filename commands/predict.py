@@ -78,8 +78,8 @@ def predict_images(
     from ..classify.saved.linear_model import load_quickly
     from ..console import remark, stages, warn
     from ..errors import DataError
-    from ..extract.images.dataset import shown
     from ..extract.images.listing import list_images, outside
+    from ..text import shown
     from .formats import find_format
 
     output = find_format(format_, as_json=as_json)(top)

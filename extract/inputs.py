@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import DataError, DecodeError
+from ..text import shown
 from .decode.decode import upright_rgb
 from .images.addresses import Member, Reference, Remote, Row, reference
-from .images.dataset import shown
 from .images.in_memory import PixelImage
 from .pipeline import Failure
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from ..cache import DamagedSegmentError, FeatureStore, StatIndex, StoredRows
 from ..errors import DataError, OptionError
 from ..stopping import Stopped, sheltered
+from ..text import shown
 from .decode.decode import MAX_PIXELS
 from .engine.open_engine import Engine
 from .images.addresses import Reference, signed
-from .images.dataset import shown
 from .images.digests import known_digest
 from .images.in_memory import PixelImage
 from .one_run import Run, bounded

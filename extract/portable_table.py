@@ -9,7 +9,7 @@ import h5py
 
 from ..errors import CacheError
 from .features import Features, FeatureSource
-from .images.dataset import Dataset
+from .images.images import Dataset
 
 
 def write_table(path: Path, dataset: Dataset, features: Features, source: FeatureSource) -> None:

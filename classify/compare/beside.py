@@ -6,7 +6,8 @@ import hashlib
 from typing import Any
 
 from ...extract.features import FeatureSource
-from ...extract.images.dataset import Dataset, shown
+from ...extract.images.images import Dataset
+from ...text import shown
 from ..doctor.inspect import inspect
 from ..finetune.finetune import Stage
 from ..fit.learning_curve import learning_curve

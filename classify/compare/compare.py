@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...extract.features import FeatureSource
 from ...extract.images.addresses import Reference
-from ...extract.images.dataset import Dataset
+from ...extract.images.images import Dataset
 from ..finetune.finetune import FineTuneSettings, Stage
 from ..fit.fit_head import Table
 from ..heads.table import find_heads

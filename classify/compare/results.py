@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ...extract.images.dataset import Dataset
+from ...extract.images.images import Dataset
 from ...extract.pipeline import Extraction
 from ..fit.fit_head import Table
 from ..statistics.metrics import figures

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataError
 from ...extract.features import FeatureSource
-from ...extract.images.dataset import Dataset, Image
+from ...extract.images.images import Dataset, Image
 from ...extract.speed.pipeline_speed import measure_rate
 from ..data.split import resplit
 from ..finetune.epochs import Tell

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, OptionError, unknown
-from ...extract.images.dataset import Image, shown
+from ...extract.images.images import Image
+from ...text import shown
 
 NAMED = 5  # classes that a message names
 

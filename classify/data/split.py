@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...extract.images.dataset import Image
+from ...extract.images.images import Image
 
 EVALUATION_SHARE = 0.2
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from ...extract.features import FeatureSource, load_features
 from ...extract.images.addresses import Reference, Remote
-from ...extract.images.dataset import Dataset, below, shown
+from ...extract.images.images import Dataset
 from ...extract.pipeline import Failure, Progress, check_failures
+from ...text import below, shown
 from ..data.near_duplicates import (
     Directions,
     NearPairs,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.rows import take
-from ...extract.images.dataset import shown
+from ...text import shown
 from ..data.split import Rows
 from ..heads.columns import TapSelector
 from ..heads.search import FOLDS, choose, fit_calibrated, make_folds

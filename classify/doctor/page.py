@@ -13,8 +13,8 @@ from PIL import Image
 from ...errors import DataError, DecodeError
 from ...extract.decode.decode import MAX_PIXELS, decode
 from ...extract.images.addresses import Reference
-from ...extract.images.dataset import shown
 from ...extract.images.read import read_image
+from ...text import shown
 from .inspect import Inspection, Seen
 
 TEMPLATE = "page.html.j2"

@@ -13,8 +13,9 @@ import numpy as np
 from ...errors import DataError, unknown
 from ...extract.features import FeatureOptions, FeatureSource
 from ...extract.images.addresses import Reference
-from ...extract.images.dataset import read_dataset, shown
+from ...extract.images.dataset import read_dataset
 from ...extract.pipeline import Failure, Progress
+from ...text import shown
 from ..predict.predict import predict, source_of
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel

@@ -13,7 +13,7 @@ from ...extract.backbone.loading import load_keras
 from ...extract.engine.open_engine import pool
 from ...extract.features import FeatureSource, load_features
 from ...extract.images.addresses import Reference
-from ...extract.images.dataset import Dataset
+from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress, read_features
 from ..data.split import split_images
 from ..network.kept_maps import PassingStore, extract_passing

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...errors import DataError
 from ...extract.images.addresses import Reference, file_name
-from ...extract.images.dataset import shown
+from ...text import shown
 from ..pages.thumbnails import thumbnails
 from .explanation import Explanation, Explanations
 from .picture import jpeg_uri, legend, open_picture, overlay, png_bytes, with_legend

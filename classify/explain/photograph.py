@@ -10,8 +10,8 @@ from ...extract.decode.decode import decode_upright, resize_views
 from ...extract.decode.frame import Frame, find_frame
 from ...extract.decode.views import Pixels
 from ...extract.images.addresses import Reference
-from ...extract.images.dataset import shown
 from ...extract.images.read import read_image
+from ...text import shown
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from PIL import Image
 from ...errors import DecodeError
 from ...extract.decode.decode import decode_upright
 from ...extract.decode.views import Pixels
-from ...extract.images.dataset import shown
 from ...extract.images.read import read_image
+from ...text import shown
 from .explanation import Explanation
 from .heat import Grid, evidence, lay_out
 

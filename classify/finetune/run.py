@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import TrainingError
 from ...extract.features import FeatureSource
 from ...extract.images.addresses import Remote
-from ...extract.images.dataset import Dataset
+from ...extract.images.images import Dataset
 from ..fit.account import give_account
 from ..fit.fit_head import Table, load_table
 from ..network.depths import find_depths

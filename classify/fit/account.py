@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.images.dataset import shown
+from ...text import shown
 from ..saved.made_with import versions
 from ..statistics.confusion import confusion_matrix, most_confused, per_class
 from ..statistics.metrics import figures

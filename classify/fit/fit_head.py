@@ -16,8 +16,9 @@ from ...cache.rows import take
 from ...errors import unknown
 from ...extract.features import Features, FeatureSource, load_features
 from ...extract.images.addresses import Reference, Remote
-from ...extract.images.dataset import Dataset, Image, shown
+from ...extract.images.images import Dataset, Image
 from ...extract.pipeline import Progress, check_failures
+from ...text import shown
 from ..data.near_duplicates import (
     Directions,
     NearPairs,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...cache.rows import take
 from ...extract.features import FeatureSource
-from ...extract.images.dataset import Dataset
+from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress
 from ..heads.search import choose, choose_layers, fit_calibrated, make_folds, sample
 from ..heads.table import Head, find_head

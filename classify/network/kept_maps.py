@@ -19,9 +19,9 @@ from ...extract.backbone.backbones import PIXELS
 from ...extract.engine.open_engine import Engine
 from ...extract.features import FeatureSource, ensure_features
 from ...extract.images.addresses import Reference
-from ...extract.images.dataset import shown
 from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Extraction, Progress, extract
+from ...text import shown
 
 DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise
 BLOCK_BYTES = 32 << 20  # read at once

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ...errors import DataError, unknown
 from ...extract.features import FeatureOptions
-from ...extract.images.dataset import SPLITS, Dataset, Image, shown
+from ...extract.images.images import SPLITS, Dataset, Image
 from ...extract.pipeline import Extraction, Failure, Progress, check_failures
+from ...text import shown
 from ..data.class_map import ClassMap, map_classes
 from ..heads.abstention import COVERAGES, Abstainer, aurc, coverage_and_risk
 from ..saved.head_model import Model

@@ -14,9 +14,9 @@ from typing import BinaryIO
 from ...errors import DataError
 from ...extract.decode.decode import MAX_PIXELS
 from ...extract.images.addresses import Reference, file_name
-from ...extract.images.dataset import shown
 from ...extract.images.read import read_image
 from ...extract.pipeline import Failure
+from ...text import shown
 from .predict import Prediction
 
 UNSURE = "unsure"  # the folder of images that are left to a person

@@ -18,7 +18,7 @@ from ... import __version__
 from ...cache.spec import FeatureSpec
 from ...errors import ModelError
 from ...extract.backbone.backbones import Backbone, find_backbone
-from ...extract.images.dataset import shown
+from ...text import shown
 from ..pages.markdown import escaped
 from .card_limits import intended_use, limits
 from .front_matter import metadata, to_yaml

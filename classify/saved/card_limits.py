@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...extract.images.dataset import shown
+from ...text import shown
 
 FEW = 20  # training images below which a class counts as small
 NAMED = 5  # classes that a sentence names

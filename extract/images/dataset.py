@@ -8,16 +8,15 @@ from pathlib import Path
 
 from ...errors import DataError
 from ...storage import is_url, without_file
+from ...text import shown
 from .addresses import Remote, Shard, reference
-from .folder import plain_files, read_folder, subfolders
-from .images import SPLITS, Dataset, Image, below, shown
+from .folder import read_folder, subfolders
+from .images import Dataset
 from .manifest import read_manifest
 from .objects import parts_below, read_objects
 from .places import files_at, is_pattern
 from .shards.kinds import kind_named, list_shard
 from .shards.layout import holds_shards, read_shards
-
-__all__ = ["SPLITS", "Dataset", "Image", "below", "plain_files", "read_dataset", "shown"]
 
 
 def read_dataset(path: str | os.PathLike[str]) -> Dataset:

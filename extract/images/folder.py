@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import DataError
-from .images import SPLITS, Dataset, Image, shown
+from ...text import shown
+from .images import SPLITS, Dataset, Image
 
 LITTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
 

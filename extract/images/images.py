@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...storage import is_url
 from .addresses import Reference, Remote
 
 SPLITS = {
@@ -97,30 +95,3 @@ class Dataset:
     def counts(self) -> Counter[str]:
         """Images a class."""
         return Counter(image.label for image in self.images)
-
-
-def shown(address: object) -> str:
-    r"""Return a path, or another image's address, that can be printed, whatever bytes it has.
-
-    Examples
-    --------
-    >>> shown("caf\udce9\n.jpg")
-    'caf\\xe9\\n.jpg'
-    """
-    text = os.fsencode(str(address)).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def below(address: object, root: object) -> str:
-    """Return an image's address from its dataset on, fit for print.
-
-    Examples
-    --------
-    >>> below("s3://bucket/train/cat/1.jpg", "s3://bucket/train")
-    'cat/1.jpg'
-    """
-    if is_url(root) or is_url(address):
-        return shown(str(address).removeprefix(str(root).rstrip("/") + "/"))
-    path, folder = Path(str(address)), Path(str(root))
-    folder = folder if folder.is_dir() else folder.parent
-    return shown(path.relative_to(folder) if path.is_relative_to(folder) else path)

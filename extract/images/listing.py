@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import DataError
+from ...text import shown
 from .addresses import Reference, reference
-from .images import shown
 from .in_memory import PixelImage
 from .places import references
 from .shards.kinds import kind_named

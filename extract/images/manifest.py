@@ -16,8 +16,9 @@ from typing import TextIO, TypeAlias
 
 from ...errors import DataError, DecodeError
 from ...storage import is_url, without_file
+from ...text import shown
 from .addresses import Member, Reference, Remote, Row, Shard, reference
-from .images import SPLITS, Dataset, Image, shown
+from .images import SPLITS, Dataset, Image
 from .objects import sign
 
 LARGEST = 4 << 30  # bytes of a manifest behind a URL

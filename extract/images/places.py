@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ...errors import DataError, OptionError
 from ...storage import attempt, file_system, is_url, why, without_file
+from ...text import shown
 from .addresses import Member, Reference, Remote, Row, Shard, reference, signature_of
 from .folder import plain_files
-from .images import shown
 from .shards.kinds import kind_named, list_shard
 
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")

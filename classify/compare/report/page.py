@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....extract.images.addresses import Reference, reference
-from ....extract.images.dataset import below, shown
+from ....text import below, shown
 from ...pages.thumbnails import thumbnails
 from ..compare import Comparison, Evidence
 from ..verdict import duration, two_figures

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....extract.images.dataset import shown
+from ....text import shown
 from ...statistics.metrics import reliability, wilson
 from .svg import INK, drawing, to_svg
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ....extract.images.dataset import shown
+from ....text import shown
 from ...pages.markdown import escaped
 from ...statistics.paired_tests import paired_test
 from ..verdict import duration

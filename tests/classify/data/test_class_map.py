@@ -7,7 +7,7 @@ import pytest
 
 from headstart.classify.data.class_map import map_classes, read_class_map
 from headstart.errors import DataError, OptionError
-from headstart.extract.images.dataset import Image
+from headstart.extract.images.images import Image
 
 KNOWN = ["blue", "green", "red"]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headstart.classify.data.split import resplit, split_images
 from headstart.errors import DataError
-from headstart.extract.images.dataset import Image
+from headstart.extract.images.images import Image
 
 
 def digest(number):

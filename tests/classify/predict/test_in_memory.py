@@ -11,7 +11,7 @@ from headstart.classify.predict.predict import predict
 from headstart.classify.saved.head_model import load
 from headstart.errors import DecodeError, ModelError, OptionError
 from headstart.extract.features import FeatureOptions
-from headstart.extract.images.dataset import plain_files
+from headstart.extract.images.folder import plain_files
 
 
 def fake(cache, **options):

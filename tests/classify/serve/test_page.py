@@ -9,7 +9,7 @@ pytest.importorskip("fastapi", reason="the service: headstart[serve] is not inst
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from headstart.extract.images.dataset import plain_files
+from headstart.extract.images.folder import plain_files
 from serving import LARGEST
 
 EXPECTED = "responded with a status of 422"  # Chromium's own note of a refused upload

@@ -17,7 +17,7 @@ import httpx2
 import psutil
 
 from headstart.classify.serve.server import listen, url_of
-from headstart.extract.images.dataset import plain_files
+from headstart.extract.images.folder import plain_files
 from serving import SLOW_SECONDS, serving
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"

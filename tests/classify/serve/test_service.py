@@ -20,7 +20,7 @@ from headstart.classify.serve.app import make_app
 from headstart.classify.serve.batcher import Batcher
 from headstart.classify.serve.limits import Limits
 from headstart.extract.features import FeatureOptions
-from headstart.extract.images.dataset import plain_files
+from headstart.extract.images.folder import plain_files
 from pictures import HOSTILE
 
 

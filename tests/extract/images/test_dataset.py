@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.errors import DataError, OptionError
-from headstart.extract.images.dataset import read_dataset, shown
+from headstart.extract.images.dataset import read_dataset
+from headstart.text import shown
 
 
 def lay(root, *names):

@@ -17,7 +17,7 @@ from PIL import Image
 
 from headstart.errors import DecodeError
 from headstart.extract.decode.decode import decode
-from headstart.extract.images.dataset import shown
+from headstart.text import shown
 
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 RGB = Image.fromarray(NOISE)
