@@ -3,17 +3,18 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__
+
 if TYPE_CHECKING:
     from .classify.predict.classifier import Classifier, load
     from .extract.transformer import ImageFeatures
 
-__version__ = "0.1.0"
 __all__ = ["Classifier", "ImageFeatures", "__version__", "load"]
 
 _HEAVY = {  # name to module: what needs scikit-learn is imported only when it is asked for
-    "Classifier": ".classify.classifier",
+    "Classifier": ".classify.predict.classifier",
     "ImageFeatures": ".extract.transformer",
-    "load": ".classify.classifier",
+    "load": ".classify.predict.classifier",
 }
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from . import __version__
 from .commands import (
     cache,
     compare,
@@ -25,6 +24,7 @@ from .commands import (
 )
 from .errors import HeadstartError
 from .stopping import Stopped, signals_stop
+from .version import __version__
 
 app = typer.Typer(
     name="headstart",

@@ -18,8 +18,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
 from ..errors import CacheError
+from ..version import __version__
 from .spec import FeatureSpec
 
 FORMAT_VERSION = 1

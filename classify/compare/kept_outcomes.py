@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import __version__
 from ...cache import FeatureSpec
+from ...version import __version__
 from ..fit.fit_head import Table
 from .cost import Cost
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ... import __version__
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Extraction
+from ...version import __version__
 from ..fit.fit_head import Table
 from ..statistics.metrics import figures
 from ..statistics.paired_tests import PairedTest, Repeated, holm, over_resplits, paired_test

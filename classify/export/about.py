@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import __version__
+from ...version import __version__
 from ..heads.abstention import Abstainer, coverage_and_risk
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel

@@ -14,11 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ... import __version__
 from ...cache.spec import FeatureSpec
 from ...errors import ModelError
 from ...extract.backbone.backbones import Backbone, find_backbone
 from ...text import shown
+from ...version import __version__
 from ..pages.markdown import escaped
 from .card_limits import intended_use, limits
 from .front_matter import metadata, to_yaml

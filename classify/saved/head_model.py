@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import __version__
 from ...cache.spec import FeatureSpec
 from ...errors import ModelError
+from ...version import __version__
 from ..heads.abstention import ABSTENTION, Abstainer
 from ..heads.linear.estimators import LinearHead
 from ..heads.scaler import PowerScaler

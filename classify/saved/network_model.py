@@ -13,11 +13,11 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import __version__
 from ...cache.spec import FeatureSpec
 from ...errors import ModelError
 from ...extract.backbone.backbones import find_backbone
 from ...extract.engine.open_engine import computing_in
+from ...version import __version__
 from ..heads.formulas import softmax
 from ..network.upper import Network, Upper
 from . import trained_on as marks

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp
 
-from ... import __version__
+from ...version import __version__
 from ..predict.in_memory import Labeller
 from .answers import Answer, Health, Problem
 from .limits import Limits

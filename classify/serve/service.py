@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from fastapi import Request
 
-from ... import __version__
 from ...errors import DecodeError
+from ...version import __version__
 from ..predict.in_memory import Labeller
 from .answers import Answer, Choice, Failure, Prediction
 from .batcher import Batcher, Row

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import __version__
 from ...cache.place import user_folder
 from ...cache.spec import FeatureSpec
 from ...errors import EngineError
+from ...version import __version__
 from .open_engine import Features, Images, build_extractor, check_agreement, probe_images, traced
 from .turns import taking_turns
 
