@@ -1,13 +1,14 @@
 """The cache: content-addressed features in immutable HDF5 segments."""
 
 from .claims import Claims
-from .place import cache_folder, default_cache, stat_index_path
+from .place import cache_folder, default_cache
 from .remote import UnsentError, place_of
 from .rows import StoredRows
 from .segment import DamagedSegmentError
 from .spec import FeatureSpec
 from .statindex import Sighting, StatIndex
 from .store import FeatureStore
+from .user_folder import stat_index_path
 
 __all__ = [
     "Claims",

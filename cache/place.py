@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 from ..storage import is_url, without_file
+from .user_folder import user_folder
 
 
 def default_cache() -> Path:
@@ -42,13 +41,3 @@ def cache_folder(place: str | os.PathLike[str]) -> Path:
     from .remote import mirror_folder
 
     return mirror_folder(text)
-
-
-def stat_index_path() -> Path:
-    """Return this machine's stat index: always local, wherever the features are."""
-    return user_folder() / "stat-index.sqlite"
-
-
-def user_folder() -> Path:
-    """Return the platform's user cache folder for headstart."""
-    return platformdirs.user_cache_path("headstart")

@@ -31,7 +31,6 @@ from typing import Any
 
 from ..errors import CacheError, OptionError
 from ..storage import attempt, file_system, why
-from .place import user_folder
 from .segment import (
     DAMAGED,
     DamagedSegmentError,
@@ -41,6 +40,7 @@ from .segment import (
     temporary_path,
 )
 from .spec import SPEC_FOLDER
+from .user_folder import user_folder
 
 MARKER = "remote-cache"  # in a mirror's root: the URL
 LISTED = ".listed"  # in a spec's folder: the segments that the URL had, a name a line

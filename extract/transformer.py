@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
-from ..cache.place import cache_folder, user_folder
+from ..cache.place import cache_folder
+from ..cache.user_folder import user_folder
 from .engine.turns import taking_turns
 from .features import FeatureOptions, Features, FeatureSource, feature_source, load_features
 from .images.addresses import Reference

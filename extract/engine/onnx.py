@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ...cache.place import user_folder
 from ...cache.spec import FeatureSpec
+from ...cache.user_folder import user_folder
 from ...errors import EngineError
 from ...version import __version__
 from .open_engine import Features, Images, build_extractor, check_agreement, probe_images, traced

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ....cache.place import user_folder
 from ....cache.statindex import at_rest
+from ....cache.user_folder import user_folder
 from ..addresses import Member, Row, Shard
 from .sample import Sample
 

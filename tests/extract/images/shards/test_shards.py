@@ -8,7 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from headstart.cache.place import user_folder
+from headstart.cache.user_folder import user_folder
 from headstart.errors import DataError, DecodeError
 from headstart.extract.decode.decode import MAX_PIXELS
 from headstart.extract.images.addresses import Member, Row, reference
