@@ -28,9 +28,10 @@ from timing import RESULTS, in_turns, machine, report
 
 from headstart.cache import FeatureSpec, FeatureStore, StoredRows
 from headstart.classify.compare.cost import measured
-from headstart.classify.fit.fit_head import Table, load_table
+from headstart.classify.data.folds import make_folds
+from headstart.classify.data.table import Table, load_table
 from headstart.classify.heads.scaler import PowerScaler
-from headstart.classify.heads.search import choose, fit_calibrated, make_folds
+from headstart.classify.heads.search import choose, fit_calibrated
 from headstart.classify.heads.table import PROBE, find_head
 from headstart.classify.heads.training_rows import Training
 from headstart.extract.features import FeatureOptions, feature_source
@@ -145,7 +146,7 @@ def memory(options: argparse.Namespace) -> None:
 
 def fit_on_disk(X: StoredRows, y: Any) -> float:
     """Choose on a sample, score all rows out of fold, fit; return the accuracy out of fold."""
-    from headstart.classify.heads.search import sample
+    from headstart.classify.data.folds import sample
 
     groups = np.arange(len(y))
     rows = sample(y, groups, 0)

@@ -67,7 +67,8 @@ def trained(tmp_path_factory):
 
     Returns a function to the model file and the folder of pictures.
     """
-    from headstart.classify.fit.fit_head import fit_head, load_table, to_model
+    from headstart.classify.data.table import load_table
+    from headstart.classify.fit.fit_head import fit_head, to_model
     from headstart.classify.heads.table import find_head
     from headstart.extract.features import FeatureOptions, feature_source
     from headstart.extract.images.dataset import read_dataset

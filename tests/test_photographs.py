@@ -7,8 +7,9 @@ import pytest
 import simplejpeg
 
 from headstart.cache import cache_folder
+from headstart.classify.data.table import load_table
 from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
-from headstart.classify.fit.fit_head import fit_head, fit_heads, load_table
+from headstart.classify.fit.fit_head import fit_head, fit_heads
 from headstart.classify.fit.learning_curve import learning_curve
 from headstart.classify.heads.table import find_head
 from headstart.classify.saved.head_model import Model, assemble

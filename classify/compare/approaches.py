@@ -13,8 +13,9 @@ import numpy as np
 from ...cache.rows import take
 from ...errors import unknown
 from ...extract.features import FeatureSource
+from ..data.table import Table
 from ..finetune.finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
-from ..fit.fit_head import Table, fit_head
+from ..fit.fit_head import fit_head
 from ..heads.table import Head
 from ..network.depths import find_depths
 from ..saved.head_model import trained_parameters

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ...extract.features import FeatureSource
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
+from ..data.table import Table
 from ..finetune.finetune import FineTuneSettings, Stage
-from ..fit.fit_head import Table
 from ..heads.table import find_heads
 from ..saved.made_with import describe_machine, versions
 from .approaches import finetune_approach, head_approach

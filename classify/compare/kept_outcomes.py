@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureSpec
 from ...version import __version__
-from ..fit.fit_head import Table
+from ..data.table import Table
 from .cost import Cost
 
 FOLDER = "results"

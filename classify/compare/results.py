@@ -12,7 +12,7 @@ import numpy as np
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Extraction
 from ...version import __version__
-from ..fit.fit_head import Table
+from ..data.table import Table
 from ..statistics.metrics import figures
 from ..statistics.paired_tests import PairedTest, Repeated, holm, over_resplits, paired_test
 from .kept_outcomes import fingerprint

@@ -14,9 +14,9 @@ from ...extract.features import FeatureSource
 from ...extract.images.images import Dataset, Image
 from ...extract.speed.pipeline_speed import measure_rate
 from ..data.split import resplit
+from ..data.table import Table, load_table
 from ..finetune.epochs import Tell
 from ..finetune.finetune import Stage
-from ..fit.fit_head import Table, load_table
 from .approaches import Approach
 from .kept_outcomes import FOLDER, Outcome, ResultsCache, fingerprint, result_key
 from .time_left import TimeLeft

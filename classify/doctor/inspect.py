@@ -19,18 +19,10 @@ from ...extract.images.addresses import Reference, Remote
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Failure, Progress, check_failures
 from ...text import below, shown
-from ..data.near_duplicates import (
-    Directions,
-    NearPairs,
-    Neighbours,
-    connect,
-    find_neighbours,
-    group_images,
-    near_pairs,
-    same,
-)
+from ..data.groups import connect, group_images, known_groups, same
+from ..data.near_duplicates import Directions, NearPairs, Neighbours, find_neighbours, near_pairs
 from ..data.split import name_parts
-from ..fit.fit_head import IN_MEMORY, find_taps, known_groups
+from ..data.table import IN_MEMORY, find_taps
 from .label_errors import Doubts, doubt_labels
 
 INSPECTION_VERSION = 1

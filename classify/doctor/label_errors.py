@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ...cache.rows import take
 from ...text import shown
+from ..data.columns import TapSelector
+from ..data.folds import FOLDS, make_folds
 from ..data.split import Rows
-from ..heads.columns import TapSelector
-from ..heads.search import FOLDS, choose, fit_calibrated, make_folds
+from ..heads.search import choose, fit_calibrated
 from ..heads.table import HEADS
 from ..heads.training_rows import Training
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC
 
 from ...extract.backbone.loading import load_tensorflow
-from ..heads.columns import TapSelector
+from ..data.columns import TapSelector
 from ..heads.dense import DenseHead
 from ..heads.linear.estimators import LinearHead
 from ..heads.scaler import PowerScaler

@@ -18,7 +18,8 @@ from ...extract.backbone.loading import load_keras, load_tensorflow
 from ...extract.engine.choose import free_memory
 from ...extract.engine.open_engine import computing_in
 from ...extract.features import FeatureSource
-from ..fit.fit_head import FittedHead, Table, fit_head
+from ..data.table import Table
+from ..fit.fit_head import FittedHead, fit_head
 from ..heads.calibration import fit_temperature
 from ..heads.formulas import softmax
 from ..heads.search import fit_calibrated
@@ -218,7 +219,7 @@ def fine_tune_dataset(
     Parameters
     ----------
     table : Table
-        From :func:`headstart.classify.fit.fit_head.load_table`.
+        From :func:`headstart.classify.data.table.load_table`.
     source : FeatureSource
         The head's features: backbone, weights, tapped layers, pooling.
     settings : FineTuneSettings

@@ -12,8 +12,8 @@ from ...errors import TrainingError
 from ...extract.features import FeatureSource
 from ...extract.images.addresses import Remote
 from ...extract.images.images import Dataset
+from ..data.table import Table, load_table
 from ..fit.account import give_account
-from ..fit.fit_head import Table, load_table
 from ..network.depths import find_depths
 from ..saved.card import card_paths, save_with_card
 from ..statistics.metrics import ECE_BINS, reliability

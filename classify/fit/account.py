@@ -13,7 +13,7 @@ from ..statistics.confusion import confusion_matrix, most_confused, per_class
 from ..statistics.metrics import figures
 
 if TYPE_CHECKING:
-    from .fit_head import Table
+    from ..data.table import Table
 
 WORST = 10  # pairs of classes that are confused most
 

@@ -14,11 +14,12 @@ from ...cache.rows import take
 from ...extract.features import FeatureSource
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress
-from ..heads.search import choose, choose_layers, fit_calibrated, make_folds, sample
+from ..data.folds import make_folds, sample
+from ..data.table import Table, load_table
+from ..heads.search import choose, choose_layers, fit_calibrated
 from ..heads.table import Head, find_head
 from ..heads.training_rows import Training
 from ..statistics.power_law import LEAST_SIZES, extrapolate
-from .fit_head import Table, load_table
 
 Rows = NDArray[np.intp]
 
@@ -135,7 +136,7 @@ def curve_points(
     head : Head
         Row of the table of heads.
     table : Table
-        From :func:`headstart.classify.fit.fit_head.load_table`.
+        From :func:`headstart.classify.data.table.load_table`.
     seeds : int
         Subsets of each size but the largest, which is one: all images.
     seed : int

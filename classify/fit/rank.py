@@ -22,9 +22,9 @@ from ...extract.images.digests import digest_files
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress
 from ...extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
+from ..data.columns import TapSelector
+from ..data.folds import make_folds
 from ..data.split import split_images
-from ..heads.columns import TapSelector
-from ..heads.search import make_folds
 from ..statistics.metrics import wilson
 from .transferability import centroid_hits, log_me
 

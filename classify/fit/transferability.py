@@ -148,7 +148,7 @@ def centroid_hits(X: NDArray[Any], y: NDArray[np.intp], folds: Folds) -> int:
     y : ndarray of int, shape (n,)
         Class indices.
     folds : list
-        From :func:`headstart.classify.heads.search.make_folds`.
+        From :func:`headstart.classify.data.folds.make_folds`.
     """
     head = make_pipeline(PowerScaler(power=0.5), NearestCentroid())
     with warnings.catch_warnings():

@@ -17,7 +17,7 @@ from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC
 
 from ...errors import OptionError, unknown
-from .columns import TapSelector
+from ..data.columns import TapSelector
 from .dense import DenseHead
 from .linear.estimators import CentroidHead, DiscriminantHead, HingeHead, LogisticHead, RidgeHead
 from .scaler import PowerScaler

@@ -36,7 +36,7 @@ TRUSTED = [
     "headstart.classify.heads.linear.estimators.LogisticHead",
     "headstart.classify.heads.linear.estimators.RidgeHead",
     "headstart.classify.heads.scaler.PowerScaler",
-    "headstart.classify.heads.columns.TapSelector",
+    "headstart.classify.data.columns.TapSelector",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
 ]
 
@@ -267,7 +267,7 @@ def on_all_layers(kernel: NDArray[np.float64], taps: Any, power: float) -> NDArr
     Parameters
     ----------
     kernel : ndarray, shape (d', m)
-        Of what :class:`~headstart.classify.heads.columns.TapSelector` gives, raised to ``power``.
+        Of what :class:`~headstart.classify.data.columns.TapSelector` gives, raised to ``power``.
     taps : TapSelector
         Which layers, and in which units.
     power : float

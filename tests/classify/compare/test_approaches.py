@@ -10,8 +10,8 @@ from headstart.classify.compare.approaches import (
     finetune_candidates,
     head_approach,
 )
+from headstart.classify.data.table import load_table
 from headstart.classify.finetune.finetune import FineTuneSettings
-from headstart.classify.fit.fit_head import load_table
 from headstart.classify.heads.table import HEADS
 from headstart.errors import OptionError
 from headstart.extract.features import FeatureOptions, feature_source

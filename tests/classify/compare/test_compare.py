@@ -12,8 +12,8 @@ from fakes import FakeEngine, pretend_to_finetune
 from headstart.classify.compare import compare as module
 from headstart.classify.compare import run_all as runs
 from headstart.classify.compare.compare import compare
+from headstart.classify.data.table import load_table
 from headstart.classify.finetune.finetune import FineTuneSettings
-from headstart.classify.fit.fit_head import load_table
 from headstart.classify.statistics.paired_tests import paired_test
 from headstart.errors import DataError, OptionError
 from headstart.extract.features import FeatureOptions, feature_source

@@ -10,18 +10,16 @@ from PIL import Image
 
 from headstart.cache import FeatureSpec, FeatureStore
 from headstart.cache.rows import StoredRows
+from headstart.classify.data.columns import TapSelector
+from headstart.classify.data.folds import make_folds
+from headstart.classify.data.groups import connect, group_images, same
 from headstart.classify.data.near_duplicates import (
     Directions,
     NearPairs,
-    connect,
     find_neighbours,
-    group_images,
     near_pairs,
-    same,
 )
-from headstart.classify.fit.fit_head import load_table
-from headstart.classify.heads.columns import TapSelector
-from headstart.classify.heads.search import make_folds
+from headstart.classify.data.table import load_table
 from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 from pictures import COLOURS, paint

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from headstart.classify.data.table import load_table
 from headstart.classify.explain.explanation import explain
 from headstart.classify.explain.heat import evidence, share_inside
 from headstart.classify.explain.layers import head_layers
-from headstart.classify.fit.fit_head import fit_head, load_table, to_model
+from headstart.classify.fit.fit_head import fit_head, to_model
 from headstart.classify.heads.table import HEADS, PROBE
 from headstart.classify.network.upper import Network
 from headstart.classify.saved.head_model import linear_layer

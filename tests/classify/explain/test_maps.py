@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.cache import FeatureSpec
+from headstart.classify.data.columns import TapSelector
 from headstart.classify.explain.cam import class_activation, is_exact
 from headstart.classify.explain.grad_cam import grad_cam
 from headstart.classify.explain.heat import Map, evidence, find_box, lay_out, share_inside
@@ -15,7 +16,6 @@ from headstart.classify.explain.layers import HeadLayers, head_layers
 from headstart.classify.explain.method import choose_method
 from headstart.classify.explain.score import scorer
 from headstart.classify.heads.calibration import TemperatureScaled, softmax
-from headstart.classify.heads.columns import TapSelector
 from headstart.classify.heads.table import HEADS
 from headstart.classify.saved.head_model import Model
 from headstart.errors import OptionError

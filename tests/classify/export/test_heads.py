@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from headstart.classify.data.columns import TapSelector
 from headstart.classify.export.heads import is_native, scaled_features, scores
 from headstart.classify.heads.calibration import TemperatureScaled
-from headstart.classify.heads.columns import TapSelector
 from headstart.classify.heads.table import HEADS
 from headstart.extract.backbone.loading import load_tensorflow
 

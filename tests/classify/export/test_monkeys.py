@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headstart.classify.data.table import load_table
 from headstart.classify.export.formats import FORMATS
 from headstart.classify.export.write import export_model
 from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
-from headstart.classify.fit.fit_head import fit_heads, load_table
+from headstart.classify.fit.fit_head import fit_heads
 from headstart.classify.saved.head_model import load
 from headstart.errors import ExportError
 from headstart.extract.features import FeatureOptions, feature_source

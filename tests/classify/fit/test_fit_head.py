@@ -85,7 +85,7 @@ def test_views_are_part_of_the_choice_with_layer_auto(run):
 @pytest.fixture
 def on_disk(monkeypatch):
     """Every table stays on the disk, and there is no memory for a whole one."""
-    monkeypatch.setattr("headstart.classify.fit.fit_head.IN_MEMORY", 0)
+    monkeypatch.setattr("headstart.classify.data.table.IN_MEMORY", 0)
     monkeypatch.setattr("headstart.classify.heads.training_rows.COPIES", 10**12)
 
 
@@ -102,9 +102,9 @@ def test_a_head_that_is_named_and_does_not_fit_is_refused_with_one_that_does(run
 
 
 def test_on_the_disk_and_in_memory_heads_are_the_same(run, monkeypatch):
-    monkeypatch.setattr("headstart.classify.fit.fit_head.IN_MEMORY", 0)
+    monkeypatch.setattr("headstart.classify.data.table.IN_MEMORY", 0)
     on_the_disk = run(["logreg", "knn"]).records
-    monkeypatch.setattr("headstart.classify.fit.fit_head.IN_MEMORY", 1 << 40)
+    monkeypatch.setattr("headstart.classify.data.table.IN_MEMORY", 1 << 40)
     in_memory = run(["logreg", "knn"]).records
     for one, other in zip(on_the_disk, in_memory, strict=True):
         assert one["params"] == other["params"]

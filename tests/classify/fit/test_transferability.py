@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
+from headstart.classify.data.folds import make_folds
 from headstart.classify.fit.transferability import centroid_hits, evidence, log_me
-from headstart.classify.heads.search import make_folds
 
 
 def gaussian(X, target, alpha, beta):

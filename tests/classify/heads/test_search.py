@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from headstart.classify.data.folds import make_folds, sample
 from headstart.classify.heads import search as select
-from headstart.classify.heads.search import make_folds, sample
 
 
 def test_folds_of_many_rows_are_stratified_and_part_no_group(monkeypatch):

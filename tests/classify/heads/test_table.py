@@ -9,10 +9,11 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from headstart.cache import FeatureSpec
-from headstart.classify.heads.columns import TapSelector
+from headstart.classify.data.columns import TapSelector
+from headstart.classify.data.folds import make_folds
 from headstart.classify.heads.dense import DenseHead
 from headstart.classify.heads.scaler import PowerScaler
-from headstart.classify.heads.search import choose, choose_layers, fit_calibrated, make_folds
+from headstart.classify.heads.search import choose, choose_layers, fit_calibrated
 from headstart.classify.heads.table import HEADS, PROBE, find_head, find_heads
 from headstart.classify.heads.training_rows import Training
 from headstart.classify.saved.head_model import Model, linear_layer, load, trained_parameters

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from headstart.cache import FeatureSpec
+from headstart.classify.data.columns import TapSelector
 from headstart.classify.heads.calibration import TemperatureScaled, class_scores
-from headstart.classify.heads.columns import TapSelector
 from headstart.classify.heads.table import HEADS
 from headstart.classify.saved.head_model import Model, linear_arrays, load
 from headstart.classify.saved.linear_model import LINEAR, LinearArrays, LinearModel, load_quickly

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.classify.data.table import load_table
 from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
-from headstart.classify.fit.fit_head import load_table
 from headstart.classify.predict.evaluate import evaluate_model
 from headstart.classify.predict.in_memory import Labeller
 from headstart.classify.predict.predict import predict

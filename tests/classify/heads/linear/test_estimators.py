@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from headstart.cache import FeatureSpec, FeatureStore
 from headstart.cache.rows import StoredRows
+from headstart.classify.data.folds import make_folds
 from headstart.classify.heads.linear.estimators import (
     CentroidHead,
     DiscriminantHead,
@@ -20,7 +21,6 @@ from headstart.classify.heads.linear.estimators import (
     LogisticHead,
     RidgeHead,
 )
-from headstart.classify.heads.search import make_folds
 from headstart.classify.heads.table import find_head
 from headstart.classify.heads.training_rows import Training
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from headstart.classify.fit.fit_head import fit_head, load_table
+from headstart.classify.data.columns import TapSelector
+from headstart.classify.data.table import load_table
+from headstart.classify.fit.fit_head import fit_head
 from headstart.classify.heads.calibration import TemperatureScaled, softmax
-from headstart.classify.heads.columns import TapSelector
 from headstart.classify.heads.table import HEADS
 from headstart.classify.saved.head_model import linear_layer
 from headstart.extract.features import FeatureOptions, feature_source

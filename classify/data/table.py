@@ -1,0 +1,193 @@
+"""A dataset as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache.rows import take
+from ...extract.features import Features, FeatureSource, load_features
+from ...extract.images.addresses import Reference, Remote
+from ...extract.images.images import Dataset, Image
+from ...extract.pipeline import Progress, check_failures
+from ...text import shown
+from ..heads.training_rows import Training
+from .columns import TapSelector
+from .folds import make_folds
+from .groups import group_images, known_groups
+from .near_duplicates import Directions, NearPairs, find_neighbours, near_pairs
+from .split import Split, split_images
+
+IN_MEMORY = 256 << 20  # bytes of features; more are read in blocks, by heads that can
+
+
+@dataclass(frozen=True)
+class Table:
+    """A dataset as numbers.
+
+    Parameters
+    ----------
+    X : ndarray or StoredRows, shape (n, d), float32
+        Features.
+    y : ndarray of int, shape (n,)
+        Indices into ``classes``.
+    groups : ndarray of int, shape (n,)
+        Equal for images that must not be parted.
+    classes : list of str
+        Class names, sorted.
+    paths : list of Reference, length n
+        The images.
+    split : Split
+        Which rows train, which evaluate.
+    features : Features
+        Where they came from.
+    layers : list of str
+        Those tapped, in column order.
+    taps : TapSelector or None
+        What the columns are where there are several layers or views.
+    layers_open : bool
+        Whether each head chooses among the layers and views.
+    warnings : list of str
+        Everything worth telling so far.
+    root : Path or Remote
+        The folder or manifest of the dataset.
+    near_leaks : int
+        Training images that look nearly the same as one that evaluates.
+    """
+
+    X: Any
+    y: NDArray[np.intp]
+    groups: NDArray[np.intp]
+    classes: list[str]
+    paths: list[Reference]
+    split: Split
+    features: Features
+    layers: list[str]
+    taps: TapSelector | None
+    layers_open: bool
+    warnings: list[str]
+    root: Path | Remote
+    near_leaks: int
+    _trainings: dict[tuple[bytes, int], Training] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def training(self, rows: NDArray[np.intp], seed: int) -> Training:
+        """Return these rows with folds that part no group; the same object for the same rows."""
+        key = (rows.tobytes(), seed)
+        if key not in self._trainings:
+            folds = make_folds(self.y[rows], self.groups[rows], seed)
+            self._trainings[key] = Training(take(self.X, rows), self.y[rows], folds)
+        return self._trainings[key]
+
+
+def load_table(
+    dataset: Dataset,
+    source: FeatureSource,
+    max_failures: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Table:
+    """Extract what is missing and lay a dataset out as numbers.
+
+    Raises
+    ------
+    DataError
+        If too many images failed or the splits cannot be used.
+    """
+    paths = [image.path for image in dataset.images]
+    features = load_features(paths, source, progress, in_memory=IN_MEMORY)
+    check_failures(features.extraction, max_failures)
+    images = [dataset.images[i] for i in features.positions]
+    split = split_images(images, features.digests)
+    kept = np.concatenate([split.train, split.joining, split.evaluation])
+    classes = sorted({images[i].label for i in kept})
+    index = {name: i for i, name in enumerate(classes)}
+    failures = features.extraction.failures
+    failed = [f"{len(failures)} images could not be used and are left out"] if failures else []
+    y = np.array([index[image.label] for image in images], dtype=np.intp)
+    small = _small_classes(y[split.fitting], classes)
+    taps = find_taps(features.widths, len(source.spec.views))
+    directions = Directions(features.X, taps)
+    near = near_pairs(directions, find_neighbours(directions, features.digests), y)
+    groups, alike = group_images(known_groups(images, features.digests), near, y, split.train)
+    leaks = _near_leaks(near, split, len(images))
+    return Table(
+        X=features.X,
+        y=y,
+        groups=groups,
+        classes=classes,
+        paths=[image.path for image in images],
+        split=split,
+        features=features,
+        layers=list(source.spec.layers),
+        taps=taps,
+        layers_open=source.options.layers == ("auto",),
+        warnings=[
+            *dataset.warnings,
+            *features.warnings,
+            *failed,
+            *split.warnings,
+            *_tell_leaks(leaks, split, images),
+            *_melted(alike, classes),
+            *small,
+        ],
+        root=dataset.root,
+        near_leaks=len({one for one, _ in leaks}),
+    )
+
+
+def _small_classes(y: NDArray[np.intp], classes: list[str]) -> list[str]:
+    counts = np.bincount(y, minlength=len(classes))
+    small = [f"{name} ({count})" for name, count in zip(classes, counts, strict=True) if count < 20]
+    if not small:
+        return []
+    line = f"{len(small)} of {len(classes)} classes have fewer than 20 training images"
+    return [f"{line}, so their figures are rough: {', '.join(small)}"]
+
+
+def _near_leaks(near: NearPairs, split: Split, n: int) -> list[tuple[int, int]]:
+    """Return the near pairs of a training image and one that evaluates, in this order."""
+    evaluates = np.zeros(n, dtype=bool)
+    evaluates[split.evaluation] = True
+    trains = np.zeros(n, dtype=bool)
+    trains[split.fitting] = True
+    return [
+        (one, other)
+        for pair in zip(near.first.tolist(), near.second.tolist(), strict=True)
+        for one, other in (pair, pair[::-1])
+        if trains[one] and evaluates[other]
+    ]
+
+
+def _tell_leaks(leaks: list[tuple[int, int]], split: Split, images: Sequence[Image]) -> list[str]:
+    """Tell how many training images are nearly the same as one that evaluates."""
+    if not leaks:
+        return []
+    one, other = leaks[0]
+    line = (
+        f"{len({one for one, _ in leaks})} training images look nearly the same as images of the "
+        f"{split.name} split, which flatters its figures (first: {shown(images[one].path)} and "
+        f"{shown(images[other].path)}); 'headstart inspect' shows them all"
+    )
+    return [line]
+
+
+def _melted(alike: NDArray[np.intp], classes: list[str]) -> list[str]:
+    return [
+        f"all images of class {classes[at]!r} look nearly the same, so folds keep only its exact "
+        "copies and named groups together: give a 'group' column in a manifest if they belong to "
+        "several films or bursts"
+        for at in alike.tolist()
+    ]
+
+
+def find_taps(widths: tuple[int, ...], views: int) -> TapSelector | None:
+    """Say what the columns are where there are several layers or views."""
+    if len(widths) == views == 1:
+        return None
+    return TapSelector(widths, views)
