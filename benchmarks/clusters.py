@@ -26,8 +26,9 @@ import numpy as np
 import psutil
 from timing import RESULTS, machine
 
-from headstart.extract.features import BACKENDS, FeatureOptions, ensure_features, feature_source
+from headstart.extract.features import ensure_features
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import BACKENDS, FeatureOptions, feature_source
 
 
 def main() -> None:

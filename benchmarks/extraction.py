@@ -24,9 +24,9 @@ from headstart.cache import FeatureStore, StatIndex
 from headstart.extract.backbone.loading import load_keras
 from headstart.extract.decode.decode import decode
 from headstart.extract.engine.open_engine import TensorFlowEngine
-from headstart.extract.features import FeatureOptions, FeatureSource, feature_source
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import extract
+from headstart.extract.source import FeatureOptions, FeatureSource, feature_source
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 FORWARD_IMAGES = 256  # decoded and held in memory for the forward-only ways

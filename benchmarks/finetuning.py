@@ -25,8 +25,9 @@ from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.backbone.blocks import find_boundary
 from headstart.extract.backbone.loading import load_keras
 from headstart.extract.decode.decode import decode
-from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 STEPS = 20  # whose losses must agree

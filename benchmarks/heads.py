@@ -34,8 +34,8 @@ from headstart.classify.heads.scaler import PowerScaler
 from headstart.classify.heads.search import choose, fit_calibrated
 from headstart.classify.heads.table import PROBE, find_head
 from headstart.classify.heads.training_rows import Training
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 # As features are: scikit-learn tries no powers. Its rule, the best, not the cautious one.

@@ -30,9 +30,9 @@ from timing import RESULTS, machine
 from headstart.extract.cluster.coordinate import Layout, open_workers
 from headstart.extract.cluster.tasks import LARGEST
 from headstart.extract.cluster.worker import ShardResult
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import SEGMENT_ROWS
+from headstart.extract.source import FeatureOptions, feature_source
 from headstart.extract.speed.forecast import measure_costs
 
 IMAGES = 100_000_000

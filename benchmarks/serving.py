@@ -31,8 +31,8 @@ from timing import RESULTS, machine
 
 from headstart.classify.predict.predict import predict, source_of
 from headstart.classify.saved.head_model import load
-from headstart.extract.features import FeatureOptions
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions
 
 CLIENTS = 8
 SLOW_CLIENTS = 16

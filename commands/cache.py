@@ -9,7 +9,7 @@ from .options import Cache, Json, Quiet, Seed, machine_options, takes
 
 if TYPE_CHECKING:
     from ..cache.verify import Problem
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 app = typer.Typer(help="Look after the features that are kept.", no_args_is_help=True)
 

@@ -16,7 +16,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 app = typer.Typer(help="Compare approaches.", no_args_is_help=True)
 
@@ -74,8 +74,8 @@ def transfer_vs_finetune(
     from ..classify.compare.report.tables import HEADER, rows
     from ..classify.compare.report.write import write_report
     from ..console import command_line, print_json, print_table, say, stages, warn
-    from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset
+    from ..extract.source import feature_source
 
     with stages(quiet=quiet) as stage:
         comparison = compare(

@@ -17,7 +17,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 WIDEST = 12  # classes whose confusion fits a terminal
 CLASSES = 40  # that are listed

@@ -10,7 +10,7 @@ from .options import Json, Quiet, TrustJoblib, machine_options, takes
 
 if TYPE_CHECKING:
     from ..classify.explain.explanation import Explanation
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 
 @takes(machine_options)

@@ -16,7 +16,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 app = typer.Typer(help="Run the frozen backbone over images.", no_args_is_help=True)
 
@@ -40,9 +40,10 @@ def extract_features(
     """
     from ..cache import place_of
     from ..console import print_json, say, stages, warn
-    from ..extract.features import ensure_features, feature_source, load_features
+    from ..extract.features import ensure_features, load_features
     from ..extract.images.dataset import read_dataset
     from ..extract.pipeline import check_failures
+    from ..extract.source import feature_source
     from ..text import shown
 
     dataset = read_dataset(data)

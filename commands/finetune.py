@@ -16,7 +16,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 
 @takes(feature_options)
@@ -93,8 +93,8 @@ def finetune(
     from ..classify.finetune.run import fit_network
     from ..classify.network.kept_maps import parse_bytes
     from ..console import print_json, stages, warn
-    from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset
+    from ..extract.source import feature_source
 
     settings = FineTuneSettings(
         unfreeze=tuple(unfreeze or ()),

@@ -18,7 +18,7 @@ from .options import (
 from .rank import rank_features
 
 if TYPE_CHECKING:
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 app = typer.Typer(help="Train classifiers.", no_args_is_help=True)
 app.command("rank")(rank_features)
@@ -71,8 +71,8 @@ def fit_head(
     from ..classify.data.sampling import draw_sample
     from ..classify.fit.fit_head import fit_heads
     from ..console import print_json, print_table, say, stages, warn
-    from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset
+    from ..extract.source import feature_source
 
     with stages(quiet=quiet) as stage:
         run = fit_heads(
@@ -135,8 +135,8 @@ def learning_curve(
     """
     from ..classify.fit.learning_curve import learning_curve
     from ..console import interval, print_json, print_table, say, stages, warn
-    from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset
+    from ..extract.source import feature_source
 
     with stages(quiet=quiet) as stage:
         curve = learning_curve(

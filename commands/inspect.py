@@ -17,7 +17,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..classify.doctor.inspect import Copies, Inspection
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 
 @takes(feature_options)
@@ -44,8 +44,8 @@ def inspect_data(
     from ..classify.doctor.inspect import inspect
     from ..classify.doctor.page import write_page
     from ..console import print_json, say, stages, warn
-    from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset
+    from ..extract.source import feature_source
 
     with stages(quiet=quiet) as stage:
         found = inspect(read_dataset(data), feature_source(options), seed, stage, max_failures)

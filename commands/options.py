@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 Data = Annotated[
     str,
@@ -95,7 +95,7 @@ def machine_options(
     """Return the options that say how to run on this machine."""
     from ..console import announce
     from ..extract.decode.decode import MAX_PIXELS
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
     return FeatureOptions(
         weights=weights,

@@ -8,7 +8,7 @@ import typer
 from .options import Data, Json, Quiet, feature_options, takes
 
 if TYPE_CHECKING:
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
     from ..extract.speed.forecast import Costs, Forecast
 
 
@@ -45,8 +45,8 @@ def plan_extraction(
 
     from ..cache import StatIndex, stat_index_path
     from ..console import print_json, say, stages, warn
-    from ..extract.features import feature_source
     from ..extract.images.dataset import read_dataset
+    from ..extract.source import feature_source
     from ..extract.speed.forecast import WORKERS, advise, count_cached, forecast, measure_costs
 
     begin = time.perf_counter()

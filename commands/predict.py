@@ -14,7 +14,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 
 @takes(running_options)

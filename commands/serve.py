@@ -8,7 +8,7 @@ import typer
 from .options import Quiet, TrustJoblib, machine_options, takes
 
 if TYPE_CHECKING:
-    from ..extract.features import FeatureOptions
+    from ..extract.source import FeatureOptions
 
 
 @takes(machine_options)

@@ -8,8 +8,9 @@ from pathlib import Path
 import h5py
 
 from ..errors import CacheError
-from .features import Features, FeatureSource
+from .features import Features
 from .images.images import Dataset
+from .source import FeatureSource
 
 
 def write_table(path: Path, dataset: Dataset, features: Features, source: FeatureSource) -> None:

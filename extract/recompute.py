@@ -15,10 +15,10 @@ from ..cache.catalogue import specs
 from ..errors import CacheError, DecodeError, EngineError, OptionError, WeightsError
 from .decode.decode import decode_views
 from .engine.open_engine import TOLERANCES, relative_error
-from .features import FeatureOptions, FeatureSource, feature_source, options_for
 from .images.addresses import Reference
 from .images.dataset import read_dataset
 from .images.read import read_image
+from .source import FeatureOptions, FeatureSource, feature_source, options_for
 
 STORED = {"float32": 0.0, "float16": 5e-4}  # largest relative error of the storage itself
 

@@ -16,10 +16,11 @@ from sklearn.utils import Tags
 from ..cache.place import cache_folder
 from ..cache.user_folder import user_folder
 from .engine.turns import taking_turns
-from .features import FeatureOptions, Features, FeatureSource, feature_source, load_features
+from .features import Features, load_features
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
 from .inputs import as_images, check_all_used
+from .source import FeatureOptions, FeatureSource, feature_source
 
 
 class ImageFeatures(TransformerMixin, BaseEstimator):

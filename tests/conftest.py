@@ -70,8 +70,8 @@ def trained(tmp_path_factory):
     from headstart.classify.data.table import load_table
     from headstart.classify.fit.fit_head import fit_head, to_model
     from headstart.classify.heads.table import find_head
-    from headstart.extract.features import FeatureOptions, feature_source
     from headstart.extract.images.dataset import read_dataset
+    from headstart.extract.source import FeatureOptions, feature_source
 
     @functools.cache
     def train(**options):
@@ -105,8 +105,8 @@ def served(trained, tmp_path_factory):
 def colour_head(tmp_path_factory):
     """A head fitted on the photographs by the fake engine, a fifth held out: record, file."""
     from headstart.classify.fit.fit_head import fit_heads
-    from headstart.extract.features import FeatureOptions, feature_source
     from headstart.extract.images.dataset import read_dataset
+    from headstart.extract.source import FeatureOptions, feature_source
 
     root = tmp_path_factory.mktemp("colours")
     with pytest.MonkeyPatch.context() as patch:
@@ -147,8 +147,8 @@ def comparison(hostile_manifest, tmp_path_factory):
     """A whole comparison on the hostile pictures: real heads, the network pretended."""
     from headstart.classify.compare import compare
     from headstart.classify.finetune.finetune import FineTuneSettings
-    from headstart.extract.features import FeatureOptions, feature_source
     from headstart.extract.images.dataset import read_dataset
+    from headstart.extract.source import FeatureOptions, feature_source
 
     root = tmp_path_factory.mktemp("comparison")
     with pytest.MonkeyPatch.context() as patch:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...cache.rows import take
 from ...errors import unknown
-from ...extract.features import FeatureSource
+from ...extract.source import FeatureSource
 from ..data.table import Table
 from ..finetune.finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
 from ..fit.fit_head import fit_head

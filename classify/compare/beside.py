@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ...extract.features import FeatureSource
 from ...extract.images.images import Dataset
+from ...extract.source import FeatureSource
 from ...text import shown
 from ..doctor.inspect import inspect
 from ..finetune.finetune import Stage

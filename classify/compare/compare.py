@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.features import FeatureSource
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
+from ...extract.source import FeatureSource
 from ..data.table import Table
 from ..finetune.finetune import FineTuneSettings, Stage
 from ..heads.table import find_heads

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...extract.features import FeatureSource
 from ...extract.images.images import Dataset, Image
+from ...extract.source import FeatureSource
 from ...extract.speed.pipeline_speed import measure_rate
 from ..data.split import resplit
 from ..data.table import Table, load_table

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.rows import take
-from ...extract.features import Features, FeatureSource, load_features
+from ...extract.features import Features, load_features
 from ...extract.images.addresses import Reference, Remote
 from ...extract.images.images import Dataset, Image
 from ...extract.pipeline import Progress, check_failures
+from ...extract.source import FeatureSource
 from ...text import shown
 from ..heads.training_rows import Training
 from .columns import TapSelector

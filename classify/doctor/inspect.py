@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ...extract.features import FeatureSource, load_features
+from ...extract.features import load_features
 from ...extract.images.addresses import Reference, Remote
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Failure, Progress, check_failures
+from ...extract.source import FeatureSource
 from ...text import below, shown
 from ..data.groups import connect, group_images, known_groups, same
 from ..data.near_duplicates import Directions, NearPairs, Neighbours, find_neighbours, near_pairs

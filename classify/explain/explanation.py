@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError, unknown
-from ...extract.features import FeatureOptions, FeatureSource
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import read_dataset
 from ...extract.pipeline import Failure, Progress
+from ...extract.source import FeatureOptions, FeatureSource
 from ...text import shown
 from ..predict.predict import predict, source_of
 from ..saved.head_model import Model

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import OptionError
 from ...extract.decode.views import Pixels
 from ...extract.engine.open_engine import build_mapper, traced
-from ...extract.features import FeatureSource
+from ...extract.source import FeatureSource
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from .layers import Floats

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ...extract.backbone.loading import load_keras
 from ...extract.engine.open_engine import pool
-from ...extract.features import FeatureSource, load_features
+from ...extract.features import load_features
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress, read_features
+from ...extract.source import FeatureSource
 from ..data.split import split_images
 from ..network.kept_maps import PassingStore, extract_passing
 from ..saved.head_model import Model

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ...errors import ExportError
 from ...extract.decode.views import Pixels
 from ...extract.engine.open_engine import probe_images
-from ...extract.features import FeatureSource
 from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Progress
+from ...extract.source import FeatureSource
 from ..network.kept_maps import PassingStore, extract_passing
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel

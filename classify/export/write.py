@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ExportError, OptionError, unknown
-from ...extract.features import FeatureOptions
 from ...extract.pipeline import Progress
+from ...extract.source import FeatureOptions
 from ..predict.predict import source_of
 from ..saved.card import add_export
 from ..saved.head_model import Model

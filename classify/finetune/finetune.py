@@ -17,7 +17,7 @@ from ...extract.backbone.backbones import find_backbone
 from ...extract.backbone.loading import load_keras, load_tensorflow
 from ...extract.engine.choose import free_memory
 from ...extract.engine.open_engine import computing_in
-from ...extract.features import FeatureSource
+from ...extract.source import FeatureSource
 from ..data.table import Table
 from ..fit.fit_head import FittedHead, fit_head
 from ..heads.calibration import fit_temperature

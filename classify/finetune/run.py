@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import TrainingError
-from ...extract.features import FeatureSource
 from ...extract.images.addresses import Remote
 from ...extract.images.images import Dataset
+from ...extract.source import FeatureSource
 from ..data.table import Table, load_table
 from ..fit.account import give_account
 from ..network.depths import find_depths

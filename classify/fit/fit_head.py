@@ -14,9 +14,9 @@ from sklearn.pipeline import Pipeline
 
 from ...cache.rows import take
 from ...errors import unknown
-from ...extract.features import FeatureSource
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress
+from ...extract.source import FeatureSource
 from ..data.folds import sample
 from ..data.table import Table, load_table
 from ..heads.abstention import Abstainer, describe_abstention, make_abstainer

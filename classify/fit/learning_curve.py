@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.rows import take
-from ...extract.features import FeatureSource
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress
+from ...extract.source import FeatureSource
 from ..data.folds import make_folds, sample
 from ..data.table import Table, load_table
 from ..heads.search import choose, choose_layers, fit_calibrated

@@ -17,10 +17,10 @@ from ...errors import DataError
 from ...extract.backbone.backbones import BACKBONES, find_backbone
 from ...extract.backbone.weights import file_sha256
 from ...extract.decode.decode import RECIPE
-from ...extract.features import FeatureOptions, feature_source
 from ...extract.images.digests import digest_files
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress
+from ...extract.source import FeatureOptions, feature_source
 from ...extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
 from ..data.columns import TapSelector
 from ..data.folds import make_folds

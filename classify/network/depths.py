@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import OptionError
 from ...extract.backbone.backbones import PIXELS, TOP, find_backbone
 from ...extract.backbone.blocks import find_boundary, network_blocks
-from ...extract.features import FeatureSource
+from ...extract.source import FeatureSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...cache.spec import FeatureSpec
 from ...errors import unknown
-from ...extract.features import FeatureSource
 from ...extract.images.addresses import Reference
 from ...extract.pipeline import Progress
+from ...extract.source import FeatureSource
 from .kept_maps import Boundary, Keeping, Stream, plan_boundary
 
 AUGMENTS = ("none", "views", "on-the-fly")

@@ -17,10 +17,11 @@ from ...cache import DamagedSegmentError, FeatureStore, StatIndex, stat_index_pa
 from ...errors import DataError, OptionError
 from ...extract.backbone.backbones import PIXELS
 from ...extract.engine.open_engine import Engine
-from ...extract.features import FeatureSource, ensure_features
+from ...extract.features import ensure_features
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Extraction, Progress, extract
+from ...extract.source import FeatureSource
 from ...text import shown
 
 DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...extract.engine.open_engine import Engine
-from ...extract.features import FeatureOptions, FeatureSource
 from ...extract.inputs import as_images, check_all_used
+from ...extract.source import FeatureOptions, FeatureSource
 from ..saved.head_model import Model
 from ..saved.head_model import load as load_model
 from ..saved.network_model import TunedModel

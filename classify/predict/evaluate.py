@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError, unknown
-from ...extract.features import FeatureOptions
 from ...extract.images.images import SPLITS, Dataset, Image
 from ...extract.pipeline import Extraction, Failure, Progress, check_failures
+from ...extract.source import FeatureOptions
 from ...text import shown
 from ..data.class_map import ClassMap, map_classes
 from ..heads.abstention import COVERAGES, Abstainer, aurc, coverage_and_risk

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...extract.decode.decode import decode_views
 from ...extract.engine.open_engine import Images
-from ...extract.features import FeatureOptions
+from ...extract.source import FeatureOptions
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from .predict import abstainer_of, source_of

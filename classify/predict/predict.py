@@ -15,17 +15,12 @@ from numpy.typing import NDArray
 from ...cache import FeatureStore
 from ...errors import ModelError, OptionError
 from ...extract.engine.gpus import visible_gpus
-from ...extract.features import (
-    FeatureOptions,
-    FeatureSource,
-    ensure_features,
-    feature_source,
-    options_for,
-)
+from ...extract.features import ensure_features
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
 from ...extract.images.listing import list_images
 from ...extract.pipeline import Extraction, Failure, Progress, read_features
+from ...extract.source import FeatureOptions, FeatureSource, feature_source, options_for
 from ..heads.abstention import Abstainer
 from ..network.kept_maps import PassingStore, extract_passing
 

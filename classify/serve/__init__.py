@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 
 from ...errors import OptionError
-from ...extract.features import FeatureOptions
+from ...extract.source import FeatureOptions
 from ..predict.in_memory import Labeller
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel

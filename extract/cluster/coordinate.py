@@ -16,10 +16,10 @@ from ...errors import CacheError, EngineError, HeadstartError
 from ...stopping import Shelter, Stopped, sheltered
 from ..engine.choose import Plan
 from ..engine.gpus import run_on_each, visible_gpus
-from ..features import FeatureSource
 from ..images.addresses import Reference
 from ..images.in_memory import PixelImage
 from ..pipeline import Extraction, Progress, going_on, look_up, summarise
+from ..source import FeatureSource
 from .tasks import cut, shard_size
 from .worker import ShardResult, extract_shard, start_worker
 

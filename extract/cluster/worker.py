@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from ...cache import FeatureStore, StatIndex, stat_index_path
 from ..engine.open_engine import Engine
-from ..features import FeatureSource, plan_for
 from ..images.addresses import Reference
 from ..images.in_memory import PixelImage
 from ..pipeline import extract
+from ..source import FeatureSource, plan_for
 
 LOOKING_SHARE = 0.05  # of a worker's time, at most, goes to looking for others' segments
 

@@ -16,7 +16,7 @@ from ..backbone.backbones import Backbone, find_backbone
 from ..engine.choose import Plan, choose, this_machine
 from ..engine.onnx import OnnxEngine, kept_network
 from ..engine.open_engine import Engine, probe_images
-from ..features import FeatureOptions, feature_source
+from ..source import FeatureOptions, feature_source
 
 CALLS = 2  # of each worker, after one that warms it up
 

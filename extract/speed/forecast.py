@@ -18,11 +18,11 @@ from ...cache import StatIndex
 from ...errors import DataError, DecodeError
 from ..cluster.tasks import shard_size
 from ..decode.decode import decode_views
-from ..features import FeatureSource
 from ..images.addresses import Reference
 from ..images.digests import known_digest
 from ..images.read import read_image
 from ..pipeline import SEGMENT_ROWS
+from ..source import FeatureSource
 
 STAGES = ("read", "decode", "backbone", "commit")
 WORKERS = (1, 10, 100, 1000)

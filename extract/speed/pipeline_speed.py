@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...cache import FeatureStore, StatIndex
-from ..features import FeatureSource
 from ..images.addresses import Reference
 from ..pipeline import extract
+from ..source import FeatureSource
 
 SAMPLE = 64
 

@@ -10,8 +10,9 @@ import pytest
 from headstart.cache import FeatureSpec, FeatureStore
 from headstart.cache.segment import write_segment
 from headstart.cache.verify import verify
-from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import paint
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)

@@ -9,9 +9,10 @@ import pytest
 from headstart.cache import FeatureSpec, FeatureStore, StatIndex
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract import pipeline
-from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import check_failures, extract, parse_limit
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (32, 32), "crop", "none", "float32", 1)

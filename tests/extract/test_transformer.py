@@ -31,9 +31,9 @@ from headstart.cache import FeatureStore
 from headstart.errors import DataError, OptionError
 from headstart.extract.decode.decode import decode_views
 from headstart.extract.engine.turns import taking_turns
-from headstart.extract.features import feature_source
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import DOMAIN, PixelImage, digest_pixels
+from headstart.extract.source import feature_source
 
 
 class LoggingEngine(FakeEngine):

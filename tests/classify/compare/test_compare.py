@@ -16,8 +16,8 @@ from headstart.classify.data.table import load_table
 from headstart.classify.finetune.finetune import FineTuneSettings
 from headstart.classify.statistics.paired_tests import paired_test
 from headstart.errors import DataError, OptionError
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import paint
 
 

@@ -10,8 +10,8 @@ from headstart.classify.fit.fit_head import fit_head
 from headstart.classify.heads.calibration import TemperatureScaled, softmax
 from headstart.classify.heads.table import HEADS
 from headstart.classify.saved.head_model import linear_layer
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 
 # Two views of layers with 1, 2 and 3 columns; the second view is 100 more.
 VIEW = np.array([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]], dtype=np.float32)

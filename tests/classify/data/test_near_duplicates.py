@@ -20,8 +20,8 @@ from headstart.classify.data.near_duplicates import (
     near_pairs,
 )
 from headstart.classify.data.table import load_table
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 

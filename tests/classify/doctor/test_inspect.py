@@ -13,8 +13,8 @@ from PIL import Image
 from headstart.classify.doctor.inspect import Copies, Seen, inspect
 from headstart.classify.doctor.page import SIDE, render, thumbnail, write_page
 from headstart.errors import DataError
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 SHARED = Path(__file__).parents[4] / "shared"

@@ -17,8 +17,8 @@ from headstart.classify.saved.head_model import linear_layer
 from headstart.classify.saved.network_model import TunedModel
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import find_backbone
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 from planted import SIDE, SIDE_OF_WHOLE, plant_dataset
 
 TOLERANCE = 15  # pixels, as in the pointing game of Zhang et al. 2016, arXiv:1608.00507

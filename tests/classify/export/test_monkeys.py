@@ -17,8 +17,8 @@ from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dat
 from headstart.classify.fit.fit_head import fit_heads
 from headstart.classify.saved.head_model import load
 from headstart.errors import ExportError
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 
 MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
 PAGE = Path(__file__).parents[3] / "docs" / "export.md"

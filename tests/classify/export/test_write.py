@@ -21,7 +21,7 @@ from headstart.errors import ExportError, OptionError
 from headstart.extract.decode.decode import decode
 from headstart.extract.engine.choose import Plan
 from headstart.extract.engine.open_engine import PixelEngine
-from headstart.extract.features import FeatureOptions, FeatureSource
+from headstart.extract.source import FeatureOptions, FeatureSource
 from pictures import COLOURS, paint
 
 SIDE = 16

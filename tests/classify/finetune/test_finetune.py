@@ -14,8 +14,8 @@ from headstart.classify.saved.head_model import Model, assemble
 from headstart.classify.statistics.metrics import evaluate
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.decode.decode import decode
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from headstart.classify.fit.fit_head import fit_heads
 from headstart.errors import OptionError
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 
 
 def silent(_name):

@@ -17,8 +17,8 @@ from headstart.classify.fit.learning_curve import (
 from headstart.classify.heads.table import HEADS
 from headstart.classify.statistics.metrics import wilson
 from headstart.errors import OptionError
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 

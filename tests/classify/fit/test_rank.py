@@ -13,9 +13,10 @@ from headstart.cache import FeatureStore
 from headstart.classify.fit import rank as ranking
 from headstart.classify.fit.rank import command_options, draw_sample, rank, stratified
 from headstart.errors import DataError
-from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.images import Dataset, Image
+from headstart.extract.source import FeatureOptions, feature_source
 from headstart.extract.speed.engine_speed import Speed
 
 LAYERS = ("conv_pw_5_relu", "conv_pw_13_relu")

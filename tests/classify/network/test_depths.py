@@ -5,7 +5,7 @@ import pytest
 from headstart.classify.network.depths import Depth, find_depths
 from headstart.errors import OptionError
 from headstart.extract.backbone.backbones import PIXELS
-from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.source import FeatureOptions, feature_source
 
 
 def depths(*names, **options):

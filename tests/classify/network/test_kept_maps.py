@@ -18,7 +18,8 @@ from headstart.classify.network.kept_maps import (
 )
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import PIXELS
-from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.features import load_features
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import paint
 
 MB = 1 << 20

@@ -13,7 +13,7 @@ import headstart as package
 from headstart.classify.predict.classifier import Classifier, _Kept
 from headstart.classify.saved.head_model import load as load_model
 from headstart.errors import DataError, ModelError
-from headstart.extract.features import FeatureOptions
+from headstart.extract.source import FeatureOptions
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from headstart.classify.predict.evaluate import evaluate_model, pick_images
 from headstart.classify.saved.head_model import load
 from headstart.classify.saved.trained_on import marks_of
 from headstart.errors import DataError, OptionError
-from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 

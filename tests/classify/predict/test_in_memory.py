@@ -10,8 +10,8 @@ from headstart.classify.predict.in_memory import Labeller
 from headstart.classify.predict.predict import predict
 from headstart.classify.saved.head_model import load
 from headstart.errors import DecodeError, ModelError, OptionError
-from headstart.extract.features import FeatureOptions
 from headstart.extract.images.folder import plain_files
+from headstart.extract.source import FeatureOptions
 
 
 def fake(cache, **options):

@@ -18,10 +18,11 @@ from headstart.classify.fit.fit_head import fit_heads
 from headstart.classify.predict import predict as module
 from headstart.classify.predict.predict import Prediction, label_images, predict, predict_each
 from headstart.classify.saved.head_model import load
-from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
 from headstart.extract.pipeline import Failure
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"

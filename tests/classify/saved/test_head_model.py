@@ -22,7 +22,7 @@ from headstart.classify.heads.calibration import TemperatureScaled
 from headstart.classify.predict.predict import predict
 from headstart.classify.saved.head_model import Model, load
 from headstart.errors import ModelError
-from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.source import FeatureOptions, feature_source
 from model_files import written
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)

@@ -15,9 +15,10 @@ from headstart.classify.predict.predict import predict
 from headstart.classify.saved.head_model import assemble, load
 from headstart.errors import ModelError
 from headstart.extract.decode.decode import decode
-from headstart.extract.features import FeatureOptions, feature_source, load_features
+from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
+from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 

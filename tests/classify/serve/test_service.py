@@ -19,8 +19,8 @@ from headstart.classify.saved.head_model import load
 from headstart.classify.serve.app import make_app
 from headstart.classify.serve.batcher import Batcher
 from headstart.classify.serve.limits import Limits
-from headstart.extract.features import FeatureOptions
 from headstart.extract.images.folder import plain_files
+from headstart.extract.source import FeatureOptions
 from pictures import HOSTILE
 
 

@@ -22,7 +22,7 @@ from headstart.extract.backbone.backbones import (
 from headstart.extract.backbone.loading import load_keras
 from headstart.extract.backbone.weights import find_weights
 from headstart.extract.engine.open_engine import TensorFlowEngine, build_extractor, tap
-from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.source import FeatureOptions, feature_source
 
 VGG16 = Path(__file__).parents[4] / "shared" / "weights" / "vgg16_notop.weights.h5"
 needs_vgg16 = pytest.mark.skipif(not VGG16.exists(), reason="VGG16 weights: ../shared is absent")

@@ -23,9 +23,10 @@ from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask
 from headstart.extract.cluster.tasks import LARGEST, SMALLEST, cut, shard_size
 from headstart.extract.cluster.worker import SeldomLooking
-from headstart.extract.features import FeatureOptions, ensure_features, feature_source
+from headstart.extract.features import ensure_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import check_failures
+from headstart.extract.source import FeatureOptions, feature_source
 
 MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
 MODULES = {"dask": "distributed", "ray": "ray"}

@@ -8,8 +8,9 @@ import pytest
 from fakes import FakeEngine
 from headstart.errors import WeightsError
 from headstart.extract.engine.gpus import VISIBLE, run_on_each, visible_gpus
-from headstart.extract.features import FeatureOptions, ensure_features, feature_source
+from headstart.extract.features import ensure_features
 from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
 
 
 def note_device(folder, paths):

@@ -20,7 +20,7 @@ from headstart.extract.engine.open_engine import (
     probe_images,
     relative_error,
 )
-from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.source import FeatureOptions, feature_source
 
 PLAN = Plan("onnxruntime", "cpu", "float32", 4, 2)
 

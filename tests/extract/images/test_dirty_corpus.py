@@ -229,8 +229,8 @@ def test_a_file_far_too_large_to_be_an_image_is_not_read(headstart, corpus):
 
 def test_a_pipe_named_as_an_image_does_not_hang(tmp_path, fake_engine):
     from headstart.cache import StatIndex
-    from headstart.extract.features import FeatureOptions, feature_source
     from headstart.extract.pipeline import extract
+    from headstart.extract.source import FeatureOptions, feature_source
 
     os.mkfifo(tmp_path / "pipe.jpg")
     source = feature_source(FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache"))

@@ -31,11 +31,11 @@ from headstart.cache.compact import compact
 from headstart.cache.verify import verify
 from headstart.errors import DataError, DecodeError, OptionError
 from headstart.extract.decode.decode import MAX_PIXELS
-from headstart.extract.features import FeatureOptions, feature_source
 from headstart.extract.images.addresses import Remote, signature_of
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.places import references
 from headstart.extract.images.read import read_image
+from headstart.extract.source import FeatureOptions, feature_source
 from s3 import CREDENTIALS, ROWS, SPEC, Line, s3_server, segment, upload
 from shards import WRITERS
 

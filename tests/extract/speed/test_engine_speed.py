@@ -4,7 +4,7 @@ import pytest
 
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.engine.choose import Plan
-from headstart.extract.features import FeatureOptions, feature_source
+from headstart.extract.source import FeatureOptions, feature_source
 from headstart.extract.speed import engine_speed as speed
 from headstart.extract.speed.engine_speed import (
     Speed,
