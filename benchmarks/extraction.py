@@ -23,7 +23,7 @@ from timing import Ways, in_turns, report
 from headstart.cache import FeatureStore, StatIndex
 from headstart.extract.backbone.loading import load_keras
 from headstart.extract.decode.decode import decode
-from headstart.extract.engine.open_engine import TensorFlowEngine
+from headstart.extract.engine.tensorflow import TensorFlowEngine
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import extract
 from headstart.extract.source import FeatureOptions, FeatureSource, feature_source

@@ -16,7 +16,7 @@ from ..cache import Claims, FeatureStore, Sighting, StatIndex, UnsentError
 from ..errors import DecodeError
 from ..stopping import Shelter
 from .decode.decode import decode_views, resize_views
-from .engine.open_engine import Engine, Images
+from .engine.engine import Engine, Images
 from .images.addresses import Reference, is_remote
 from .images.in_memory import PixelImage
 from .images.read import read_image

@@ -17,7 +17,7 @@ from ..errors import DataError, OptionError
 from ..stopping import Stopped, sheltered
 from ..text import shown
 from .decode.decode import MAX_PIXELS
-from .engine.open_engine import Engine
+from .engine.engine import Engine
 from .images.addresses import Reference, signed
 from .images.digests import known_digest
 from .images.in_memory import PixelImage

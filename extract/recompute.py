@@ -14,7 +14,7 @@ from ..cache import FeatureSpec
 from ..cache.catalogue import specs
 from ..errors import CacheError, DecodeError, EngineError, OptionError, WeightsError
 from .decode.decode import decode_views
-from .engine.open_engine import TOLERANCES, relative_error
+from .engine.agreement import TOLERANCES, relative_error
 from .images.addresses import Reference
 from .images.dataset import read_dataset
 from .images.read import read_image

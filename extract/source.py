@@ -20,7 +20,8 @@ from .backbone.weights import file_sha256, find_weights
 from .decode.decode import MAX_PIXELS, RECIPE, RESIZE_RULES
 from .decode.views import parse_views
 from .engine.choose import Plan, choose, this_machine
-from .engine.open_engine import POOLINGS, Engine, open_engine
+from .engine.engine import POOLINGS, Engine
+from .engine.open_engine import open_engine
 
 STORAGES = ("float32", "float16")
 

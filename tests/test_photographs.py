@@ -14,7 +14,8 @@ from headstart.classify.fit.learning_curve import learning_curve
 from headstart.classify.heads.table import find_head
 from headstart.classify.saved.head_model import Model, assemble
 from headstart.extract.decode.decode import decode
-from headstart.extract.engine.open_engine import TensorFlowEngine, relative_error
+from headstart.extract.engine.agreement import relative_error
+from headstart.extract.engine.tensorflow import TensorFlowEngine
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
 from s3 import s3_server, upload

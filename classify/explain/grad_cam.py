@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...extract.backbone.loading import load_keras, load_tensorflow
-from ...extract.engine.open_engine import pool
+from ...extract.engine.network import pool
 from .heat import Grid
 from .layers import Floats, HeadLayers
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import OptionError
 from ...extract.decode.views import Pixels
-from ...extract.engine.open_engine import build_mapper, traced
+from ...extract.engine.network import build_mapper, traced
 from ...extract.source import FeatureSource
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...extract.backbone.loading import load_keras
-from ...extract.engine.open_engine import pool
+from ...extract.engine.network import pool
 from ...extract.features import load_features
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...extract.decode.frame import Frame
 from ...extract.decode.views import Pixels
 from ...extract.engine.choose import Plan
-from ...extract.engine.open_engine import Engine
+from ...extract.engine.engine import Engine
 from .heat import Grid, Map
 from .photograph import Photograph
 from .score import Score

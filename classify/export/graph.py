@@ -12,7 +12,7 @@ from ...cache.spec import FeatureSpec
 from ...errors import ExportError
 from ...extract.backbone.backbones import PIXELS
 from ...extract.backbone.loading import load_tensorflow
-from ...extract.engine.open_engine import build_extractor
+from ...extract.engine.network import build_extractor
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from .heads import is_native, scaled_features, scores

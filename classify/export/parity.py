@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import ExportError
 from ...extract.decode.views import Pixels
-from ...extract.engine.open_engine import probe_images
+from ...extract.engine.agreement import probe_images
 from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Progress
 from ...extract.source import FeatureSource

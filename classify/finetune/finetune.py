@@ -16,7 +16,7 @@ from ...errors import OptionError, unknown
 from ...extract.backbone.backbones import find_backbone
 from ...extract.backbone.loading import load_keras, load_tensorflow
 from ...extract.engine.choose import free_memory
-from ...extract.engine.open_engine import computing_in
+from ...extract.engine.network import computing_in
 from ...extract.source import FeatureSource
 from ..data.table import Table
 from ..fit.fit_head import FittedHead, fit_head

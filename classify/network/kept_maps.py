@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...cache import DamagedSegmentError, FeatureStore, StatIndex, stat_index_path
 from ...errors import DataError, OptionError
 from ...extract.backbone.backbones import PIXELS
-from ...extract.engine.open_engine import Engine
+from ...extract.engine.engine import Engine
 from ...extract.features import ensure_features
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage

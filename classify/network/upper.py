@@ -13,7 +13,7 @@ from ...cache.spec import FeatureSpec
 from ...extract.backbone.backbones import PIXELS, find_backbone
 from ...extract.backbone.blocks import Block, network_blocks
 from ...extract.backbone.loading import load_keras, load_tensorflow
-from ...extract.engine.open_engine import computing_in, pool, tap
+from ...extract.engine.network import computing_in, pool, tap
 
 HEAD = "head"
 Arrays = list[NDArray[np.float32]]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.engine.open_engine import Engine
+from ...extract.engine.engine import Engine
 from ...extract.inputs import as_images, check_all_used
 from ...extract.source import FeatureOptions, FeatureSource
 from ..saved.head_model import Model

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...extract.decode.decode import decode_views
-from ...extract.engine.open_engine import Images
+from ...extract.engine.engine import Images
 from ...extract.source import FeatureOptions
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel

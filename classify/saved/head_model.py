@@ -305,7 +305,7 @@ def assemble(model: Model | TunedModel, weights: Path) -> Any:
         (n, height, width, 3) uint8 to (n, k) float32.
     """
     from ...extract.backbone.loading import load_keras
-    from ...extract.engine.open_engine import build_extractor
+    from ...extract.engine.network import build_extractor
 
     if isinstance(model, TunedModel):
         return assemble_tuned(model, weights)

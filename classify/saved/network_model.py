@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...cache.spec import FeatureSpec
 from ...errors import ModelError
 from ...extract.backbone.backbones import find_backbone
-from ...extract.engine.open_engine import computing_in
+from ...extract.engine.network import computing_in
 from ...version import __version__
 from ..heads.formulas import softmax
 from ..network.upper import Network, Upper
@@ -157,7 +157,7 @@ def _numbers(array: Any) -> NDArray[np.float32]:
 def assemble_tuned(model: TunedModel, weights: Path) -> Any:
     """Return one Keras model from images (n, height, width, 3) uint8 to probabilities (n, k)."""
     from ...extract.backbone.loading import load_keras
-    from ...extract.engine.open_engine import build_extractor
+    from ...extract.engine.network import build_extractor
 
     keras = load_keras()
     extractor, _ = build_extractor(model.spec, weights)

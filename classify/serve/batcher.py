@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.engine.open_engine import Images
+from ...extract.engine.engine import Images
 from ..predict.in_memory import Labels
 
 Row = tuple[NDArray[np.float64], bool]  # probabilities (k,), whether it abstains

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ...cache import FeatureStore, StatIndex, stat_index_path
-from ..engine.open_engine import Engine
+from ..engine.engine import Engine
 from ..images.addresses import Reference
 from ..images.in_memory import PixelImage
 from ..pipeline import extract

@@ -24,7 +24,9 @@ from ...cache.spec import FeatureSpec
 from ...cache.user_folder import user_folder
 from ...errors import EngineError
 from ...version import __version__
-from .open_engine import Features, Images, build_extractor, check_agreement, probe_images, traced
+from .agreement import check_agreement, probe_images
+from .engine import Features, Images
+from .network import build_extractor, traced
 from .turns import taking_turns
 
 OPSET = 17  # what tf2onnx recommends and every ONNX Runtime since 1.12 runs

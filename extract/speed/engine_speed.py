@@ -13,9 +13,10 @@ from pathlib import Path
 from ...cache.spec import FeatureSpec
 from ...errors import EngineError
 from ..backbone.backbones import Backbone, find_backbone
+from ..engine.agreement import probe_images
 from ..engine.choose import Plan, choose, this_machine
+from ..engine.engine import Engine
 from ..engine.onnx import OnnxEngine, kept_network
-from ..engine.open_engine import Engine, probe_images
 from ..source import FeatureOptions, feature_source
 
 CALLS = 2  # of each worker, after one that warms it up

@@ -20,7 +20,7 @@ from headstart.classify.saved.head_model import Model
 from headstart.errors import ExportError, OptionError
 from headstart.extract.decode.decode import decode
 from headstart.extract.engine.choose import Plan
-from headstart.extract.engine.open_engine import PixelEngine
+from headstart.extract.engine.engine import PixelEngine
 from headstart.extract.source import FeatureOptions, FeatureSource
 from pictures import COLOURS, paint
 

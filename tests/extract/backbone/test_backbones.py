@@ -21,7 +21,8 @@ from headstart.extract.backbone.backbones import (
 )
 from headstart.extract.backbone.loading import load_keras
 from headstart.extract.backbone.weights import find_weights
-from headstart.extract.engine.open_engine import TensorFlowEngine, build_extractor, tap
+from headstart.extract.engine.network import build_extractor, tap
+from headstart.extract.engine.tensorflow import TensorFlowEngine
 from headstart.extract.source import FeatureOptions, feature_source
 
 VGG16 = Path(__file__).parents[4] / "shared" / "weights" / "vgg16_notop.weights.h5"

@@ -7,7 +7,7 @@ import pytest
 from headstart.errors import OptionError
 from headstart.extract.backbone.backbones import PIXELS, find_backbone
 from headstart.extract.backbone.blocks import find_boundary, network_blocks
-from headstart.extract.engine.open_engine import tap
+from headstart.extract.engine.network import tap
 
 network = functools.cache(lambda name: find_backbone(name).build())
 

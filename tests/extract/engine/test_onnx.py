@@ -11,15 +11,11 @@ import pytest
 from headstart.errors import EngineError
 from headstart.extract.engine import onnx
 from headstart.extract.engine import open_engine as engines
+from headstart.extract.engine.agreement import check_agreement, probe_images, relative_error
 from headstart.extract.engine.choose import Plan
 from headstart.extract.engine.onnx import OnnxEngine, export, kept_network, open_network
-from headstart.extract.engine.open_engine import (
-    TensorFlowEngine,
-    check_agreement,
-    open_engine,
-    probe_images,
-    relative_error,
-)
+from headstart.extract.engine.open_engine import open_engine
+from headstart.extract.engine.tensorflow import TensorFlowEngine
 from headstart.extract.source import FeatureOptions, feature_source
 
 PLAN = Plan("onnxruntime", "cpu", "float32", 4, 2)

@@ -1,0 +1,59 @@
+"""What every engine is: a batch of pixels in, features out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache.spec import FeatureSpec
+
+POOLINGS = ("avg", "max", "avg+max", "flatten", "none")
+
+
+Images = NDArray[np.uint8]  # (n, height, width, 3)
+
+
+Features = NDArray[np.float32]  # (n, d)
+
+
+class Engine(Protocol):
+    """What runs the frozen backbone. Any number of threads may call it at once.
+
+    Attributes
+    ----------
+    name : str
+        ``"tensorflow"`` or ``"onnxruntime"``.
+    device : str
+        ``"cpu"`` or ``"gpu"``.
+    widths : tuple of int
+        Columns of each layer within one view, in the spec's order.
+    notes : list of str
+        What is worth telling about how it was made.
+    """
+
+    name: str
+    device: str
+    widths: tuple[int, ...]
+    notes: list[str]
+
+    def __call__(self, images: Images) -> Features:
+        """Map images (n, height, width, 3), uint8 RGB, to features (n, d), float32."""
+        ...
+
+
+class PixelEngine:
+    """The layer below all layers: the pixels themselves, no network."""
+
+    name = "decoder"
+    device = "cpu"
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        height, width = spec.input_size
+        self.widths: tuple[int, ...] = (height * width * 3,)
+        self.notes: list[str] = []
+
+    def __call__(self, images: Images) -> Features:
+        """Flatten images (n, height, width, 3) to (n, d), float32, 0 to 255."""
+        return images.reshape(len(images), -1).astype(np.float32)
