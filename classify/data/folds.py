@@ -81,3 +81,16 @@ def sample(y: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> NDArray[
     splitter = StratifiedShuffleSplit(1, train_size=share, random_state=seed)
     drawn, _ = next(splitter.split(first, y[first]))
     return np.flatnonzero(np.isin(member, drawn))
+
+
+HELD_OUT_FOLDS = 8  # one of them chooses the number of epochs
+
+
+def hold_out(
+    y: NDArray[np.intp], groups: NDArray[np.intp], seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Carve an eighth out of the training rows, stratified, no group parted."""
+    count = int(min(HELD_OUT_FOLDS, max(2, np.bincount(y)[np.unique(y)].min())))
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    train_rows, held_out = next(iter(splitter.split(y, y, groups)))
+    return train_rows, held_out

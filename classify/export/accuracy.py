@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import DecodeError, ExportError
 from ...extract.decode.views import Pixels
 from ...extract.pipeline import Progress
-from ..statistics.metrics import wilson
+from ..statistics.intervals import wilson
 from ..statistics.paired_tests import paired_test
 from .parity import Probabilities, Runtime, answers
 from .photographs import Photographs, whole_pixels

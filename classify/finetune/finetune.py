@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ...errors import OptionError, unknown
 from ...extract.backbone.backbones import find_backbone
@@ -18,6 +17,7 @@ from ...extract.backbone.loading import load_keras, load_tensorflow
 from ...extract.engine.choose import free_memory
 from ...extract.engine.network import computing_in
 from ...extract.source import FeatureSource
+from ..data.folds import hold_out
 from ..data.table import Table
 from ..fit.fit_head import FittedHead, fit_head
 from ..heads.calibration import fit_temperature
@@ -35,7 +35,6 @@ from ..statistics.metrics import Evaluation, evaluate
 from .checkpoint import Checkpoint, Position
 from .epochs import Examples, Pace, Tell, predict_logits, prepare, train
 
-HELD_OUT_FOLDS = 8  # one of them chooses the number of epochs
 MEMORY_SHARE = 0.5  # of what is free
 STARTS = {  # what training starts from → how that is said behind the network's name
     "head": "",
@@ -193,16 +192,6 @@ class FineTunedResult:
     held_out_images: int
     model: TunedModel
     diverged: str | None
-
-
-def hold_out(
-    y: NDArray[np.intp], groups: NDArray[np.intp], seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Carve an eighth out of the training rows, stratified, no group parted."""
-    count = int(min(HELD_OUT_FOLDS, max(2, np.bincount(y)[np.unique(y)].min())))
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    train_rows, held_out = next(iter(splitter.split(y, y, groups)))
-    return train_rows, held_out
 
 
 def fine_tune_dataset(

@@ -25,7 +25,7 @@ from ...extract.speed.engine_speed import Speed, nearest_speed, time_backbone, t
 from ..data.columns import TapSelector
 from ..data.folds import make_folds
 from ..data.split import split_images
-from ..statistics.metrics import wilson
+from ..statistics.intervals import wilson
 from .transferability import centroid_hits, log_me
 
 LEAST_SHARE = 0.5  # of the sample: with less, two rows would be about different images

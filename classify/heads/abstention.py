@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ...cache.rows import blocks, take
 from ...errors import ModelError, OptionError
-from ..statistics.metrics import wilson
+from ..statistics.intervals import wilson
 
 if TYPE_CHECKING:
     from .training_rows import Training

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .metrics import Labels, wilson
+from .intervals import wilson
+from .metrics import Labels
 
 
 def confusion_matrix(truth: Labels, predicted: Labels, k: int) -> NDArray[np.intp]:

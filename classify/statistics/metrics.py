@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .intervals import wilson
+
 ECE_BINS = 15
 RESAMPLES = 2_000
 CHUNK = 16_000_000  # numbers of resampling weights held at once: 128 MB
@@ -83,23 +85,6 @@ def evaluate(truth: Labels, probabilities: Probabilities, split: str) -> Evaluat
         log_loss=float(log_loss(truth, probabilities, labels=classes)),
         ece=expected_calibration_error(truth, probabilities),
     )
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return the Wilson score interval of a share, at 95 %.
-
-    Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953; it stays inside
-    0 to 1 and holds its level for shares near 1, where the normal interval fails.
-
-    Examples
-    --------
-    >>> [round(bound, 4) for bound in wilson(264, 272)]
-    [0.943, 0.985]
-    """
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def expected_calibration_error(

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....text import shown
-from ...statistics.metrics import reliability, wilson
+from ...statistics.intervals import wilson
+from ...statistics.metrics import reliability
 from .svg import INK, drawing, to_svg
 
 # Over 3:1 against white and against the dark page alike.

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from headstart.classify.data.folds import hold_out
 from headstart.classify.data.table import load_table
-from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset, hold_out
+from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit.fit_head import fit_head
 from headstart.classify.heads.search import fit_calibrated
 from headstart.classify.heads.table import PROBE

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from headstart.classify.fit.learning_curve import (
     conclude,
-    crossed_interval,
     learning_curve,
     nested_subsets,
     subset_targets,
 )
 from headstart.classify.heads.table import HEADS
-from headstart.classify.statistics.metrics import wilson
+from headstart.classify.statistics.intervals import crossed_interval, wilson
 from headstart.errors import OptionError
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source

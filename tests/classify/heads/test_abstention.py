@@ -17,7 +17,7 @@ from headstart.classify.heads.abstention import (
     make_abstainer,
 )
 from headstart.classify.heads.training_rows import Training
-from headstart.classify.statistics.metrics import wilson
+from headstart.classify.statistics.intervals import wilson
 from headstart.errors import ModelError, OptionError
 
 COVERAGE = st.floats(0.001, 1.0)

@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix as theirs
 from sklearn.metrics import precision_recall_fscore_support
 
 from headstart.classify.statistics.confusion import confusion_matrix, most_confused, per_class
-from headstart.classify.statistics.metrics import wilson
+from headstart.classify.statistics.intervals import wilson
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1)

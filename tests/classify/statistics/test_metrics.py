@@ -8,12 +8,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 from statsmodels.stats.proportion import proportion_confint
 
-from headstart.classify.statistics.metrics import (
-    evaluate,
-    expected_calibration_error,
-    figures,
-    wilson,
-)
+from headstart.classify.statistics.intervals import wilson
+from headstart.classify.statistics.metrics import evaluate, expected_calibration_error, figures
 
 
 def test_wilson_is_the_formula_of_the_paper():
