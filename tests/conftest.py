@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from fakes import FakeEngine, pretend_to_finetune
 from headstart import cli
-from headstart.extract import features
+from headstart.extract import source
 from pictures import COLOURS, HOSTILE, paint, paint_photographs
 from serving import LARGEST, SLOW_SECONDS, serving
 
@@ -168,12 +168,12 @@ def comparison(hostile_manifest, tmp_path_factory):
 @pytest.fixture
 def headstart(capsys, monkeypatch, fake_engine):
     """Run a command with the fake engine; return (status, output, errors)."""
-    defaults = features.FeatureOptions
+    defaults = source.FeatureOptions
 
     def with_fake(*args, **kwargs):
         return defaults(*args, **{**kwargs, "make_engine": fake_engine})
 
-    monkeypatch.setattr(features, "FeatureOptions", with_fake)
+    monkeypatch.setattr(source, "FeatureOptions", with_fake)
 
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])

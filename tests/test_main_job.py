@@ -145,8 +145,10 @@ class Engine:
         if calls == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         return images.reshape(len(images), -1)[:, :7].astype("float32")
-from headstart.extract.features import FeatureOptions, Path, ensure_features, feature_source
-from headstart.extract.dataset import read_dataset
+from pathlib import Path
+from headstart.extract.features import ensure_features
+from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.images.dataset import read_dataset
 source = feature_source(FeatureOptions(
     make_engine=Engine, batch_size=4, workers=1, cache=Path({str(place / "killed")!r})))
 paths = [image.path for image in read_dataset("pictures").images]

@@ -18,7 +18,7 @@ from pictures import paint
 COMMAND = """
 import os, sys
 from headstart import cli
-from headstart.extract import features, pipeline
+from headstart.extract import source, pipeline
 class Engine:
     name, device, notes, widths = "fake", "cpu", (), (7,)
     calls = 0
@@ -29,8 +29,8 @@ class Engine:
             for _ in range({times}):
                 os.kill(os.getpid(), {number})
         return images.reshape(len(images), -1)[:, :7].astype("float32")
-defaults = features.FeatureOptions
-features.FeatureOptions = lambda *a, **k: defaults(*a, **{{**k, "make_engine": Engine}})
+defaults = source.FeatureOptions
+source.FeatureOptions = lambda *a, **k: defaults(*a, **{{**k, "make_engine": Engine}})
 sys.argv = ["headstart", *sys.argv[1:]]
 cli.main()
 """

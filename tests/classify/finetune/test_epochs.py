@@ -190,7 +190,7 @@ def test_two_devices_learn_what_one_does():
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
         import numpy as np
-        import test_loop as t
+        import test_epochs as t
         one = t.network()
         alone, _, _ = t.run(one)
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -207,7 +207,7 @@ def test_two_devices_learn_what_one_does():
     """
     import pathlib
 
-    here = pathlib.Path(__file__).parents[2]
+    here = pathlib.Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), str(here)],
         capture_output=True,

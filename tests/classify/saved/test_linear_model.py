@@ -75,7 +75,7 @@ def test_labelling_imports_neither_scikit_learn_nor_tensorflow(tmp_path):
     script = (
         "import sys\n"
         "from headstart.classify.saved.linear_model import load_quickly\n"
-        "from headstart.classify import predict, sorting\n"
+        "from headstart.classify.predict import predict, sorting\n"
         f"load_quickly({str(tmp_path / 'm')!r})\n"
         "print(sorted({'sklearn', 'scipy', 'skops', 'tensorflow'} & sys.modules.keys()))"
     )

@@ -10,7 +10,7 @@ import pytest
 
 from headstart.errors import EngineError
 from headstart.extract.engine import onnx
-from headstart.extract.engine import open_engine as engines
+from headstart.extract.engine import tensorflow as engines
 from headstart.extract.engine.agreement import check_agreement, probe_images, relative_error
 from headstart.extract.engine.choose import Plan
 from headstart.extract.engine.onnx import OnnxEngine, export, kept_network, open_network
@@ -52,7 +52,8 @@ def test_the_kept_network_is_found_by_its_spec_whatever_happens_around_the_netwo
 def test_a_kept_network_is_opened_without_tensorflow(source, network):
     script = (
         "import sys\n"
-        "from headstart.extract.features import FeatureOptions, Path, feature_source\n"
+        "from pathlib import Path\n"
+        "from headstart.extract.source import FeatureOptions, feature_source\n"
         f"options = FeatureOptions(layers={source.spec.layers}, pooling='avg+max', "
         f"cache=Path({str(source.cache)!r}))\n"
         "source = feature_source(options)\n"

@@ -163,12 +163,12 @@ def test_what_is_wrong_with_a_manifest_is_told_before_anything_is_extracted(
     tmp_path, monkeypatch, capsys
 ):
     from headstart import cli
-    from headstart.extract import features
+    from headstart.extract import source
 
     lay(tmp_path, "a.jpg", "b.jpg")
     manifest = tmp_path / "m.csv"
     manifest.write_text("path,label,split\na.jpg,cat,train\nb.jpg,dog,train\na.jpg,cat,test\n")
-    monkeypatch.setattr(features, "feature_source", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(source, "feature_source", lambda *_: pytest.fail("too late"))
     monkeypatch.setattr("sys.argv", ["headstart", "extract", "features", str(manifest)])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -1,13 +1,13 @@
-"""Folds, samples and the walk along a head's strengths."""
+"""Folds that part no group, samples of very many rows."""
 
 import numpy as np
 
+from headstart.classify.data import folds as data_folds
 from headstart.classify.data.folds import make_folds, sample
-from headstart.classify.heads import search as select
 
 
 def test_folds_of_many_rows_are_stratified_and_part_no_group(monkeypatch):
-    monkeypatch.setattr(select, "MANY", 100)
+    monkeypatch.setattr(data_folds, "MANY", 100)
     y = np.repeat(np.arange(3), 200)
     groups = np.arange(600)
     groups[1:600:20] = groups[0:600:20]  # some pairs
@@ -23,7 +23,7 @@ def test_few_rows_are_all_chosen_on():
 
 
 def test_of_very_many_rows_a_stratified_sample_of_whole_groups_is_drawn(monkeypatch):
-    monkeypatch.setattr(select, "MANY", 300)
+    monkeypatch.setattr(data_folds, "MANY", 300)
     y = np.repeat(np.arange(3), [600, 300, 300])
     groups = np.arange(1200) // 2
     rows = sample(y, groups, 0)
