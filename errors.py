@@ -43,6 +43,19 @@ class OptionError(HeadstartError):
     """An option has a value that headstart does not know."""
 
 
+def first_line(error: BaseException) -> str:
+    r"""Return what an error says, as far as one line goes; its kind where it says nothing.
+
+    Examples
+    --------
+    >>> first_line(ValueError("no such layer\nGraph: ..."))
+    'no such layer'
+    >>> first_line(KeyError())
+    'KeyError'
+    """
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def unknown(what: str, name: str, valid: list[str]) -> OptionError:
     """Build the error for a name that is not in a table.
 

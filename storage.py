@@ -1,13 +1,20 @@
-"""Places with a URL: which file system reads them, and what its errors say, in one line."""
+"""Places: file systems behind URLs, what their errors say, files replaced in one piece."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
+import socket
+import sys
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import OptionError
+from .errors import OptionError, first_line
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL = re.compile(r"(?:file|local)://")
@@ -62,12 +69,12 @@ def file_system(url: str) -> tuple[Any, str]:
         system, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
         raise OptionError(
-            f"{protocol}:// needs a package that is missing ({_first_line(error)}): "
+            f"{protocol}:// needs a package that is missing ({first_line(error)}): "
             "pip install 'headstart[cloud]'"
         ) from error
     except ValueError as error:
         raise OptionError(
-            f"cannot read {url} ({_first_line(error)}); expected s3://, gs://, https://, "
+            f"cannot read {url} ({first_line(error)}); expected s3://, gs://, https://, "
             "file:// or another protocol of fsspec"
         ) from error
     return system, str(path)
@@ -118,16 +125,80 @@ def why(error: Exception) -> str:
     kind = type(error).__name__
     if kind in _HOPELESS:
         what = _HOPELESS[kind]
-        return f"{what}: {_REMEDY[what]}" if what in _REMEDY else f"{what}: {_first_line(error)}"
+        return f"{what}: {_REMEDY[what]}" if what in _REMEDY else f"{what}: {first_line(error)}"
     if isinstance(error, FileNotFoundError):
-        text = _first_line(error)
+        text = first_line(error)
         return "no such bucket" if "bucket does not exist" in text else "no such file or bucket"
     if isinstance(error, PermissionError):
-        return f"not permitted: {_first_line(error)}; are these the right credentials?"
+        return f"not permitted: {first_line(error)}; are these the right credentials?"
     if isinstance(error, NotImplementedError):
         return "this protocol cannot do that"
-    return _first_line(error)
+    return first_line(error)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def temporary_name() -> str:
+    """Return the name of a file that is being written: it tells its writer, for its heirs."""
+    return f".{uuid.uuid4().hex}.{socket.gethostname()}.{os.getpid()}.tmp"
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Give a temporary path that takes the place of ``path`` if the block succeeds.
+
+    Others see the file as it was or as it will be, never a half. What the block wrote is
+    removed if it fails, even if it is a folder.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made when missing.
+    durable : bool
+        Outlast a power cut: the file is on the disk before it has its name.
+
+    Yields
+    ------
+    Path
+        In the same folder; nothing is there yet.
+
+    Raises
+    ------
+    OSError
+        If the disk refuses.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "sub", "notes")) as temporary:
+    ...         _ = temporary.write_text("whole")
+    ...     Path(folder, "sub", "notes").read_text()
+    'whole'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(temporary_name())
+    try:
+        yield temporary
+        if durable:
+            _sync(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals in a folder outlast a power cut."""
+    if sys.platform != "win32":  # where no folder can be opened
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

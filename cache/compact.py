@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..storage import sync_folder
 from .catalogue import specs
 from .remote import remote_of
 from .segment import (
@@ -27,7 +28,6 @@ from .segment import (
     remove_stale_temporaries,
     segment_paths,
     set_aside,
-    sync_folder,
     write_segment,
 )
 from .spec import FeatureSpec

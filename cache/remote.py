@@ -21,8 +21,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import socket
-import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,14 +28,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CacheError, OptionError
-from ..storage import attempt, file_system, why
+from ..storage import attempt, file_system, replacing, temporary_name, why
 from .segment import (
     DAMAGED,
     DamagedSegmentError,
     is_segment_name,
     read_whole,
     segment_paths,
-    temporary_path,
 )
 from .spec import SPEC_FOLDER
 from .user_folder import user_folder
@@ -187,7 +184,7 @@ class RemoteCache:
     ) -> DamagedSegmentError | None:
         """Fetch a segment under a temporary name, look at all of it, rename it."""
         system, root = file_system(self.url)
-        temporary = temporary_path(folder, uuid.uuid4().hex)
+        temporary = folder / temporary_name()
         try:
             source = f"{root}/{folder.name}/{name}"
             attempt(functools.partial(_get_whole, system, source, temporary, sizes[name]))
@@ -280,7 +277,7 @@ def _refuse(system: Any, path: Path, folder: str) -> None:
 
 
 def _put_then_rename(system: Any, path: Path, folder: str) -> None:
-    temporary = f"{folder}/.{uuid.uuid4().hex}.{socket.gethostname()}.{os.getpid()}.tmp"
+    temporary = f"{folder}/{temporary_name()}"
     system.makedirs(folder, exist_ok=True)
     system.put_file(str(path), temporary)
     system.mv(temporary, f"{folder}/{path.name}")
@@ -311,6 +308,5 @@ def _write_listed(folder: Path, names: set[str]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = temporary_path(path.parent, uuid.uuid4().hex)
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, "utf-8")

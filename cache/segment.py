@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CacheError
+from ..errors import CacheError, first_line
+from ..storage import replacing
 from ..version import __version__
 from .spec import FeatureSpec
 
@@ -60,11 +61,6 @@ class DamagedSegmentError(CacheError):
 def is_segment_name(name: str) -> bool:
     """Tell whether a file of this name is a committed segment."""
     return _NAME.fullmatch(name) is not None
-
-
-def temporary_path(folder: Path, name: str) -> Path:
-    """Return where a file is written before it is renamed: it names its writer, for its heirs."""
-    return folder / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
 
 
 def segment_paths(folder: Path) -> list[Path]:
@@ -280,26 +276,17 @@ def write_segment(
         If the folder cannot be written or the disk is full. What was committed before is
         untouched and the temporary file is removed.
     """
-    name = uuid.uuid4().hex
-    final = folder / f"{name}{SUFFIX}"
-    temporary = temporary_path(folder, name)
+    path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
     image = _image(spec, digests, features, widths)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
+        with replacing(path, durable=True) as temporary, open(temporary, "xb") as file:
             file.write(image)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, final)
-        sync_folder(folder)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise CacheError(
             f"cannot write to the cache {folder} ({reason(error)}); features committed "
             "before are safe: free some space or give another place with --cache DIR"
         ) from error
-    return final
+    return path
 
 
 def _image(
@@ -329,15 +316,6 @@ def _image(
         file.create_dataset("digest", data=table, chunks=(rows, 32), fletcher32=True)
         file.create_dataset("features", data=features, chunks=(chunk, columns), fletcher32=True)
     return buffer.getbuffer()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder outlast a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def set_aside(path: Path) -> None:
@@ -373,8 +351,8 @@ def remove_stale_temporaries(folder: Path) -> None:
 def reason(error: Exception) -> str:
     """Return an error's cause in one line."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror.splitlines()[0]
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return error.strerror
+    return first_line(error)
 
 
 def _alive(pid: int) -> bool:

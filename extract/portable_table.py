@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 
 from ..errors import CacheError
+from ..storage import replacing
 from .features import Features
 from .images.images import Dataset
 from .source import FeatureSource
@@ -36,10 +37,11 @@ def write_table(path: Path, dataset: Dataset, features: Features, source: Featur
     classes = dataset.classes
     index = {name: i for i, name in enumerate(classes)}
     text = h5py.string_dtype("utf-8")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(temporary, "w", libver="latest", locking=False) as file:
+        with (
+            replacing(path) as temporary,
+            h5py.File(temporary, "w", libver="latest", locking=False) as file,
+        ):
             file.attrs["spec"] = source.spec.to_json()
             file.create_dataset("features", data=features.X, fletcher32=True)
             file["label"] = [index[image.label] for image in images]
@@ -49,7 +51,5 @@ def write_table(path: Path, dataset: Dataset, features: Features, source: Featur
                 "classes": classes,
             }.items():
                 file.create_dataset(name, data=values, dtype=text)
-        os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CacheError(f"cannot write the table {path}: {error}") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSpec
+from ...storage import replacing
 from ...version import __version__
 from ..data.table import Table
 from .cost import Cost
@@ -140,14 +140,14 @@ class ResultsCache:
         record = asdict(replace(outcome, probabilities=np.empty(0)))
         for name in ("probabilities", "reused"):
             record.pop(name)
-        temporary = self.folder / f".{key}.{os.getpid()}.tmp"
-        with contextlib.suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
-                np.savez_compressed(
-                    file, record=json.dumps(record), probabilities=outcome.probabilities
-                )
-            os.replace(temporary, self.folder / f"{key}.npz")
+        with (
+            contextlib.suppress(OSError),
+            replacing(self.folder / f"{key}.npz") as temporary,
+            open(temporary, "wb") as file,
+        ):
+            np.savez_compressed(
+                file, record=json.dumps(record), probabilities=outcome.probabilities
+            )
 
     def note(self, name: str) -> dict[str, Any]:
         """Return the document kept under this name; empty when there is none."""
@@ -159,11 +159,9 @@ class ResultsCache:
 
     def write_note(self, name: str, document: dict[str, Any]) -> None:
         """Keep a small document, if the folder can be written."""
-        temporary = self.folder / f".{name}.{os.getpid()}.tmp"
-        with contextlib.suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{name}.json"
+        with contextlib.suppress(OSError), replacing(path) as temporary:
             temporary.write_text(json.dumps(document))
-            os.replace(temporary, self.folder / f"{name}.json")
 
     def remembered(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the document kept under this name; make and keep it when there is none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ...errors import DataError, DecodeError
 from ...extract.decode.decode import MAX_PIXELS, decode
 from ...extract.images.addresses import Reference
 from ...extract.images.read import read_image
+from ...storage import replacing
 from ...text import shown
 from .inspect import Inspection, Seen
 
@@ -67,12 +67,10 @@ def write_page(found: Inspection, folder: Path, top: int) -> Path:
         If the folder cannot be written.
     """
     page = folder / PAGE
-    temporary = folder / f".{PAGE}.{os.getpid()}.tmp"
     text = render(found, top)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, page)
+        with replacing(page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot write the page to {folder}: {error.strerror}") from error
     return page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -13,6 +12,7 @@ from typing import Any
 
 from ...errors import DataError
 from ...extract.images.addresses import Reference, file_name
+from ...storage import replacing
 from ...text import shown
 from ..pages.thumbnails import thumbnails
 from .explanation import Explanation, Explanations
@@ -81,11 +81,9 @@ def write_page(told: Explanations, model: Path, folder: Path, max_pixels: int) -
     page = render(told, model, cards)
     files = {**pictures, PAGE: page.encode("utf-8", "backslashreplace")}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            temporary = folder / f".{name}.{os.getpid()}.tmp"
-            temporary.write_bytes(content)
-            os.replace(temporary, folder / name)
+            with replacing(folder / name) as temporary:
+                temporary.write_bytes(content)
     except OSError as error:
         raise DataError(f"cannot write to {folder}: {error.strerror}") from error
     return Written(folder / PAGE, [folder / name for name in pictures])

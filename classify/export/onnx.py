@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ExportError
+from ...errors import ExportError, first_line
 from ...extract.engine.onnx import OPSET, add_metadata, to_onnx
 from ..saved.head_model import Model
 from .graph import FEATURES, INPUT, OUTPUTS, Graph
@@ -68,9 +68,8 @@ def _with_trees(features: Any, model: Model) -> Any:
         )
     except Exception as error:  # the converter raises whatever it stumbles over
         cause = error.__cause__ or error  # of which the message quotes all the numbers
-        reason = (str(cause).splitlines() or [type(cause).__name__])[0]
         raise ExportError(
-            f"skl2onnx cannot convert a {model.name} head ({reason}): train another head"
+            f"skl2onnx cannot convert a {model.name} head ({first_line(cause)}): train another head"
         ) from error
     trees.ir_version = features.ir_version
     used = [one for one in features.opset_import if not one.domain]

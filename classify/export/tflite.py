@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ExportError
+from ...errors import ExportError, first_line
 from ...extract.backbone.loading import load_tensorflow, stderr_held_back
 from ...extract.decode.views import Pixels
 from .graph import INPUT, OUTPUTS, Graph
@@ -65,8 +65,9 @@ def make(graph: Graph, quantize: str | None, pixels: Sequence[Pixels]) -> bytes:
                 return _in_8_bits(tf, converter, pixels)
             data: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever it stumbles over
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ExportError(f"it cannot be converted to TensorFlow Lite: {reason}") from error
+            raise ExportError(
+                f"it cannot be converted to TensorFlow Lite: {first_line(error)}"
+            ) from error
     return data
 
 

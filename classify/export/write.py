@@ -17,6 +17,7 @@ import numpy as np
 from ...errors import ExportError, OptionError, unknown
 from ...extract.pipeline import Progress
 from ...extract.source import FeatureOptions
+from ...storage import replacing, temporary_name
 from ..predict.predict import source_of
 from ..saved.card import add_export
 from ..saved.head_model import Model
@@ -215,21 +216,16 @@ def _check_place(out: Path, row: Format) -> None:
 @contextlib.contextmanager
 def _in_place_of(out: Path) -> Iterator[Path]:
     """Give a temporary path beside ``out``, which takes its place if the block succeeds."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    old = out.with_name(temporary_name())
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if out.is_dir():
-            os.replace(out, old)  # a folder that holds something is in rename's way
-        os.replace(temporary, out)
+        with replacing(out) as temporary:
+            yield temporary
+            if out.is_dir():
+                os.replace(out, old)  # a folder that holds something is in rename's way
     except OSError as error:
         raise ExportError(f"cannot write {out}: {error.strerror or error}") from error
     finally:
-        for path in (temporary, old):
-            shutil.rmtree(path, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                path.unlink()
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _check_unchanged(before: Runtime, after: Runtime, pixels: Any) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CacheError
+from ...storage import replacing
 
 _LOG = "log"  # the entry of the file that holds what is no array
 
@@ -102,17 +101,10 @@ class Checkpoint:
         }
         log = {key: value for key, value in asdict(position).items() if key not in _ARRAYS}
         arrays[_LOG] = np.frombuffer(json.dumps(log).encode(), dtype=np.uint8)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
+            with replacing(self.path, durable=True) as temporary, open(temporary, "wb") as file:
                 np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise CacheError(
                 f"cannot write the checkpoint {self.path}: {error.strerror}; free some space or "
                 "give another place with --cache DIR"

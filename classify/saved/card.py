@@ -8,7 +8,6 @@ saved classifier alone, so it can be made anew (:func:`write_card`).
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from ...cache.spec import FeatureSpec
 from ...errors import ModelError
 from ...extract.backbone.backbones import Backbone, find_backbone
+from ...storage import replacing
 from ...text import shown
 from ...version import __version__
 from ..pages.markdown import escaped
@@ -237,12 +237,10 @@ def _write(card: dict[str, Any], markdown: Path, document: Path) -> None:
     """Write both files, each under a temporary name first."""
     texts = {document: json.dumps(card, indent=1) + "\n", markdown: render(card)}
     for path, text in texts.items():
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
+            with replacing(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise ModelError(
                 f"cannot write the model card {shown(path)}: {error.strerror}"
             ) from error

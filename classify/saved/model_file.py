@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from ...errors import ModelError
+from ...errors import ModelError, first_line
+from ...storage import replacing
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 2  # 1 held scikit-learn's calibration, before the first release
@@ -40,19 +40,15 @@ def write_parts(path: Path, manifest: dict[str, Any], parts: dict[str, bytes]) -
     """
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
     whole = {"format_version": FORMAT_VERSION, **manifest, "sha256": sums}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as raw:
-            with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as file:
-                file.writestr(MANIFEST, json.dumps(whole, indent=1))
-                for name, content in parts.items():
-                    file.writestr(name, content)
-            raw.flush()
-            os.fsync(raw.fileno())
-        os.replace(temporary, path)
+        with (
+            replacing(path, durable=True) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file,
+        ):
+            file.writestr(MANIFEST, json.dumps(whole, indent=1))
+            for name, content in parts.items():
+                file.writestr(name, content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ModelError(f"cannot write the model {path}: {error.strerror}") from error
 
 
@@ -127,5 +123,4 @@ def _check_names(names: list[str], wanted: list[str]) -> None:
 
 def not_a_model(path: Path, error: Exception) -> ModelError:
     """Build the error for a file that is no model, or none that can be read."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return ModelError(f"{path} is not a headstart model, or damaged: {reason}")
+    return ModelError(f"{path} is not a headstart model, or damaged: {first_line(error)}")

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import psutil
 
-from ...errors import WeightsError
+from ...errors import WeightsError, first_line
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 60.0  # without a byte
@@ -161,7 +161,7 @@ def _fetch(imagenet: Pretrained, temporary: Path) -> str:
                 while block := answer.read(BLOCK_BYTES):
                     file.write(block)
         except (*_NETWORK, http.client.HTTPException) as error:
-            return (str(error).splitlines() or [type(error).__name__])[0]
+            return first_line(error)
         file.flush()
         os.fsync(file.fileno())
         size = file.tell()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ...cache import FeatureStore, StatIndex
-from ...errors import CacheError, EngineError, HeadstartError
+from ...errors import CacheError, EngineError, HeadstartError, first_line
 from ...stopping import Shelter, Stopped, sheltered
 from ..engine.choose import Plan
 from ..engine.gpus import run_on_each, visible_gpus
@@ -321,7 +321,7 @@ class _Tally:
 
 def _told(error: Exception) -> str:
     """Return an error as one line."""
-    line = (str(error).splitlines() or [""])[0]
+    line = first_line(error)
     return line if isinstance(error, HeadstartError) else f"{type(error).__name__}: {line}"
 
 

@@ -9,7 +9,7 @@ import queue
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ...errors import EngineError, OptionError
+from ...errors import EngineError, OptionError, first_line
 from ..engine.gpus import VISIBLE
 from .coordinate import ATTEMPTS, Layout, WorkerDiedError
 
@@ -150,9 +150,8 @@ def _connect(distributed: Any, scheduler: Any) -> Any:
         client = distributed.Client(scheduler, set_as_default=False, timeout=CONNECT_SECONDS)
         client.wait_for_workers(1, timeout=FIRST_WORKER_SECONDS)
     except (OSError, ValueError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
         raise OptionError(
-            f"no Dask cluster with workers at {scheduler} ({line}); expected a scheduler's address "
+            f"no Dask cluster with workers at {scheduler} ({first_line(error)}); expected a scheduler's address "
             "such as tcp://host:8786"
         ) from error
     return client

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-from ...errors import EngineError, OptionError
+from ...errors import EngineError, OptionError, first_line
 from .coordinate import ATTEMPTS, Layout
 
 # No usage statistics are sent, no tips are printed, no line is held back until the end.
@@ -132,9 +132,8 @@ def _knock(address: str) -> None:
 
 
 def _unreachable(where: str, error: Exception) -> OptionError:
-    line = (str(error).splitlines() or [type(error).__name__])[0]
     return OptionError(
-        f"no Ray cluster at {where} ({line}); expected auto, host:6379 or ray://host:10001"
+        f"no Ray cluster at {where} ({first_line(error)}); expected auto, host:6379 or ray://host:10001"
     )
 
 

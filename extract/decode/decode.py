@@ -12,7 +12,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ...errors import DecodeError, unknown
+from ...errors import DecodeError, first_line, unknown
 from .views import Pixels, make_views
 
 # Part of every feature spec. Raise it when a change here moves a pixel.
@@ -147,7 +147,7 @@ def decode_upright(data: bytes, shortest: int, max_pixels: int = MAX_PIXELS) -> 
     except DecodeError:
         raise
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
-        raise DecodeError(f"damaged {header.format} image: {_first_line(error)}") from error
+        raise DecodeError(f"damaged {header.format} image: {first_line(error)}") from error
     if orientation in _UPRIGHT:
         pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
     return pixels
@@ -213,7 +213,7 @@ def upright_rgb(image: Image.Image) -> Pixels:
     except DecodeError:
         raise
     except Exception as error:  # Pillow decodes late, and raises what damaged bytes lead it to
-        raise DecodeError(f"damaged {image.format} image: {_first_line(error)}") from error
+        raise DecodeError(f"damaged {image.format} image: {first_line(error)}") from error
     return pixels
 
 
@@ -227,9 +227,9 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     except UnidentifiedImageError as error:
         raise DecodeError(f"not an image (begins with {data[:8]!r})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DecodeError(f"too large: {_first_line(error)}") from error
+        raise DecodeError(f"too large: {first_line(error)}") from error
     except Exception as error:
-        raise DecodeError(f"damaged image: {_first_line(error)}") from error
+        raise DecodeError(f"damaged image: {first_line(error)}") from error
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise DecodeError(
@@ -276,10 +276,6 @@ def to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
     return image.convert("RGB")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 # Sizes between Pillow's warning and its error are judged by max_pixels above.

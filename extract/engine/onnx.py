@@ -13,7 +13,6 @@ import base64
 import contextlib
 import hashlib
 import logging
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ import numpy as np
 
 from ...cache.spec import FeatureSpec
 from ...cache.user_folder import user_folder
-from ...errors import EngineError
+from ...errors import EngineError, first_line
+from ...storage import replacing
 from ...version import __version__
 from .agreement import check_agreement, probe_images
 from .engine import Features, Images
@@ -121,14 +121,10 @@ def export(spec: FeatureSpec, weights: Path, cache: Path) -> Path:
     reference = run(probe_images(spec.input_size)).numpy().astype("<f4")
     data = _convert(run, spec, reference, widths)
     path = cache / FOLDER / f"{spec.network.folder}.{_checksum(data)}.onnx"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise EngineError(f"cannot keep the network {path}: {error.strerror}") from error
     return path
 
@@ -177,8 +173,7 @@ def to_onnx(run: Any, name: str) -> Any:
                 run, input_signature=run.input_signature, opset=OPSET
             )
         except Exception as error:  # the converter raises whatever it stumbles over
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise EngineError(f"{name} cannot be exported to ONNX ({reason})") from error
+            raise EngineError(f"{name} cannot be exported to ONNX ({first_line(error)})") from error
         _bind_constants(model.graph, run.get_concrete_function())
     return model
 

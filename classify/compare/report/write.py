@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from ....errors import DataError
+from ....storage import replacing
 from ..compare import Comparison
 from ..results import RESULTS_VERSION
 from .tables import to_csv, to_markdown
@@ -45,11 +45,9 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
         "report.md": to_markdown(results),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, text in documents.items():
-            temporary = folder / f".{name}.{os.getpid()}.tmp"
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-            os.replace(temporary, folder / name)
+            with replacing(folder / name) as temporary:
+                temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise DataError(f"cannot write the report to {folder}: {error.strerror}") from error
     return [folder / name for name in documents]

@@ -12,13 +12,13 @@ import hashlib
 import json
 import os
 import time
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ....cache.statindex import at_rest
 from ....cache.user_folder import user_folder
+from ....storage import replacing
 from ..addresses import Member, Row, Shard
 from .sample import Sample
 
@@ -82,15 +82,9 @@ def remember(shard: Shard, seen: Any, read_ns: int, listing: Listing) -> None:
         "warnings": listing.warnings,
     }
     data = gzip.compress(json.dumps(document).encode(), compresslevel=1)
-    file = _file(shard)
-    temporary = file.with_name(f".{uuid.uuid4().hex}.tmp")
-    with contextlib.suppress(OSError):  # a full or read-only disk: the shard is listed again
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, file)
-        finally:
-            temporary.unlink(missing_ok=True)
+    # A full or read-only disk: the shard is listed again.
+    with contextlib.suppress(OSError), replacing(_file(shard)) as temporary:
+        temporary.write_bytes(data)
 
 
 def look(shard: Shard) -> tuple[Any, int]:

@@ -182,7 +182,7 @@ def test_a_card_that_cannot_be_written_leaves_the_old_one_whole(saved, monkeypat
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("headstart.classify.saved.card.os.replace", full)
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(ModelError, match=r"cannot write the model card .*: No space left on dev"):
         add_export(document, EXPORT)
     assert [markdown.read_bytes(), document.read_bytes()] == before
