@@ -13,8 +13,11 @@ from PIL import Image
 from ..errors import DataError, DecodeError
 from ..text import shown
 from .decode.decode import upright_rgb
-from .images.addresses import Member, Reference, Remote, Row, reference
+from .images.addresses import Reference, reference
 from .images.in_memory import PixelImage
+from .images.remote import Remote
+from .images.shards.members import Member
+from .images.shards.parquet_rows import Row
 from .pipeline import Failure
 
 EXPECTED = (

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ...cache.rows import take
 from ...extract.features import Features, load_features
-from ...extract.images.addresses import Reference, Remote
+from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset, Image
+from ...extract.images.remote import Remote
 from ...extract.pipeline import Progress, check_failures
 from ...extract.source import FeatureSource
 from ...text import shown

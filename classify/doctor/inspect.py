@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from ...extract.features import load_features
-from ...extract.images.addresses import Reference, Remote
+from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
+from ...extract.images.remote import Remote
 from ...extract.pipeline import Failure, Progress, check_failures
 from ...extract.source import FeatureSource
 from ...text import below, shown

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import TrainingError
-from ...extract.images.addresses import Remote
 from ...extract.images.images import Dataset
+from ...extract.images.remote import Remote
 from ...extract.source import FeatureSource
 from ..data.table import Table, load_table
 from ..fit.account import give_account

@@ -9,14 +9,15 @@ from pathlib import Path
 from ...errors import DataError
 from ...storage import is_url, without_file
 from ...text import shown
-from .addresses import Remote, Shard, reference
+from .addresses import reference
 from .folder import read_folder, subfolders
 from .images import Dataset
 from .manifest import read_manifest
 from .objects import parts_below, read_objects
 from .places import files_at, is_pattern
+from .remote import File, Remote
+from .shard_dataset import holds_shards, read_shards
 from .shards.kinds import kind_named, list_shard
-from .shards.layout import holds_shards, read_shards
 
 
 def read_dataset(path: str | os.PathLike[str]) -> Dataset:
@@ -70,7 +71,7 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
     )
 
 
-def _read_file(file: Shard) -> Dataset:
+def _read_file(file: File) -> Dataset:
     return read_manifest(file) if list_shard(file) is None else read_shards(file, [file])
 
 

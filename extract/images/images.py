@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .addresses import Reference, Remote
+from .addresses import Reference
+from .remote import Remote
 
 SPLITS = {
     "train": "train",

@@ -17,16 +17,19 @@ from typing import TextIO, TypeAlias
 from ...errors import DataError, DecodeError
 from ...storage import is_url, without_file
 from ...text import shown
-from .addresses import Member, Reference, Remote, Row, Shard, reference
+from .addresses import Reference, reference
 from .images import SPLITS, Dataset, Image
 from .objects import sign
+from .remote import File, Remote
+from .shards.members import Member
+from .shards.parquet_rows import Row
 
 LARGEST = 4 << 30  # bytes of a manifest behind a URL
 
 Identity: TypeAlias = "tuple[int, int] | str"  # device and inode, or an address
 
 
-def read_manifest(path: Shard) -> Dataset:
+def read_manifest(path: File) -> Dataset:
     """Read a manifest, whose paths are relative to it.
 
     Parameters
@@ -59,7 +62,7 @@ def read_manifest(path: Shard) -> Dataset:
     return rows.dataset()
 
 
-def _text(path: Shard) -> TextIO:
+def _text(path: File) -> TextIO:
     """Open a manifest; one behind a URL is read whole."""
     if isinstance(path, Path):
         return open(path, newline="", encoding="utf-8-sig", errors="surrogateescape")
@@ -82,7 +85,7 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _columns(header: list[str], path: Shard) -> dict[str, int]:
+def _columns(header: list[str], path: File) -> dict[str, int]:
     """Return where each column stands that headstart knows."""
     names = [name.strip() for name in header]
     if not {"path", "label"} <= set(names):
@@ -99,7 +102,7 @@ def _columns(header: list[str], path: Shard) -> dict[str, int]:
 class _Rows:
     """The rows of one manifest, checked against the disk and against one another."""
 
-    def __init__(self, path: Shard) -> None:
+    def __init__(self, path: File) -> None:
         self._path = path
         self._folder = os.fspath(path.parent) if isinstance(path, Path) else path.url
         self._images: list[Image] = []

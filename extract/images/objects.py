@@ -8,21 +8,21 @@ from dataclasses import replace
 
 from ...errors import DataError
 from ...storage import attempt, file_system, why
-from .addresses import Remote, Shard, signature_of
 from .folder import is_litter
 from .images import SPLITS, Dataset, Image
+from .remote import File, Remote, signature_of
 
 FEW = 8  # files of one folder that are looked up one by one
 
 
-def parts_below(file: Shard, root: Remote) -> list[str]:
+def parts_below(file: File, root: Remote) -> list[str]:
     """Return the names on the way from the root to a file."""
     _, top = file_system(root.url)
     _, path = file_system(str(file))
     return path.removeprefix(top.rstrip("/")).strip("/").split("/")
 
 
-def read_objects(root: Remote, files: Sequence[Shard]) -> Dataset:
+def read_objects(root: Remote, files: Sequence[File]) -> Dataset:
     """Lay a listing out as the same folder on a disk would be.
 
     Parameters

@@ -11,9 +11,12 @@ from pathlib import Path
 from ...errors import DataError, OptionError
 from ...storage import attempt, file_system, is_url, why, without_file
 from ...text import shown
-from .addresses import Member, Reference, Remote, Row, Shard, reference, signature_of
+from .addresses import Reference, reference
 from .folder import plain_files
+from .remote import File, Remote, signature_of
 from .shards.kinds import kind_named, list_shard
+from .shards.members import Member
+from .shards.parquet_rows import Row
 
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 _MAGIC = re.compile(r"[*?[{]")
@@ -49,12 +52,12 @@ def references(place: str | os.PathLike[str]) -> list[Reference]:
     return found
 
 
-def _images(file: Shard) -> list[Reference]:
+def _images(file: File) -> list[Reference]:
     listing = list_shard(file)
     return [file] if listing is None else [sample.image for sample in listing.samples]
 
 
-def files_at(place: str | os.PathLike[str]) -> list[Shard]:
+def files_at(place: str | os.PathLike[str]) -> list[File]:
     """Return all files at a place, in sorted order.
 
     Parameters
@@ -123,7 +126,7 @@ def _plain(match: Path) -> list[Path]:
     return plain_files(match) if match.is_dir() else [match]
 
 
-def _remote_files(url: str) -> list[Shard]:
+def _remote_files(url: str) -> list[File]:
     found: dict[str, Remote] = {}
     for one in braces(url):
         try:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ...cache import Sighting
 from ...errors import DecodeError
-from .addresses import Reference, check_size
+from .addresses import Reference
+from .remote import check_size
 
 # No image of so many pixels is larger: four channels of 16 bits, and a mebibyte for the rest.
 BYTES_A_PIXEL = 8

@@ -9,7 +9,7 @@ from typing import Any
 
 from ....errors import DataError, OptionError
 from ....storage import why
-from ..addresses import Shard, open_shard
+from ..remote import File, open_file
 from . import parquet, tfrecord, webdataset
 from .listing import Listing, look, recall, remember
 from .sample import Sample
@@ -36,7 +36,7 @@ class Kind:
     name: str
     ending: str
     recognise: Callable[[bytes], bool]
-    read: Callable[[Shard, Any, list[str]], list[Sample]]
+    read: Callable[[File, Any, list[str]], list[Sample]]
 
 
 KINDS = (
@@ -50,7 +50,7 @@ _PACKED = re.compile(
 )
 
 
-def kind_named(file: Shard) -> Kind | None:
+def kind_named(file: File) -> Kind | None:
     """Return the kind that a file's name ends like.
 
     Examples
@@ -64,7 +64,7 @@ def kind_named(file: Shard) -> Kind | None:
     return next((k for k in KINDS if re.search(k.ending + _PART, name, re.IGNORECASE)), None)
 
 
-def kind_of(file: Shard) -> Kind | None:
+def kind_of(file: File) -> Kind | None:
     """Return a file's kind by its first bytes; None when it is no shard.
 
     Raises
@@ -82,7 +82,7 @@ def kind_of(file: Shard) -> Kind | None:
     return kind
 
 
-def list_shard(shard: Shard) -> Listing | None:
+def list_shard(shard: File) -> Listing | None:
     """Return the images of a shard; no image is decoded.
 
     A shard that has not changed since it was last listed is not opened.
@@ -111,7 +111,7 @@ def list_shard(shard: Shard) -> Listing | None:
         if kind is None:
             return None
         warnings: list[str] = []
-        with open_shard(shard) as file:
+        with open_file(shard) as file:
             listing = Listing(kind.name, kind.read(shard, file, warnings), warnings)
     except (DataError, OptionError):
         raise
@@ -121,6 +121,6 @@ def list_shard(shard: Shard) -> Listing | None:
     return listing
 
 
-def _head(file: Shard) -> bytes:
-    with open_shard(file) as opened:
+def _head(file: File) -> bytes:
+    with open_file(file) as opened:
         return bytes(opened.read(HEAD))

@@ -19,7 +19,9 @@ from typing import Any
 from ....cache.statindex import at_rest
 from ....cache.user_folder import user_folder
 from ....storage import replacing
-from ..addresses import Member, Row, Shard
+from ..remote import File
+from .members import Member
+from .parquet_rows import Row
 from .sample import Sample
 
 VERSION = 1  # raise it when a change to a reader moves what it returns
@@ -44,7 +46,7 @@ class Listing:
     warnings: list[str] = field(default_factory=list)
 
 
-def recall(shard: Shard) -> Listing | None:
+def recall(shard: File) -> Listing | None:
     """Return what a shard held when it was last listed; None when it has changed since."""
     try:
         told = json.loads(gzip.decompress(_file(shard).read_bytes()))
@@ -58,7 +60,7 @@ def recall(shard: Shard) -> Listing | None:
         return None
 
 
-def remember(shard: Shard, seen: Any, read_ns: int, listing: Listing) -> None:
+def remember(shard: File, seen: Any, read_ns: int, listing: Listing) -> None:
     """Keep what a shard held, unless it may still change unseen.
 
     Parameters
@@ -87,13 +89,13 @@ def remember(shard: Shard, seen: Any, read_ns: int, listing: Listing) -> None:
         temporary.write_bytes(data)
 
 
-def look(shard: Shard) -> tuple[Any, int]:
+def look(shard: File) -> tuple[Any, int]:
     """Return how a shard looks, and the clock just before."""
     now = time.time_ns()
     return shard.stat(), now
 
 
-def _file(shard: Shard) -> Path:
+def _file(shard: File) -> Path:
     name = hashlib.sha256(os.fsencode(str(shard.absolute()))).hexdigest()
     return user_folder() / "shards" / name[:2] / f"{name[2:32]}.json.gz"
 
@@ -106,5 +108,5 @@ def _place(image: Member | Row) -> list[int]:
     return [image.offset, image.size] if isinstance(image, Member) else [image.row]
 
 
-def _placed(shard: Shard, place: list[int]) -> Member | Row:
+def _placed(shard: File, place: list[int]) -> Member | Row:
     return Member(shard, *place) if len(place) == 2 else Row(shard, *place)

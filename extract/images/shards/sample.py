@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..addresses import Member, Row
+from .members import Member
+from .parquet_rows import Row
 
 
 @dataclass(frozen=True, slots=True)

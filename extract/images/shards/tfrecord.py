@@ -14,7 +14,8 @@ from typing import Any
 import google_crc32c
 
 from ....errors import DataError
-from ..addresses import Member, Shard
+from ..remote import File
+from .members import Member
 from .sample import Sample
 
 IMAGES = ("image/encoded", "image", "image_raw")
@@ -43,7 +44,7 @@ def masked_crc(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def read(shard: Shard, file: Any, warnings: list[str]) -> list[Sample]:
+def read(shard: File, file: Any, warnings: list[str]) -> list[Sample]:
     """Return the samples of a TFRecord; every checksum is compared on the way.
 
     Raises
@@ -68,7 +69,7 @@ def read(shard: Shard, file: Any, warnings: list[str]) -> list[Sample]:
     return samples
 
 
-def _records(shard: Shard, file: Any, warnings: list[str]) -> Iterator[tuple[int, bytes]]:
+def _records(shard: File, file: Any, warnings: list[str]) -> Iterator[tuple[int, bytes]]:
     """Yield each whole record's offset and data, as far as the file goes."""
     offset = 0
     while header := file.read(_HEADER.size):

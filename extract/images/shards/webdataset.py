@@ -15,7 +15,8 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from ....errors import DataError
-from ..addresses import Member, Shard
+from ..remote import File
+from .members import Member
 from .sample import Sample
 
 PICTURES = {
@@ -42,7 +43,7 @@ def recognise(head: bytes) -> bool:
     return head[257:262] == b"ustar"
 
 
-def read(shard: Shard, file: Any, warnings: list[str]) -> list[Sample]:
+def read(shard: File, file: Any, warnings: list[str]) -> list[Sample]:
     """Return the samples of a tar file: where each image lies, and its label.
 
     The first image decides where labels are: in ``key.cls`` (a name or a number), in

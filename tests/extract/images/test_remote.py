@@ -31,10 +31,10 @@ from headstart.cache.compact import compact
 from headstart.cache.verify import verify
 from headstart.errors import DataError, DecodeError, OptionError
 from headstart.extract.decode.decode import MAX_PIXELS
-from headstart.extract.images.addresses import Remote, signature_of
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.places import references
 from headstart.extract.images.read import read_image
+from headstart.extract.images.remote import Remote, signature_of
 from headstart.extract.source import FeatureOptions, feature_source
 from s3 import CREDENTIALS, ROWS, SPEC, Line, s3_server, segment, upload
 from shards import WRITERS
@@ -442,10 +442,10 @@ def test_a_missing_package_names_the_pip_command(monkeypatch):
     with pytest.raises(OptionError, match=r"pip install 'headstart\[cloud\]'"):
         storage.file_system("s3://bucket/x")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    from headstart.extract.images.shards.parquet import _parquet_file
+    from headstart.extract.images.shards.parquet_rows import open_parquet
 
     with pytest.raises(OptionError, match=r"pip install 'headstart\[parquet\]'"):
-        _parquet_file(None)
+        open_parquet(None)
 
 
 def test_an_image_that_cannot_be_read_fails_alone_after_three_attempts(

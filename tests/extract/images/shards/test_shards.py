@@ -11,12 +11,14 @@ import pytest
 from headstart.cache.user_folder import user_folder
 from headstart.errors import DataError, DecodeError
 from headstart.extract.decode.decode import MAX_PIXELS
-from headstart.extract.images.addresses import Member, Row, reference
+from headstart.extract.images.addresses import reference
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.places import braces, references
 from headstart.extract.images.read import read_image
-from headstart.extract.images.shards import parquet
-from headstart.extract.images.shards.layout import split_of
+from headstart.extract.images.shard_dataset import split_of
+from headstart.extract.images.shards import parquet_rows
+from headstart.extract.images.shards.members import Member
+from headstart.extract.images.shards.parquet_rows import Row
 from shards import (
     WRITERS,
     example_of,
@@ -191,15 +193,15 @@ def test_a_row_without_bytes_fails_alone(tmp_path):
 def test_threads_that_take_turns_read_each_row_once(tmp_path, monkeypatch):
     shard = parquet_of(tmp_path / "a.parquet", SAMPLES * 10)
     reads = []
-    advance = parquet._Window._advance
+    advance = parquet_rows._Window._advance
     monkeypatch.setattr(
-        parquet._Window, "_advance", lambda self, row: (reads.append(row), advance(self, row))
+        parquet_rows._Window, "_advance", lambda self, row: (reads.append(row), advance(self, row))
     )
     for row in range(200):
         for at in (row, row + 200):
             assert Row(shard, at).read(10**6)[1] == BYTES[at % 40]
-    assert len(reads) == 400 / parquet.BATCH
-    monkeypatch.setattr(parquet, "AHEAD_BYTES", 20_000)
+    assert len(reads) == 400 / parquet_rows.BATCH
+    monkeypatch.setattr(parquet_rows, "AHEAD_BYTES", 20_000)
     for row in (399, 0, 200, 399):
         assert Row(shard, row).read(10**6)[1] == BYTES[row % 40]
 
@@ -215,7 +217,7 @@ def test_a_parquet_file_of_one_large_row_group_is_streamed(tmp_path):
     noise = np.random.default_rng(0).bytes(1 << 20)
     samples = [(bytes([n]) + noise, "cat") for n in range(64)]
     shard = parquet_of(tmp_path / "a.parquet", samples, rows=1000, write_batch_size=4)
-    parquet.forget()
+    parquet_rows.forget()
     pa = pytest.importorskip("pyarrow", reason=NO_PARQUET)
     gc.collect()
     before = pa.total_allocated_bytes()
@@ -226,7 +228,7 @@ def test_a_parquet_file_of_one_large_row_group_is_streamed(tmp_path):
         highest = max(highest, pa.total_allocated_bytes() - before)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    parquet.forget()
+    parquet_rows.forget()
     # The file has 64 MB.
     assert highest + peak < 48 << 20
 
@@ -392,7 +394,7 @@ def test_an_unchanged_shard_is_not_opened_to_list_it_again(tmp_path, at_rest, mo
     shard = webdataset_of(tmp_path / "shards" / "train.tar", SAMPLES)
     first = read_dataset(tmp_path / "shards"), read_dataset(shard)
     with monkeypatch.context() as patch:
-        patch.setattr("headstart.extract.images.shards.kinds.open_shard", None)
+        patch.setattr("headstart.extract.images.shards.kinds.open_file", None)
         assert (read_dataset(tmp_path / "shards"), read_dataset(shard)) == first
     webdataset_of(shard, SAMPLES[:10])
     assert len(read_dataset(shard).images) == 10

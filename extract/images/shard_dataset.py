@@ -1,4 +1,4 @@
-"""Shards as a dataset: their splits by folder and name, their classes by what they hold."""
+"""Files as a dataset: their splits by folder and name, their classes by what they hold."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ....errors import DataError
-from ....storage import attempt, file_system, without_file
-from ..addresses import Remote, Shard, is_remote, reference
-from ..images import SPLITS, Dataset, Image
-from .kinds import list_shard
-from .listing import Listing
-from .sample import Sample
+from ...errors import DataError
+from ...storage import attempt, file_system, without_file
+from .addresses import is_remote, reference
+from .images import SPLITS, Dataset, Image
+from .remote import File, Remote
+from .shards.kinds import list_shard
+from .shards.listing import Listing
+from .shards.sample import Sample
 
 # A name a line, in the order of the numbers: what people write, and TensorFlow Datasets.
 NAMES = ("classes.txt", "classnames.txt", "label.labels.txt")
@@ -23,7 +24,7 @@ LARGEST_NAMES = 16 << 20  # bytes
 _WORD = re.compile(r"[A-Za-z]+")
 
 
-def read_shards(root: Path | Remote, shards: Sequence[Shard]) -> Dataset:
+def read_shards(root: Path | Remote, shards: Sequence[File]) -> Dataset:
     """Read shards of one kind as one dataset.
 
     The split is that of the folder that holds a shard, else the word in its name (``train-000.tar``).
@@ -71,7 +72,7 @@ def read_shards(root: Path | Remote, shards: Sequence[Shard]) -> Dataset:
     return Dataset(root, images, warnings)
 
 
-def split_of(shard: Shard) -> str | None:
+def split_of(shard: File) -> str | None:
     """Return the split of a shard by its folder's name, else by the one word in its own.
 
     Examples
@@ -98,7 +99,7 @@ def holds_shards(folders: Sequence[str]) -> bool:
     return all(name.casefold() in SPLITS or name == "data" for name in folders)
 
 
-def _listing(shard: Shard) -> Listing:
+def _listing(shard: File) -> Listing:
     listing = list_shard(shard)
     if listing is None:
         raise DataError(
@@ -107,7 +108,7 @@ def _listing(shard: Shard) -> Listing:
     return listing
 
 
-def _class(sample: Sample, shard: Shard, names: list[str] | None) -> str:
+def _class(sample: Sample, shard: File, names: list[str] | None) -> str:
     """Return the name of a sample's class."""
     label = sample.label
     if label is None:
