@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
-from ...errors import DataError, DecodeError
-from ...extract.decode.decode import MAX_PIXELS, decode
-from ...extract.images.addresses import Reference
-from ...extract.images.read import read_image
+from ...errors import DataError
 from ...storage import replacing
 from ...text import shown
+from ..pages.html import make_page, source
+from ..pages.thumbnails import thumbnail
 from .inspect import Inspection, Seen
 
-TEMPLATE = "page.html.j2"
 PAGE = "inspect.html"
-SIDE = 160  # pixels of a thumbnail
-QUALITY = 75
 PICTURES = 6  # of one group; the others are named
 
 
@@ -67,7 +59,7 @@ def write_page(found: Inspection, folder: Path, top: int) -> Path:
         If the folder cannot be written.
     """
     page = folder / PAGE
-    text = render(found, top)
+    text = page_text(found, top)
     try:
         with replacing(page) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -76,42 +68,20 @@ def write_page(found: Inspection, folder: Path, top: int) -> Path:
     return page
 
 
-def render(found: Inspection, top: int) -> str:
+def page_text(found: Inspection, top: int) -> str:
     """Return the page; names from the dataset are escaped, thumbnails are inside it.
 
     Exact copies share one thumbnail, a group of near copies shows six at most.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("headstart", "classify/doctor"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"shown": shown, "name": found.name, "thumbnail": thumbnail}
-    return environment.get_template(TEMPLATE).render(
-        dataset=shown(found.root.absolute().name),
-        found=found,
-        classes=sorted(found.classes, key=lambda one: one.images)[:top],
-        sections=_sections(found, top),
-        side=SIDE,
-    )
-
-
-def thumbnail(path: Reference) -> str | None:
-    """Return an image as a data URI of 160 x 160 pixels, about 6 kB; None if it cannot be read.
-
-    It is decoded as for the backbone (upright, the first frame, on white), but whole, with
-    grey bars.
-    """
-    try:
-        _, data = read_image(path, MAX_PIXELS)
-        pixels = decode(data, (SIDE, SIDE), "pad")
-    except DecodeError:  # it was readable when its features were extracted
-        return None
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    values = {
+        "dataset": shown(found.root.absolute().name),
+        "found": found,
+        "classes": sorted(found.classes, key=lambda count: count.images)[:top],
+        "sections": _sections(found, top),
+        "name": found.name,
+        "thumbnail": thumbnail,
+    }
+    return make_page("doctor/page.html.j2", values, style=source("doctor/page.css")).text
 
 
 def _sections(found: Inspection, top: int) -> list[Section]:

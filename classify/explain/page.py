@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +11,15 @@ from ...errors import DataError
 from ...extract.images.addresses import Reference, file_name
 from ...storage import replacing
 from ...text import shown
-from ..pages.thumbnails import thumbnails
+from ..pages.html import make_page, source
+from ..pages.thumbnails import jpeg_uri, open_upright, thumbnails
 from .explanation import Explanation, Explanations
-from .picture import jpeg_uri, legend, open_picture, overlay, png_bytes, with_legend
+from .picture import SIDE, legend, overlay, png_bytes, with_legend
 
-TEMPLATE = "page.html.j2"
 PAGE = "index.html"
 TOP = 5  # classes with their probabilities
 BAR = 240  # pixels of the page's legend
+QUALITY = 82
 
 METHODS = {
     "cam": "Class-activation map: the class's score is the sum of this map and a constant "
@@ -74,12 +72,12 @@ def write_page(told: Explanations, model: Path, folder: Path, max_pixels: int) -
     """
     cards, pictures = [], {}
     for number, one in enumerate(told.images, 1):
-        picture = open_picture(one, max_pixels)
+        picture = open_upright(one.path, SIDE, max_pixels)
         drawn = overlay(one, picture)
         pictures[_picture_name(number, one.path)] = png_bytes(with_legend(drawn))
-        cards.append(_card(one, jpeg_uri(picture), jpeg_uri(drawn), picture.size))
-    page = render(told, model, cards)
-    files = {**pictures, PAGE: page.encode("utf-8", "backslashreplace")}
+        cards.append(_card(one, jpeg_uri(picture, QUALITY), jpeg_uri(drawn, QUALITY), picture.size))
+    page = page_text(told, model, cards)
+    files = {**pictures, PAGE: page.encode()}
     try:
         for name, content in files.items():
             with replacing(folder / name) as temporary:
@@ -89,47 +87,18 @@ def write_page(told: Explanations, model: Path, folder: Path, max_pixels: int) -
     return Written(folder / PAGE, [folder / name for name in pictures])
 
 
-def render(told: Explanations, model: Path, cards: list[dict[str, Any]]) -> str:
+def page_text(told: Explanations, model: Path, cards: list[dict[str, Any]]) -> str:
     """Return the page; names are text, and its policy forbids it to load anything."""
-    import jinja2
-    import markupsafe
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("headstart", "classify/explain"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["shown"] = shown
-    css = (
-        resources.files("headstart.classify.pages").joinpath("page.css").read_text(encoding="utf-8")
-        + _OWN_CSS
-    )
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    return environment.get_template(TEMPLATE).render(
-        model=shown(model.name),
-        method=METHODS[told.choice.method],
-        why=told.choice.why,
-        cards=cards,
-        legend=jpeg_uri(legend(BAR)),
-        failures=told.failures,
-        remarks=told.remarks,
-        css=markupsafe.Markup(css),  # noqa: S704 (our own files)
-        css_hash=f"sha256-{digest}",
-    )
-
-
-_OWN_CSS = """
-.sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); gap: 1rem; max-width: 62rem; }
-.sides > * { min-width: 0; }
-.sides figure { margin: 0; }
-.classes tbody th { white-space: normal; overflow-wrap: anywhere; }
-.sides img { display: block; width: auto; max-width: 100%; height: auto; max-height: 32rem; border-radius: .4rem; }
-figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
-.legend { display: flex; align-items: center; gap: .4rem; }
-.legend img { width: 8rem; height: .75rem; border-radius: 0; }
-.photos img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: .4rem; background: var(--card); margin-bottom: .3rem; }
-.other { font-weight: 600; }
-"""
+    values = {
+        "model": shown(model.name),
+        "method": METHODS[told.choice.method],
+        "why": told.choice.why,
+        "cards": cards,
+        "legend": jpeg_uri(legend(BAR), QUALITY),
+        "failures": told.failures,
+        "remarks": told.remarks,
+    }
+    return make_page("explain/page.html.j2", values, style=source("explain/page.css")).text
 
 
 def _picture_name(number: int, path: Reference) -> str:

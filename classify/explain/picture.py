@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import DecodeError
-from ...extract.decode.decode import decode_upright
 from ...extract.decode.views import Pixels
-from ...extract.images.read import read_image
-from ...text import shown
 from .explanation import Explanation
 from .heat import Grid, evidence, lay_out
 
@@ -24,26 +19,8 @@ COLOURS = (
 COVER = 0.75  # of the photograph, at the peak
 VEIL = 0.8  # of white over what the network did not see
 LEGEND = (28, 12)  # height of the strip and of the bar in it, pixels
-QUALITY = 82
 
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
-
-
-def open_picture(one: Explanation, max_pixels: int) -> Image.Image:
-    """Return the photograph, upright, its longer side 720 pixels at most.
-
-    Raises
-    ------
-    DecodeError
-        If it cannot be read any more.
-    """
-    try:
-        _, data = read_image(one.path, max_pixels)
-        picture = Image.fromarray(decode_upright(data, SIDE, max_pixels))
-    except DecodeError as error:
-        raise DecodeError(f"{shown(one.path)}: {error}") from error
-    picture.thumbnail((SIDE, SIDE))
-    return picture
 
 
 def overlay(one: Explanation, picture: Image.Image) -> Image.Image:
@@ -86,13 +63,6 @@ def with_legend(picture: Image.Image) -> Image.Image:
     strip = legend(max(1, picture.width - left - right))
     whole.paste(strip, (left, middle - bar // 2))
     return whole
-
-
-def jpeg_uri(picture: Image.Image) -> str:
-    """Return a picture as a data URI."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def png_bytes(picture: Image.Image) -> bytes:

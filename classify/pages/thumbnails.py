@@ -1,19 +1,29 @@
-"""Photographs small enough for the page."""
+"""Photographs small enough for a page."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from ...errors import DecodeError
+from ...extract.decode.decode import MAX_PIXELS, decode_upright
 from ...extract.images.addresses import Reference
+from ...extract.images.read import read_image
+from ...text import shown
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SIDE = 144  # pixels, of the longer side
 QUALITY = 70
 MOST = 600  # some 5 kB each
 
 
-def thumbnails(paths: Sequence[Reference], wanted: Iterable[int]) -> dict[int, str]:
+def thumbnails(
+    paths: Sequence[Reference], wanted: Iterable[int], most: int = MOST
+) -> dict[int, str]:
     """Return small JPEGs as data URIs, upright, by position.
 
     Parameters
@@ -21,31 +31,43 @@ def thumbnails(paths: Sequence[Reference], wanted: Iterable[int]) -> dict[int, s
     paths : sequence of Reference
         All images.
     wanted : iterable of int
-        Positions, the most wanted first; at most 600 are made. An image that
-        can no longer be read has none.
+        Positions, the most wanted first. An image that can no longer be read has none.
+    most : int
+        How many are made.
     """
-    found = {}
-    for position in list(dict.fromkeys(wanted))[:MOST]:
-        uri = _thumbnail(paths[position])
-        if uri is not None:
-            found[position] = uri
-    return found
+    made = {position: thumbnail(paths[position]) for position in list(dict.fromkeys(wanted))[:most]}
+    return {position: uri for position, uri in made.items() if uri is not None}
 
 
-def _thumbnail(path: Reference) -> str | None:
-    from PIL import Image, ImageOps
-
-    from ...extract.decode.decode import MAX_PIXELS, to_rgb
-    from ...extract.images.read import read_image
-
-    buffer = io.BytesIO()
+def thumbnail(path: Reference) -> str | None:
+    """Return an image as a small JPEG's data URI, upright; None if it cannot be read."""
     try:
-        _, data = read_image(path, MAX_PIXELS)
-        with Image.open(io.BytesIO(data)) as image:
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEGs are scaled while they are decoded
-            upright = to_rgb(ImageOps.exif_transpose(image))
-            upright.thumbnail((SIDE, SIDE))
-            upright.save(buffer, "JPEG", quality=QUALITY, optimize=True)
-    except Exception:  # decoders raise anything; the page says that there is no picture
+        return jpeg_uri(open_upright(path, SIDE))
+    except DecodeError:  # it was readable when its features were extracted
         return None
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def open_upright(path: Reference, side: int, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Return a photograph as the network gets it, but whole, its longer side ``side`` at most.
+
+    Raises
+    ------
+    DecodeError
+        If it cannot be read; the message names it.
+    """
+    from PIL import Image
+
+    try:
+        _, data = read_image(path, max_pixels)
+        picture = Image.fromarray(decode_upright(data, side, max_pixels))
+    except DecodeError as error:
+        raise DecodeError(f"{shown(path)}: {error}") from error
+    picture.thumbnail((side, side))
+    return picture
+
+
+def jpeg_uri(picture: Image.Image, quality: int = QUALITY) -> str:
+    """Return a picture as a data URI."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -8,7 +8,6 @@ saved classifier alone, so it can be made anew (:func:`write_card`).
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,13 @@ from ...extract.backbone.backbones import Backbone, find_backbone
 from ...storage import replacing
 from ...text import shown
 from ...version import __version__
-from ..pages.markdown import escaped
+from ..pages.html import fill
 from .card_limits import intended_use, limits
 from .front_matter import metadata, to_yaml
 from .head_model import Model
 from .network_model import TunedModel
 
 CARD_VERSION = 1
-TEMPLATE = "card.md.j2"
 # Of weights that come with headstart (extract/weights/NOTICE.md): their licence, and the Hub's
 # name of the same checkpoint.
 BUNDLED = {"mobilenet": ("Apache-2.0", "google/mobilenet_v1_1.0_224")}
@@ -186,29 +184,9 @@ def read_card(document: Path) -> dict[str, Any]:
     return dict(card)
 
 
-def render(card: dict[str, Any]) -> str:
+def to_markdown(card: dict[str, Any]) -> str:
     """Return a card as Markdown, its metadata before it; names are text, whatever they hold."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("headstart", "classify/saved"),
-        autoescape=False,  # noqa: S701 (Markdown; the filter "text" escapes)
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "text": lambda value: escaped(shown(str(value))),
-        "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",
-        "points": lambda bounds: (
-            "–" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
-        ),
-        "range": lambda bounds: f"{bounds[0]:.3f} to {bounds[1]:.3f}",
-        "count": lambda number: f"{number:,}",
-        "shell": shlex.quote,
-        "compact": lambda value: json.dumps(value, ensure_ascii=False),
-    }
-    text = environment.get_template(TEMPLATE).render(card=card, front=to_yaml(metadata(card)))
+    text = fill("saved/card.md.j2", {"card": card, "front": to_yaml(metadata(card))})
     return text.rstrip() + "\n"
 
 
@@ -235,7 +213,7 @@ def _describe_backbone(backbone: Backbone, weights: str, spec: FeatureSpec) -> d
 
 def _write(card: dict[str, Any], markdown: Path, document: Path) -> None:
     """Write both files, each under a temporary name first."""
-    texts = {document: json.dumps(card, indent=1) + "\n", markdown: render(card)}
+    texts = {document: json.dumps(card, indent=1) + "\n", markdown: to_markdown(card)}
     for path, text in texts.items():
         try:
             with replacing(path) as temporary:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -14,13 +10,13 @@ from numpy.typing import NDArray
 
 from ....extract.images.addresses import Reference, reference
 from ....text import below, shown
+from ...pages.html import make_page, markup, source
 from ...pages.thumbnails import thumbnails
 from ..compare import Comparison, Evidence
 from ..verdict import duration, two_figures
 from . import plots
 from .feature_map import lay_out
 
-TEMPLATE = "page.html.j2"
 GALLERY = 12  # photographs of mistakes an approach
 DISAGREEMENTS = 24
 MOST_CLASSES = 40  # in a confusion matrix
@@ -35,7 +31,7 @@ Photographs = list[tuple[int, Lines]]  # position in the evaluation split, what 
 Findings = tuple[str, list[tuple[Reference, Lines]]]  # title, images and what is said of them
 
 
-def render(comparison: Comparison) -> str:
+def page_text(comparison: Comparison) -> str:
     """Return the page.
 
     It loads nothing: style, script and pictures are in it, and its content
@@ -46,38 +42,18 @@ def render(comparison: Comparison) -> str:
     comparison : Comparison
         From :func:`headstart.classify.compare.compare.compare`.
     """
-    import jinja2
-    import markupsafe
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("headstart", "classify/compare/report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "shown": shown,
-        "duration": lambda seconds: "–" if seconds is None else duration(seconds),
-        "two_figures": two_figures,
-        "compact": lambda value: json.dumps(value, sort_keys=True),
-        "budget": _budget,
-    }
     values = _values(comparison)
-    for name in ("css", "js"):
-        values[f"{name}_hash"] = _hash(values[name])
-        values[name] = markupsafe.Markup(values[name])  # noqa: S704 (our own files)
-    values["plots"] = {name: _safe(found) for name, found in values["plots"].items()}
-    # A name that is not UTF-8 holds lone surrogates, which no page can.
-    text = environment.get_template(TEMPLATE).render(**values)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    values["plots"] = {name: _safe(drawing) for name, drawing in values["plots"].items()}
+    style = source("compare/report/page.css") + _picture_rules(values["thumbnails"])
+    script = source("compare/report/page.js")
+    return make_page("compare/report/page.html.j2", values, style=style, script=script).text
 
 
-def _safe(found: Any) -> Any:
+def _safe(drawing: Any) -> Any:
     """Mark SVG, which an XML library wrote, as markup."""
-    import markupsafe
-
-    if isinstance(found, list):
-        return [(name, markupsafe.Markup(svg), note) for name, svg, note in found]  # noqa: S704
-    return markupsafe.Markup(found)  # noqa: S704
+    if isinstance(drawing, list):
+        return [(name, markup(svg), note) for name, svg, note in drawing]
+    return markup(drawing)
 
 
 def _values(comparison: Comparison) -> dict[str, Any]:
@@ -146,18 +122,10 @@ def _values(comparison: Comparison) -> dict[str, Any]:
             ),
         },
         "data": _data(evidence, order, names, classes, pictures, (first, second)),
-        "css": _file("headstart.classify.pages", "page.css") + _picture_rules(pictures),
-        "js": _file("headstart.classify.compare.report", "page.js"),
+        "duration": lambda seconds: "–" if seconds is None else duration(seconds),
+        "two_figures": two_figures,
+        "budget": _budget,
     }
-
-
-def _file(package: str, name: str) -> str:
-    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def _picture_rules(pictures: dict[int, str]) -> str:

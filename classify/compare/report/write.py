@@ -35,11 +35,11 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     DataError
         If the folder cannot be written.
     """
-    from .page import render
+    from .page import page_text
 
     results = comparison.results
     documents = {
-        "index.html": render(comparison),
+        "index.html": page_text(comparison),
         RESULTS: json.dumps(results, indent=1) + "\n",
         "results.csv": to_csv(results),
         "report.md": to_markdown(results),

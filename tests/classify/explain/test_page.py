@@ -13,7 +13,8 @@ from headstart.classify.explain.heat import Map
 from headstart.classify.explain.method import Choice
 from headstart.classify.explain.neighbours import Neighbour
 from headstart.classify.explain.page import write_page
-from headstart.classify.explain.picture import VEIL, legend, open_picture, overlay
+from headstart.classify.explain.picture import SIDE, VEIL, legend, overlay
+from headstart.classify.pages.thumbnails import open_upright
 from headstart.errors import DataError, DecodeError
 from headstart.extract.decode.decode import MAX_PIXELS
 from headstart.extract.decode.frame import find_frame
@@ -86,7 +87,7 @@ def test_the_overlay_is_brightest_where_the_evidence_is_and_veiled_where_nothing
     values = np.zeros((4, 4))
     values[1, 3] = 5.0
     one = explanation(path, (400, 200), values)
-    drawn = np.asarray(overlay(one, open_picture(one, MAX_PIXELS))).astype(int)
+    drawn = np.asarray(overlay(one, open_upright(path, SIDE))).astype(int)
     assert (drawn[:, :99] == round((1 - VEIL) * 100 + VEIL * 255)).all()
     colourful = np.ptp(drawn, axis=2)[:, 101:299]
     row, column = np.unravel_index(colourful.argmax(), colourful.shape)

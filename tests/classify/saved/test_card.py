@@ -11,7 +11,7 @@ from headstart.classify.saved.card import (
     card_paths,
     make_card,
     read_card,
-    render,
+    to_markdown,
     write_card,
 )
 from headstart.classify.saved.head_model import load
@@ -98,7 +98,7 @@ def test_an_export_is_noted_in_both_files_and_takes_an_earlier_ones_place(saved)
     card = read_card(document)
     assert [one["file"] for one in card["exports"]] == ["m.tflite", "m.onnx"]
     text = markdown.read_text()
-    assert text == render(card)
+    assert text == to_markdown(card)
     assert "| m.onnx | onnx | – | 14,000,000 | 64 images | equal | 3e-07 | 0.0001 | 1.2 % |" in text
     assert "| m.tflite | tflite | int8 | 13,000,000 |" in text
     assert text.split("## Exports")[0] == before.split("## Exports")[0]

@@ -12,21 +12,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from headstart.classify.compare.report import plots
 from headstart.classify.compare.report.feature_map import lay_out
-from headstart.classify.compare.report.page import render
+from headstart.classify.compare.report.page import page_text
 from headstart.classify.compare.report.tables import rows, side_by_side, to_csv, to_markdown
 from headstart.classify.compare.report.write import read_results, write_report
-from headstart.classify.pages.thumbnails import SIDE, thumbnails
 from headstart.errors import DataError
-from pictures import HOSTILE, paint
+from pictures import HOSTILE
 
 
 @pytest.fixture(scope="module")
 def page(comparison):
-    return render(comparison)
+    return page_text(comparison)
 
 
 def test_the_page_says_the_verdict_and_shows_every_approach(comparison, page):
@@ -53,7 +51,7 @@ def test_a_name_of_any_bytes_gives_a_page(comparison, name):
     results = json.loads(json.dumps(comparison.results))
     results["dataset"]["path"] = name
     results["dataset"]["classes"][0] = name
-    text = render(replace(comparison, results=results))
+    text = page_text(replace(comparison, results=results))
     text.encode("utf-8")
     assert 'href="javascript:' not in text
 
@@ -100,11 +98,11 @@ def test_the_page_has_the_doctors_findings_and_the_learning_curve(comparison, pa
 
 def test_a_page_without_a_curve_does_not_name_one(comparison):
     without = {**comparison.results, "curve": None}
-    assert 'id="curve"' not in render(replace(comparison, results=without))
+    assert 'id="curve"' not in page_text(replace(comparison, results=without))
 
 
 def test_the_same_results_give_the_same_page(comparison, page):
-    assert render(comparison) == page
+    assert page_text(comparison) == page
 
 
 def test_a_report_is_four_files_and_reads_back(comparison, tmp_path):
@@ -177,27 +175,6 @@ def test_the_tables_rows_name_what_the_results_hold(comparison):
     first = rows(comparison.results)[0]
     assert first[0] == comparison.results["approaches"][0]["name"]
     assert first[1].endswith(" %")
-
-
-def test_photographs_are_upright_and_small(tmp_path):
-    image = Image.new("RGB", (400, 200), "red")
-    exif = image.getexif()
-    exif[274] = 6  # a quarter turn
-    image.save(tmp_path / "turned.jpg", exif=exif)
-    Image.new("RGBA", (30, 20), (0, 0, 0, 0)).save(tmp_path / "clear.png")
-    (tmp_path / "gone.jpg").write_bytes(b"no image")
-    paths = [tmp_path / name for name in ("turned.jpg", "clear.png", "gone.jpg")]
-    found = thumbnails(paths, [0, 1, 2, 0])
-    assert set(found) == {0, 1}
-    images = [Image.open(io.BytesIO(base64.b64decode(found[i].split(",")[1]))) for i in (0, 1)]
-    assert [image.size for image in images] == [(SIDE // 2, SIDE), (30, 20)]
-    assert min(images[1].getpixel((5, 5))) > 240, "transparency lies on white"
-
-
-def test_no_more_photographs_than_a_page_can_carry(tmp_path, monkeypatch):
-    monkeypatch.setattr("headstart.classify.pages.thumbnails.MOST", 2)
-    paths = [paint(tmp_path / f"{i}.png", (9, 9, 9), i) for i in range(4)]
-    assert set(thumbnails(paths, [3, 1, 0])) == {3, 1}
 
 
 def test_plots_carry_a_text_alternative_and_escape_names(comparison):
