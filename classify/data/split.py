@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from ...errors import DataError
 from ...extract.images.images import Image
+from ...text import shown
 
 EVALUATION_SHARE = 0.2
+HELD_OUT = "held-out fifth"  # where no splits are given
+LEAST_TRAINING = 2  # images of each class: cross-validation holds out the one, trains on the other
 
 Rows = NDArray[np.intp]
 
@@ -84,7 +87,7 @@ def split_images(images: Sequence[Image], digests: Sequence[bytes], salt: str = 
         )
         train = [i for i in train if digests[i] not in evaluated]
         joining = [i for i in joining if digests[i] not in evaluated]
-    _check(images, train, evaluation, name)
+    _check(images, parts, train, name)
     return Split(_rows(train), _rows(joining), _rows(evaluation), name, warnings)
 
 
@@ -116,7 +119,7 @@ def name_parts(
     if given - {"train"}:
         name = "test" if "test" in given else "validation"
         return name, [image.split or "train" for image in images]
-    return "held-out fifth", _hashed(images, digests, "held-out fifth", salt)
+    return HELD_OUT, _hashed(images, digests, HELD_OUT, salt)
 
 
 def _rows(indices: list[int]) -> Rows:
@@ -125,17 +128,21 @@ def _rows(indices: list[int]) -> Rows:
 
 def _hashed(images: Sequence[Image], digests: Sequence[bytes], name: str, salt: str) -> list[str]:
     scores = [_score(image, digest, salt) for image, digest in zip(images, digests, strict=True)]
-    parts = [name if score < EVALUATION_SHARE else "train" for score in scores]
     members = defaultdict(list)
-    for i, image in enumerate(images):
-        members[image.label].append(i)
-    for rows in members.values():  # a small class may have drawn none: its lowest score evaluates
-        lowest = min(scores[i] for i in rows)
-        if lowest >= EVALUATION_SHARE and lowest < max(scores[i] for i in rows):
-            for i, score in enumerate(scores):
-                if score == lowest:
-                    parts[i] = name
-    return parts
+    for image, score in zip(images, scores, strict=True):
+        members[image.label].append(score)
+    held = {score for score in scores if score < EVALUATION_SHARE}
+    for own in members.values():  # a small class may have drawn none: its lowest score evaluates
+        if min(own) >= EVALUATION_SHARE:
+            held.add(min(own))
+    for own in members.values():  # … or all: the highest train
+        trains = sum(score not in held for score in own)
+        for score in sorted(held.intersection(own), reverse=True):
+            if trains >= LEAST_TRAINING:
+                break
+            held.remove(score)
+            trains += own.count(score)
+    return [name if score in held else "train" for score in scores]
 
 
 def _score(image: Image, digest: bytes, salt: str) -> float:
@@ -144,21 +151,32 @@ def _score(image: Image, digest: bytes, salt: str) -> float:
     return int.from_bytes(hashlib.sha256(salt.encode() + key).digest()[:8], "big") / 2**64
 
 
-def _check(images: Sequence[Image], train: list[int], evaluation: list[int], name: str) -> None:
-    if not train or not evaluation:
+def _check(images: Sequence[Image], parts: list[str], train: list[int], name: str) -> None:
+    """Refuse what cannot be trained on or evaluated."""
+    if name == HELD_OUT and name not in parts:
+        raise DataError(
+            f"no image is left to evaluate: each class keeps {LEAST_TRAINING} for training, and "
+            f"none of these has a third that is no copy or group of them; add images, or give splits"
+        )
+    if not train or name not in parts:
         empty = "training" if not train else name
         raise DataError(f"no images left for the {empty} split: add some, or give splits")
-    counts: dict[str, int] = defaultdict(int)
-    for i in train:
-        counts[images[i].label] += 1
+    counts = Counter(images[i].label for i in train)
     classes = {image.label for image in images}  # of those left out, too
     if len(classes) < 2:
         raise DataError(
             f"all images are of the one class {next(iter(classes))!r}: a classifier needs two"
         )
-    few = sorted(label for label in classes if counts[label] < 2)
+    few = sorted(label for label in classes if counts[label] < LEAST_TRAINING)
     if few:
+        went = Counter(
+            part for image, part in zip(images, parts, strict=True) if image.label == few[0]
+        )
+        copies = went.pop("train", 0) - counts[few[0]]
+        places = [f"{count} in the {part} split" for part, count in sorted(went.items())]
+        places += [f"{copies} left out as copies of images that evaluate"] if copies else []
         raise DataError(
-            f"class {few[0]!r} has {counts[few[0]]} training images; choosing by "
-            "cross-validation needs at least 2 a class: add images or take the class out"
+            f"class {shown(few[0])!r} has {counts[few[0]]} training images "
+            f"({', '.join(places) or 'and no others'}); choosing by cross-validation needs at "
+            f"least {LEAST_TRAINING} a class: add images or take the class out"
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.rows import take
 from ...extract.features import Features, load_features
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset, Image
@@ -18,9 +17,7 @@ from ...extract.images.remote import Remote
 from ...extract.pipeline import Progress, check_failures
 from ...extract.source import FeatureSource
 from ...text import shown
-from ..heads.training_rows import Training
 from .columns import TapSelector
-from .folds import make_folds
 from .groups import group_images, known_groups
 from .near_duplicates import Directions, NearPairs, find_neighbours, near_pairs
 from .split import Split, split_images
@@ -75,17 +72,6 @@ class Table:
     warnings: list[str]
     root: Path | Remote
     near_leaks: int
-    _trainings: dict[tuple[bytes, int], Training] = field(
-        default_factory=dict, repr=False, compare=False
-    )
-
-    def training(self, rows: NDArray[np.intp], seed: int) -> Training:
-        """Return these rows with folds that part no group; the same object for the same rows."""
-        key = (rows.tobytes(), seed)
-        if key not in self._trainings:
-            folds = make_folds(self.y[rows], self.groups[rows], seed)
-            self._trainings[key] = Training(take(self.X, rows), self.y[rows], folds)
-        return self._trainings[key]
 
 
 def load_table(

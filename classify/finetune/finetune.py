@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import OptionError, unknown
+from ...errors import DataError, OptionError, unknown
 from ...extract.backbone.backbones import find_backbone
 from ...extract.backbone.loading import load_keras, load_tensorflow
 from ...extract.engine.choose import free_memory
 from ...extract.engine.network import computing_in
 from ...extract.source import FeatureSource
+from ...text import shown
 from ..data.folds import hold_out
 from ..data.table import Table
 from ..fit.fit_head import FittedHead, fit_head
@@ -24,6 +25,7 @@ from ..heads.calibration import fit_temperature
 from ..heads.formulas import softmax
 from ..heads.search import fit_calibrated
 from ..heads.table import PROBE
+from ..heads.training_rows import training_data
 from ..network.depths import Depth, find_depths
 from ..network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
 from ..network.kept_maps import Stream, boundary_source
@@ -347,6 +349,12 @@ def _temperature(trained: _Trained, y_held: NDArray[np.intp], settings: FineTune
 def _parts(table: Table, seed: int) -> Parts:
     fitting = table.split.fitting
     kept, held = hold_out(table.y[fitting], table.groups[fitting], seed)
+    if not len(held):
+        raise DataError(
+            f"{shown(table.root)}: no class can spare an image to choose the number of epochs by: "
+            "fine-tuning needs a class of at least 5 training images whose groups are each "
+            "at most a quarter of it"
+        )
     return Parts(fitting[kept], fitting[held], table.split.evaluation)
 
 
@@ -405,4 +413,4 @@ def _refit(probe: FittedHead, table: Table, rows: NDArray[np.intp], seed: int) -
     A head that had seen them would look perfect on them at epoch 0, and no
     epoch of fine-tuning could look better.
     """
-    return fit_calibrated(probe.choice, table.training(rows, seed)).estimator
+    return fit_calibrated(probe.choice, training_data(table, rows, seed)).estimator

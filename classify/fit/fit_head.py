@@ -17,7 +17,7 @@ from ...errors import unknown
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress
 from ...extract.source import FeatureSource
-from ..data.folds import sample
+from ..data.folds import choosing_rows
 from ..data.table import Table, load_table
 from ..heads.abstention import Abstainer, describe_abstention, make_abstainer
 from ..heads.calibration import TemperatureScaled, class_scores
@@ -25,6 +25,7 @@ from ..heads.formulas import softmax
 from ..heads.memory import TooLargeError
 from ..heads.search import Choice, choose, choose_layers, fit_calibrated
 from ..heads.table import Head, find_heads
+from ..heads.training_rows import training_data
 from ..saved.card import card_paths, save_with_card
 from ..saved.head_model import Model, trained_parameters
 from ..saved.trained_on import marks_of
@@ -110,15 +111,17 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
     """
     begin = time.perf_counter()
     train, fitting = table.split.train, table.split.fitting
-    chosen_on = train[sample(table.y[train], table.groups[train], seed)]
-    training, taps = table.training(chosen_on, seed), table.taps
+    chosen_on = train[choosing_rows(table.y[train], table.groups[train], seed)]
+    training, taps = training_data(table, chosen_on, seed), table.taps
+    same = np.array_equal(chosen_on, fitting)
+    whole = training if same else training_data(table, fitting, seed)
     if table.layers_open and taps is not None:
         taps = choose_layers(head, training, seed, taps)
     choice = choose(head, training, seed, taps, class_weight)
-    calibrated = fit_calibrated(choice, table.training(fitting, seed))
+    calibrated = fit_calibrated(choice, whole)
     estimator = calibrated.estimator
     seconds = time.perf_counter() - begin
-    abstainer = make_abstainer(table.training(fitting, seed), calibrated.out_of_fold)
+    abstainer = make_abstainer(whole, calibrated.out_of_fold)
     rows = table.split.evaluation
     scores = class_scores(estimator.estimator_, take(table.X, rows))
     probabilities = softmax(scores / estimator.temperature_)

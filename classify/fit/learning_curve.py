@@ -14,15 +14,14 @@ from ...cache.rows import take
 from ...extract.images.images import Dataset
 from ...extract.pipeline import Progress
 from ...extract.source import FeatureSource
-from ..data.folds import make_folds, sample
+from ..data.folds import choosing_rows
+from ..data.split import Rows
 from ..data.table import Table, load_table
 from ..heads.search import choose, choose_layers, fit_calibrated
 from ..heads.table import Head, find_head
-from ..heads.training_rows import Training
+from ..heads.training_rows import training_data
 from ..statistics.intervals import _spread, crossed_interval
 from ..statistics.power_law import LEAST_SIZES, extrapolate
-
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -174,14 +173,9 @@ def curve_points(
 
 def _hits(head: Head, table: Table, rows: Rows, seed: int) -> NDArray[np.bool_]:
     """Choose and fit on some rows, label the evaluation split: (n evaluation,)."""
-
-    def training(rows: Rows) -> Training:
-        folds = make_folds(table.y[rows], table.groups[rows], seed)
-        return Training(take(table.X, rows), table.y[rows], folds)
-
-    whole = training(rows)
-    drawn = sample(whole.y, table.groups[rows], seed)
-    chosen_on = whole if len(drawn) == len(rows) else training(rows[drawn])
+    whole = training_data(table, rows, seed)
+    drawn = choosing_rows(whole.y, table.groups[rows], seed)
+    chosen_on = whole if len(drawn) == len(rows) else training_data(table, rows[drawn], seed)
     taps = table.taps
     if table.layers_open and taps is not None:
         taps = choose_layers(head, chosen_on, seed, taps)

@@ -11,7 +11,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 
-from ..heads.calibration import Folds
+from ..data.folds import Folds
 from ..heads.scaler import PowerScaler
 
 STEPS = 100  # of the fixed point; it takes about ten

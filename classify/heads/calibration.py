@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import joblib
@@ -14,10 +13,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...cache.rows import StoredRows, blocks
+from ..data.folds import Folds
 from .formulas import softmax
 
 Scores = NDArray[np.float64]  # (n, k): the softmax of a row is that row's probabilities
-Folds = Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]  # (train rows, held-out rows)
 
 ROWS = 8192  # scored at a time
 LOG_BOUNDS = (-6.0, 6.0)  # of the natural logarithm of the temperature

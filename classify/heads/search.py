@@ -24,8 +24,8 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from ..data.columns import TapSelector
+from ..data.folds import Folds
 from .calibration import (
-    Folds,
     Scores,
     TemperatureScaled,
     fit_temperature,

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from .calibration import Folds, Scores
+from ...cache.rows import take
+from ..data.folds import Folds, make_folds
+from ..data.split import Rows
+from ..data.table import Table
+from .calibration import Scores
 from .formulas import raised
 from .linear.estimators import LinearHead
 from .linear.shared_sums import Problem
@@ -110,3 +114,19 @@ class Training:
                 weights=head.row_weights(self.y),
             )
         return self._made[key]
+
+
+def training_data(table: Table, rows: Rows, seed: int) -> Training:
+    """Return some rows of a dataset with folds that part no group.
+
+    Parameters
+    ----------
+    table : Table
+        The dataset as numbers.
+    rows : ndarray of int
+        Of the table.
+    seed : int
+        Shuffles the folds.
+    """
+    folds = make_folds(table.y[rows], table.groups[rows], seed)
+    return Training(take(table.X, rows), table.y[rows], folds)

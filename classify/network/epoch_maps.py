@@ -7,21 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...cache.spec import FeatureSpec
 from ...errors import unknown
 from ...extract.images.addresses import Reference
 from ...extract.pipeline import Progress
 from ...extract.source import FeatureSource
+from ..data.split import Rows
 from .kept_maps import Boundary, Keeping, Stream, plan_boundary
 
 AUGMENTS = ("none", "views", "on-the-fly")
 ORIGINAL = "original"
 TRAINING_SHARE = 0.6  # of the memory budget; the rest is for batches under way
 HELD_OUT_SHARE = 0.2
-
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,12 @@ from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Extraction, Progress, extract
 from ...extract.source import FeatureSource
 from ...text import shown
+from ..data.split import Rows
 
 DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise
 BLOCK_BYTES = 32 << 20  # read at once
 
 Maps = NDArray[np.float32]  # (n, d): each row one image's activations, flattened
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)

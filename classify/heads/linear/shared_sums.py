@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cache.rows import blocks
-from ..calibration import Folds, Scores
+from ...data.folds import Folds
+from ..calibration import Scores
 from ..memory import check_memory
 from .lbfgs import Weights
 from .span import Array, Lift, span

@@ -104,12 +104,29 @@ def test_resplits_part_no_group(numbers, number):
     assert not {numbers[i] for i in split.fitting} & {numbers[i] for i in split.evaluation}
 
 
+@given(st.lists(st.sampled_from("aaaab"), min_size=6, max_size=40), st.integers(0, 99))
+def test_without_given_splits_a_class_of_two_keeps_two_for_training(labels, start):
+    labels = [*labels, "b", "b", "a", "a"]
+    keys = [digest(start + number) for number in range(len(labels))]
+    split = split_images(images(labels), keys)
+    for name in "ab":
+        assert sum(labels[row] == name for row in split.train) >= 2
+        evaluated = sum(labels[row] == name for row in split.evaluation)
+        assert evaluated >= (1 if labels.count(name) > 2 else 0)
+
+
 @pytest.mark.parametrize(
     ("labels", "splits", "message"),
     [
         ("aaaaaa", None, "all images are of the one class 'a'"),
-        ("aaabab", ["train"] * 4 + ["test"] * 2, "class 'b' has 1 training images"),
-        ("aabbc", ["train"] * 4 + ["test"], "class 'c' has 0 training images"),
+        (
+            "aaabab",
+            ["train"] * 4 + ["test"] * 2,
+            r"class 'b' has 1 training images \(1 in the test split\); .* needs at least 2",
+        ),
+        ("aabbc", ["train"] * 4 + ["test"], r"class 'c' has 0 training images \(1 in the test"),
+        ("aabb", None, "no image is left to evaluate: each class keeps 2 for training"),
+        ("aaabbc", None, r"class 'c' has 1 training images \(and no others\)"),
         ("aabb", ["test"] * 4, "no images left for the training split"),
     ],
 )
