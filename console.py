@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, Self
 
 from rich.console import Console
@@ -140,7 +140,7 @@ def announce(line: str) -> None:
         stages_shown.note(line)
 
 
-def print_json(document: dict[str, Any]) -> None:
+def print_json(document: Mapping[str, Any]) -> None:
     """Print exactly one JSON document on standard output."""
     sys.stdout.write(json.dumps(document, indent=1) + "\n")
     sys.stdout.flush()

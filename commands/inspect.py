@@ -16,7 +16,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..classify.doctor.inspect import Copies, Inspection
+    from ..classify.doctor.findings import Copies, Inspection
     from ..extract.source import FeatureOptions
 
 
@@ -48,83 +48,82 @@ def inspect_data(
     from ..extract.source import feature_source
 
     with stages(quiet=quiet) as stage:
-        found = inspect(read_dataset(data), feature_source(options), seed, stage, max_failures)
-        page = None if out is None else write_page(found, out, top)
+        inspection = inspect(read_dataset(data), feature_source(options), seed, stage, max_failures)
+        page = None if out is None else write_page(inspection, out, top)
     if as_json:
-        print_json(found.to_dict())
+        print_json(inspection.to_dict())
     else:
-        _print(found, top)
+        _print(inspection, top)
         if page is not None:
             say(f"\npage: {page}")
     if not quiet:
-        for line in found.remarks:
+        for line in inspection.remarks:
             warn(line)
 
 
-def _print(found: "Inspection", top: int) -> None:
+def _print(inspection: "Inspection", top: int) -> None:
     from ..console import print_table, say
     from ..text import shown
 
-    for line in found.summary():
+    for line in inspection.summary():
         say(line)
     say("")
-    listed = sorted(found.classes, key=lambda one: one.images)[:top]
     print_table(
-        ["class", *found.splits, "images", ""],
+        ["class", *inspection.splits, "images", ""],
         [
             [
-                shown(one.name),
-                *(f"{one.splits[part]:,}" for part in found.splits),
-                f"{one.images:,}",
-                "few" if one.small else "",
+                shown(count.name),
+                *(f"{count.splits[part]:,}" for part in inspection.splits),
+                f"{count.images:,}",
+                "few" if count.small else "",
             ]
-            for one in listed
+            for count in inspection.smallest(top)
         ],
     )
-    _more(len(found.classes), top)
-    _print_copies("exact duplicates", found, found.duplicates, top)
-    _print_copies("near duplicates", found, found.near_duplicates, top)
-    if found.label_errors:
+    _more(len(inspection.classes), top)
+    _print_copies("exact duplicates", inspection, inspection.duplicates, top)
+    _print_copies("near duplicates", inspection, inspection.near_duplicates, top)
+    if inspection.label_errors:
         say("\nlabel errors")
         print_table(
             ["what", "image", "split", "label", "suggested", "P(suggested)", "P(label)"],
             [
                 [
-                    one.what,
-                    found.name(one.image),
-                    one.image.split,
-                    shown(one.image.label),
-                    shown(one.suggested),
-                    f"{one.suggested_probability:.3f}",
-                    f"{one.score:.3f}",
+                    error.what,
+                    inspection.name(error.image),
+                    error.image.split,
+                    shown(error.image.label),
+                    shown(error.suggested),
+                    f"{error.suggested_probability:.3f}",
+                    f"{error.score:.3f}",
                 ]
-                for one in found.label_errors[:top]
+                for error in inspection.label_errors[:top]
             ],
             texts=5,
         )
-        _more(len(found.label_errors), top)
-    if found.outliers:
+        _more(len(inspection.label_errors), top)
+    if inspection.outliers:
         say("\noutliers")
         print_table(
             ["image", "split", "label", "nearest", "distance"],
             [
                 [
-                    found.name(one.image),
-                    one.image.split,
-                    shown(one.image.label),
-                    found.name(one.nearest),
-                    f"{one.score:.3f}",
+                    inspection.name(outlier.image),
+                    outlier.image.split,
+                    shown(outlier.image.label),
+                    inspection.name(outlier.nearest),
+                    f"{outlier.score:.3f}",
                 ]
-                for one in found.outliers[:top]
+                for outlier in inspection.outliers[:top]
             ],
             texts=4,
         )
-        _more(len(found.outliers), top)
-    for failure in found.failed:
+        _more(len(inspection.outliers), top)
+    for failure in inspection.failed:
         say(f"failed: {shown(failure.path)}: {failure.reason}")
 
 
-def _print_copies(title: str, found: "Inspection", groups: "list[Copies]", top: int) -> None:
+def _print_copies(title: str, inspection: "Inspection", groups: "list[Copies]", top: int) -> None:
     from ..console import print_table, say
     from ..text import shown
 
@@ -136,10 +135,10 @@ def _print_copies(title: str, found: "Inspection", groups: "list[Copies]", top: 
         [
             [
                 group.what,
-                found.name(group.images[0]),
+                inspection.name(group.images[0]),
                 group.images[0].split,
                 shown(group.images[0].label),
-                found.name(copy),
+                inspection.name(copy),
                 copy.split,
                 shown(copy.label),
                 f"{group.score:.3f}",

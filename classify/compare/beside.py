@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from ...extract.images.images import Dataset
@@ -74,7 +75,7 @@ def find_findings(dataset: Dataset, run: Run, seed: int, stage: Stage) -> dict[s
 
 def _examine(dataset: Dataset, source: FeatureSource, seed: int, stage: Stage) -> dict[str, Any]:
     found = inspect(dataset, source, seed, stage)
-    whole = found.to_dict()
+    whole: Mapping[str, Any] = found.to_dict()
     kinds = ("label_errors", "duplicates", "near_duplicates", "outliers")
     return {"summary": found.summary(), **{kind: whole[kind][:TOP] for kind in kinds}}
 

@@ -97,7 +97,7 @@ def doubt_labels(
         return Doubts(none, none, nothing, nothing, nothing.astype(bool), [line])
     remarks = []
     if len(enough) < len(classes):
-        few = [shown(name) for at, name in enumerate(classes) if at not in enough]
+        few = [shown(name) for index, name in enumerate(classes) if index not in enough]
         remarks.append(
             f"classes of fewer than {FOLDS} images take no part in the search for label errors: "
             f"{', '.join(few)}"

@@ -10,7 +10,7 @@ from ...storage import replacing
 from ...text import shown
 from ..pages.html import make_page, source
 from ..pages.thumbnails import thumbnail
-from .inspect import Inspection, Seen
+from .findings import Copies, Inspection, Seen
 
 PAGE = "inspect.html"
 PICTURES = 6  # of one group; the others are named
@@ -21,7 +21,7 @@ class Card:
     """One finding: what it is, pictures side by side, files that are named alone."""
 
     what: str
-    told: str
+    about: str
     pictures: list[Seen]
     named: list[Seen]
 
@@ -36,12 +36,12 @@ class Section:
     cards: list[Card]
 
 
-def write_page(found: Inspection, folder: Path, top: int) -> Path:
+def write_page(inspection: Inspection, folder: Path, top: int) -> Path:
     """Write ``inspect.html`` with the first findings of each kind.
 
     Parameters
     ----------
-    found : Inspection
+    inspection : Inspection
         From :func:`headstart.classify.doctor.inspect.inspect`.
     folder : Path
         Made when missing.
@@ -59,7 +59,7 @@ def write_page(found: Inspection, folder: Path, top: int) -> Path:
         If the folder cannot be written.
     """
     page = folder / PAGE
-    text = page_text(found, top)
+    text = page_text(inspection, top)
     try:
         with replacing(page) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -68,72 +68,76 @@ def write_page(found: Inspection, folder: Path, top: int) -> Path:
     return page
 
 
-def page_text(found: Inspection, top: int) -> str:
+def page_text(inspection: Inspection, top: int) -> str:
     """Return the page; names from the dataset are escaped, thumbnails are inside it.
 
     Exact copies share one thumbnail, a group of near copies shows six at most.
     """
     values = {
-        "dataset": shown(found.root.absolute().name),
-        "found": found,
-        "classes": sorted(found.classes, key=lambda count: count.images)[:top],
-        "sections": _sections(found, top),
-        "name": found.name,
+        "dataset": shown(inspection.root.absolute().name),
+        "inspection": inspection,
+        "classes": inspection.smallest(top),
+        "sections": _sections(inspection, top),
         "thumbnail": thumbnail,
     }
     return make_page("doctor/page.html.j2", values, style=source("doctor/page.css")).text
 
 
-def _sections(found: Inspection, top: int) -> list[Section]:
+def _sections(inspection: Inspection, top: int) -> list[Section]:
+    errors, outliers = inspection.label_errors, inspection.outliers
     return [
         Section(
             "Exact duplicates",
             "Files of the same bytes. Across splits, training leaves them out; with different "
             "labels, at least one is wrong.",
-            len(found.duplicates),
+            len(inspection.duplicates),
             [
-                Card(one.what, f"{len(one.images)} files", one.images[:1], one.images[1:])
-                for one in found.duplicates[:top]
+                _copies_card(copies, f"{len(copies.images)} files", 1)
+                for copies in inspection.duplicates[:top]
             ],
         ),
         Section(
             "Near duplicates",
             "The same picture re-saved, resized, cropped or mirrored, or the next of a burst. "
             "Across splits, they flatter the figures.",
-            len(found.near_duplicates),
+            len(inspection.near_duplicates),
             [
-                Card(
-                    one.what,
-                    f"similarity {one.score:.3f}",
-                    one.images[:PICTURES],
-                    one.images[PICTURES:],
-                )
-                for one in found.near_duplicates[:top]
+                _copies_card(copies, f"similarity {copies.score:.3f}", PICTURES)
+                for copies in inspection.near_duplicates[:top]
             ],
         ),
         Section(
             "Label errors",
             "Labelled otherwise by a head that had not seen them, in cross-validation over all "
             "images.",
-            len(found.label_errors),
+            len(errors),
             [
                 Card(
-                    one.what,
-                    f"looks like {shown(one.suggested)} ({one.suggested_probability:.3f}) rather "
-                    f"than {shown(one.image.label)} ({one.score:.3f})",
-                    [one.image],
+                    error.what,
+                    f"looks like {shown(error.suggested)} ({error.suggested_probability:.3f}) "
+                    f"rather than {shown(error.image.label)} ({error.score:.3f})",
+                    [error.image],
                     [],
                 )
-                for one in found.label_errors[:top]
+                for error in errors[:top]
             ],
         ),
         Section(
             "Outliers",
             "Far from their ten nearest images; the nearest is beside them.",
-            len(found.outliers),
+            len(outliers),
             [
-                Card("outlier", f"distance {one.score:.3f}", [one.image, one.nearest], [])
-                for one in found.outliers[:top]
+                Card(
+                    "outlier",
+                    f"distance {outlier.score:.3f}",
+                    [outlier.image, outlier.nearest],
+                    [],
+                )
+                for outlier in outliers[:top]
             ],
         ),
     ]
+
+
+def _copies_card(copies: Copies, about: str, pictures: int) -> Card:
+    return Card(copies.what, about, copies.images[:pictures], copies.images[pictures:])

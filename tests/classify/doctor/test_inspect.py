@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.classify.doctor.inspect import Copies, Seen, inspect
+from headstart.classify.doctor.findings import Copies, Seen
+from headstart.classify.doctor.inspect import inspect
 from headstart.classify.doctor.page import page_text, write_page
 from headstart.errors import DataError
 from headstart.extract.images.dataset import read_dataset
