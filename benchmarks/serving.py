@@ -30,7 +30,7 @@ from photographs import folders
 from timing import RESULTS, machine
 
 from headstart.classify.predict.predict import predict, source_of
-from headstart.classify.saved.head_model import load
+from headstart.classify.saved.load import load_model
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions
 
@@ -128,7 +128,7 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 def predicting(paths: list[Path], model: Path, scratch: Path) -> Callable[[], list[str]]:
     """Return the whole of ``predict`` but its start-up, into a fresh cache each time: its labels."""
-    classifier = load(model)
+    classifier = load_model(model)
     source = source_of(classifier, FeatureOptions(cache=scratch))
     engine = source.options.make_engine(source)
 

@@ -73,11 +73,11 @@ def evaluate_data(
     """
     from ..classify.data.class_map import read_class_map
     from ..classify.predict.evaluate import evaluate_model
-    from ..classify.saved.head_model import load
+    from ..classify.saved.load import load_model
     from ..console import print_json, stages, warn
     from ..extract.images.dataset import read_dataset
 
-    classifier = load(model, trust_joblib=trust_joblib)
+    classifier = load_model(model, trust_joblib=trust_joblib)
     dataset = read_dataset(data)
     with stages(quiet=quiet) as stage:
         run = evaluate_model(

@@ -56,11 +56,11 @@ def explain_images(
     """
     from ..classify.explain.explanation import explain
     from ..classify.explain.page import write_page
-    from ..classify.saved.head_model import load
+    from ..classify.saved.load import load_model
     from ..console import print_json, say, stages, warn
     from ..text import shown
 
-    classifier = load(model, trust_joblib=trust_joblib)
+    classifier = load_model(model, trust_joblib=trust_joblib)
     with stages(quiet=quiet) as stage:
         told = explain(
             classifier, images, options, stage, method, label=label, data=data, nearest=neighbours

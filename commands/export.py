@@ -65,10 +65,10 @@ def export_classifier(
     """
     from ..classify.export.write import export_model
     from ..classify.saved.card import card_paths
-    from ..classify.saved.head_model import load
+    from ..classify.saved.load import load_model
     from ..console import print_json, stages, warn
 
-    classifier = load(model, trust_joblib=trust_joblib)
+    classifier = load_model(model, trust_joblib=trust_joblib)
     with stages(quiet=quiet) as stage:
         run = export_model(
             classifier,

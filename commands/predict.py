@@ -75,7 +75,7 @@ def predict_images(
 
     from ..classify.predict.predict import abstainer_of, predict_each
     from ..classify.predict.sorting import ClassFolders, copy, link
-    from ..classify.saved.linear_model import load_quickly
+    from ..classify.saved.load import load_to_label
     from ..console import remark, stages, warn
     from ..errors import DataError
     from ..extract.images.listing import list_images, outside
@@ -83,7 +83,7 @@ def predict_images(
     from .formats import find_format
 
     output = find_format(format_, as_json=as_json)(top)
-    classifier = load_quickly(model, trust_joblib=trust_joblib)
+    classifier = load_to_label(model, trust_joblib=trust_joblib)
     images = list_images(paths, getattr(sys.stdin, "buffer", None))
     folders = None
     if sort_into is not None:

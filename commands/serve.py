@@ -56,7 +56,7 @@ def serve_model(
 
     Example: headstart serve photographs.headstart --port 8000
     """
-    from ..classify.saved.head_model import load
+    from ..classify.saved.load import load_model
     from ..classify.serve import serve
     from ..classify.serve.limits import Limits
     from ..console import say, stages, warn
@@ -70,7 +70,7 @@ def serve_model(
             if not loopback and not quiet:
                 warn(f"other machines can reach {host}, and there is no authentication")
 
-        classifier = load(model, trust_joblib=trust_joblib)
+        classifier = load_model(model, trust_joblib=trust_joblib)
         serve(
             classifier,
             options,

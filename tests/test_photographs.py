@@ -12,7 +12,8 @@ from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dat
 from headstart.classify.fit.fit_head import fit_head, fit_heads
 from headstart.classify.fit.learning_curve import learning_curve
 from headstart.classify.heads.table import find_head
-from headstart.classify.saved.head_model import Model, assemble
+from headstart.classify.saved.head_model import Model
+from headstart.classify.saved.keras_model import assemble
 from headstart.extract.decode.decode import decode
 from headstart.extract.engine.agreement import relative_error
 from headstart.extract.engine.tensorflow import TensorFlowEngine

@@ -153,7 +153,7 @@ def explain(
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.saved.head_model.load`.
+        From :func:`headstart.classify.saved.load.load_model`.
     paths : iterable of paths
         Files and folders.
     options : FeatureOptions

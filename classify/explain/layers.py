@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network.upper import HEAD
-from ..saved.head_model import Model, linear_layer, on_all_layers
+from ..saved.head_model import Model
+from ..saved.linear_layer import linear_layer, on_all_layers
 from ..saved.network_model import TunedModel
 
 Floats = NDArray[np.float32]

@@ -72,7 +72,7 @@ def export_model(
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.saved.head_model.load`.
+        From :func:`headstart.classify.saved.load.load_model`.
     out : Path
         The file, or the folder of a SavedModel; replaced when it is one.
     options : FeatureOptions

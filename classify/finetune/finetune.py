@@ -30,7 +30,7 @@ from ..network.depths import Depth, find_depths
 from ..network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
 from ..network.kept_maps import Stream, boundary_source
 from ..network.upper import Arrays, Network, Upper, weight_change
-from ..saved.head_model import linear_layer
+from ..saved.linear_layer import linear_layer
 from ..saved.network_model import TunedModel
 from ..saved.trained_on import marks_of
 from ..statistics.metrics import Evaluation, evaluate

@@ -15,7 +15,7 @@ from ...extract.engine.engine import Engine
 from ...extract.inputs import as_images, check_all_used
 from ...extract.source import FeatureOptions, FeatureSource
 from ..saved.head_model import Model
-from ..saved.head_model import load as load_model
+from ..saved.load import load_model
 from ..saved.network_model import TunedModel
 from .predict import label_with, source_of
 
@@ -33,7 +33,7 @@ class Classifier:
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.saved.head_model.load`.
+        From :func:`headstart.classify.saved.load.load_model`.
     options : FeatureOptions
         Where the cache is and how to run; what is extracted is the model's.
 

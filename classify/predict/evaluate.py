@@ -90,7 +90,7 @@ def evaluate_model(
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.saved.head_model.load`.
+        From :func:`headstart.classify.saved.load.load_model`.
     dataset : Dataset
         With labels.
     options : FeatureOptions

@@ -40,7 +40,7 @@ class Labeller:
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.saved.head_model.load`.
+        From :func:`headstart.classify.saved.load.load_model`.
     options : FeatureOptions
         How to run; what is extracted is the model's.
     abstain : float, optional

@@ -112,7 +112,7 @@ def predict(
     Parameters
     ----------
     model : Model
-        From :func:`headstart.classify.saved.head_model.load`.
+        From :func:`headstart.classify.saved.load.load_model`.
     paths : iterable of path or PixelImage
         Files, folders, patterns, shards and URLs, see :func:`headstart.extract.images.listing.list_images`; images
         in memory.

@@ -47,7 +47,7 @@ def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.saved.head_model.load`.
+        From :func:`headstart.classify.saved.load.load_model`.
     path : Path
         Its file.
 

@@ -1,10 +1,9 @@
-"""A trained classifier: save, load, label images."""
+"""A head with all that is needed to label a new image, and its parts of a model's file."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,8 +20,7 @@ from ..heads.scaler import PowerScaler
 from ..heads.table import find_head
 from . import trained_on as marks
 from .linear_model import LINEAR, LinearArrays
-from .model_file import not_a_model, read_parts, write_parts
-from .network_model import TunedModel, assemble_tuned, tuned_from
+from .model_file import not_a_model, write_parts
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
 
@@ -112,37 +110,22 @@ class Model:
         write_parts(path, manifest, parts)
 
 
-def load(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> Model | TunedModel:
-    """Load a saved classifier without running any code from the file.
-
-    Parameters
-    ----------
-    path : path
-        What ``fit head --out`` or ``fit finetune --out`` wrote.
-    trust_joblib : bool
-        Load a head written by joblib too, which may run code from the file.
+def head_from(
+    manifest: dict[str, Any], parts: dict[str, bytes], path: Path, *, trust_joblib: bool = False
+) -> Model:
+    """Return the classifier that :meth:`Model.save` wrote; see :func:`.load.load_model`.
 
     Raises
     ------
     ModelError
-        If it is no model, damaged, newer than this headstart, or holds types
-        that headstart does not put there.
+        If it is damaged, holds types that headstart does not put there, or was written by
+        joblib and is not trusted.
     """
-    path = Path(path)
-    return model_from(*read_parts(path), path, trust_joblib=trust_joblib)
-
-
-def model_from(
-    manifest: dict[str, Any], parts: dict[str, bytes], path: Path, *, trust_joblib: bool = False
-) -> Model | TunedModel:
-    """Return the classifier that these parts of a file are; see :func:`load`."""
     if JOBLIB in parts and not trust_joblib:
         raise ModelError(
             f"{path} was written by joblib, whose files can run code when they are loaded: "
             "--trust-joblib loads it, if you know who made it"
         )
-    if "network" in manifest:
-        return tuned_from(manifest, parts, path)
     try:
         spec = FeatureSpec.from_json(json.dumps(manifest["spec"]))
         model = Model(
@@ -220,113 +203,6 @@ def linear_arrays(estimator: Any) -> LinearArrays | None:
         intercept=head.intercept_,
         temperature=float(estimator.temperature_),
     )
-
-
-def linear_layer(estimator: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fold scaler, linear head and temperature into one dense softmax layer.
-
-    Parameters
-    ----------
-    estimator : TemperatureScaled
-        As :func:`headstart.classify.heads.search.fit_calibrated` returns for a
-        linear head.
-
-    Returns
-    -------
-    kernel : ndarray, shape (d, k), float32
-        For the columns of one view; 0 for those of layers that were not chosen.
-    bias : ndarray, shape (k,), float32
-        ``softmax(features ** power @ kernel + bias)`` equals
-        ``predict_proba(features)``, with the power of the scaler before it and
-        the mean over the views where there are several.
-
-    Raises
-    ------
-    ModelError
-        If the head is not linear.
-    """
-    fitted = estimator.estimator_
-    scaler, head = fitted["scale"], fitted["head"]
-    if not hasattr(head, "coef_") or not hasattr(scaler, "mean_"):
-        raise ModelError(f"a {type(head).__name__} is not one linear layer")
-    coefficients, intercept = np.atleast_2d(head.coef_), np.atleast_1d(head.intercept_)
-    if len(coefficients) == 1:  # two classes: scikit-learn keeps one row, the second's
-        coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
-        intercept = np.concatenate([np.zeros_like(intercept), intercept])
-    kernel = (coefficients / scaler.scale_).T / estimator.temperature_  # (d, k)
-    bias = intercept / estimator.temperature_ - scaler.mean_ @ kernel
-    taps = fitted.named_steps.get("taps")
-    if taps is not None:
-        kernel = on_all_layers(kernel, taps, scaler.power)
-    return kernel.astype(np.float32), bias.astype(np.float32)
-
-
-def on_all_layers(kernel: NDArray[np.float64], taps: Any, power: float) -> NDArray[np.float64]:
-    """Turn weights of the layers taken, in their units, into weights of all layers as they are.
-
-    Parameters
-    ----------
-    kernel : ndarray, shape (d', m)
-        Of what :class:`~headstart.classify.data.columns.TapSelector` gives, raised to ``power``.
-    taps : TapSelector
-        Which layers, and in which units.
-    power : float
-        Of the scaler that follows.
-
-    Returns
-    -------
-    ndarray, shape (d, m)
-        For the columns of one view; 0 for those of layers that were not chosen.
-    """
-    widths = taps.widths or (len(kernel),)
-    ends = np.cumsum((0, *widths))
-    whole, begin = np.zeros((ends[-1], kernel.shape[1])), 0
-    taken = range(len(widths)) if taps.layers is None else taps.layers
-    for at, scale in zip(taken, taps.scales_, strict=True):
-        part = kernel[begin : begin + widths[at]]
-        whole[ends[at] : ends[at + 1]] = part / scale**power
-        begin += widths[at]
-    return whole
-
-
-def assemble(model: Model | TunedModel, weights: Path) -> Any:
-    """Return one Keras model from images to probabilities.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        With a linear head, or fine-tuned.
-    weights : Path
-        The backbone's weights file.
-
-    Returns
-    -------
-    keras.Model
-        (n, height, width, 3) uint8 to (n, k) float32.
-    """
-    from ...extract.backbone.loading import load_keras
-    from ...extract.engine.network import build_extractor
-
-    if isinstance(model, TunedModel):
-        return assemble_tuned(model, weights)
-    keras = load_keras()
-    kernel, bias = linear_layer(model.estimator)
-    extractor, _ = build_extractor(model.spec, weights)
-    power = model.estimator.estimator_["scale"].power
-    mirrored = {"original": lambda x: x, "flip": lambda x: x[:, :, ::-1]}
-    if not mirrored.keys() >= set(model.spec.views):
-        raise ModelError(
-            f"a head on the views {', '.join(model.spec.views)} is no single network: crops are "
-            "cut before the image is resized; train on --views original or original,flip"
-        )
-    images = keras.Input(extractor.input_shape[1:], dtype="uint8")
-    views = [extractor(mirrored[name](images)) for name in model.spec.views]
-    features = views[0] if len(views) == 1 else keras.ops.mean(keras.ops.stack(views), axis=0)
-    raised = keras.ops.sign(features) * keras.ops.power(keras.ops.abs(features), power)
-    top = keras.layers.Dense(len(model.classes), activation="softmax")
-    whole = keras.Model(images, top(raised))
-    top.set_weights([kernel, bias])
-    return whole
 
 
 def trained_parameters(estimator: Any) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,11 +17,7 @@ from ...errors import ModelError
 from ..heads.abstention import ABSTENTION, Abstainer
 from ..heads.formulas import raised, softmax
 from . import trained_on as marks
-from .model_file import not_a_model, read_parts
-
-if TYPE_CHECKING:
-    from .head_model import Model
-    from .network_model import TunedModel
+from .model_file import not_a_model
 
 LINEAR = "linear.npz"  # of the model's file, beside the same head as scikit-learn has it
 
@@ -122,19 +117,14 @@ class LinearModel:
         return self.arrays.predict_proba(X)
 
 
-def load_quickly(
-    path: str | os.PathLike[str], *, trust_joblib: bool = False
-) -> Model | TunedModel | LinearModel:
-    """Load a saved classifier to label with: a linear head without scikit-learn.
+def linear_from(manifest: dict[str, Any], parts: dict[str, bytes], path: Path) -> LinearModel:
+    """Return the linear head that lies in a file beside scikit-learn's form of it.
 
-    Parameters and errors are those of :func:`headstart.classify.saved.head_model.load`.
+    Raises
+    ------
+    ModelError
+        If it is damaged.
     """
-    path = Path(path)
-    manifest, parts = read_parts(path)
-    if LINEAR not in parts:
-        from .head_model import model_from
-
-        return model_from(manifest, parts, path, trust_joblib=trust_joblib)
     try:
         classes = [str(name) for name in manifest["classes"]]
         return LinearModel(

@@ -152,15 +152,3 @@ def _numbers(array: Any) -> NDArray[np.float32]:
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         raise TypeError("it holds something else than arrays of numbers")
     return array
-
-
-def assemble_tuned(model: TunedModel, weights: Path) -> Any:
-    """Return one Keras model from images (n, height, width, 3) uint8 to probabilities (n, k)."""
-    from ...extract.backbone.loading import load_keras
-    from ...extract.engine.network import build_extractor
-
-    keras = load_keras()
-    extractor, _ = build_extractor(model.spec, weights)
-    images = keras.Input(extractor.input_shape[1:], dtype="uint8")
-    logits = model.upper.model(extractor(images))
-    return keras.Model(images, keras.ops.softmax(logits / model.temperature))

@@ -31,7 +31,7 @@ def serve(
     Parameters
     ----------
     model : Model or TunedModel
-        From :func:`headstart.classify.saved.head_model.load`.
+        From :func:`headstart.classify.saved.load.load_model`.
     options : FeatureOptions
         How to run; what is extracted is the model's.
     address : tuple of str and int

@@ -9,7 +9,7 @@ from headstart.classify.data.table import load_table
 from headstart.classify.fit.fit_head import fit_head
 from headstart.classify.heads.calibration import TemperatureScaled, softmax
 from headstart.classify.heads.table import HEADS
-from headstart.classify.saved.head_model import linear_layer
+from headstart.classify.saved.linear_layer import linear_layer
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
 

@@ -13,7 +13,7 @@ from headstart.classify.explain.layers import head_layers
 from headstart.classify.fit.fit_head import fit_head, to_model
 from headstart.classify.heads.table import HEADS, PROBE
 from headstart.classify.network.upper import Network
-from headstart.classify.saved.head_model import linear_layer
+from headstart.classify.saved.linear_layer import linear_layer
 from headstart.classify.saved.network_model import TunedModel
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import find_backbone

@@ -15,7 +15,7 @@ from headstart.classify.export.formats import FORMATS
 from headstart.classify.export.write import export_model
 from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.fit.fit_head import fit_heads
-from headstart.classify.saved.head_model import load
+from headstart.classify.saved.load import load_model
 from headstart.errors import ExportError
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
@@ -81,7 +81,7 @@ def monkeys(tmp_path_factory):
         options = FeatureOptions(cache=root / "cache")
         path = root / "m.headstart"
         fit_heads(read_dataset(MONKEYS), feature_source(options), ["logreg"], 0, silent, out=path)
-        yield load(path), options, root
+        yield load_model(path), options, root
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_heads_layers_views_and_resize_rules_are_exported(head, chosen, tmp_path
     source = feature_source(FeatureOptions(cache=options.cache, **chosen))
     path = tmp_path / "m.headstart"
     fit_heads(type(dataset)(dataset.root, few), source, [head], 0, silent, out=path)
-    model = load(path)
+    model = load_model(path)
     for form in FILES:
         run = export_model(model, tmp_path / form, options, form=form, data=MONKEYS / "validation")
         assert run.record["parity"]["labels_equal"] == 64

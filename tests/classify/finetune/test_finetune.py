@@ -12,7 +12,8 @@ from headstart.classify.fit.fit_head import fit_head
 from headstart.classify.heads.search import fit_calibrated
 from headstart.classify.heads.table import PROBE
 from headstart.classify.heads.training_rows import training_data
-from headstart.classify.saved.head_model import Model, assemble
+from headstart.classify.saved.head_model import Model
+from headstart.classify.saved.keras_model import assemble
 from headstart.classify.statistics.metrics import evaluate
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.decode.decode import decode

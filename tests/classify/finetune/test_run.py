@@ -13,7 +13,7 @@ from PIL import Image
 import headstart
 from headstart import cli
 from headstart.classify.saved.card import read_card
-from headstart.classify.saved.head_model import load
+from headstart.classify.saved.load import load_model
 from pictures import COLOURS, paint
 
 
@@ -64,7 +64,7 @@ def test_its_json_is_the_contract(finetune, tmp_path):
     assert record["boundary"]["layer"] == "conv_pw_12_relu"
     assert "held out: loss" in err
     assert "conv_pw_12_relu: 24 maps of 50,176 numbers, 5 MB in float32" in err
-    saved = load(out).record
+    saved = load_model(out).record
     assert saved["moved"] == record["moved"]
 
     card = read_card(tmp_path / "m.MODEL.json")
@@ -95,7 +95,7 @@ def test_learning_rate_1_ends_with_one_line_and_keeps_the_best_weights(finetune,
     (line,) = err.splitlines()
     assert line.startswith("error: training diverged: the loss was ")
     assert f"the best weights, those after 0 epochs, are in {out}; take a lower" in line
-    model = load(out)
+    model = load_model(out)
     assert model.temperature == 1.0
     assert set(model.record["moved"].values()) == {0.0}
 

@@ -16,7 +16,9 @@ from headstart.classify.heads.scaler import PowerScaler
 from headstart.classify.heads.search import choose, choose_layers, fit_calibrated
 from headstart.classify.heads.table import HEADS, PROBE, find_head, find_heads
 from headstart.classify.heads.training_rows import Training
-from headstart.classify.saved.head_model import Model, linear_layer, load, trained_parameters
+from headstart.classify.saved.head_model import Model, trained_parameters
+from headstart.classify.saved.linear_layer import linear_layer
+from headstart.classify.saved.load import load_model
 from headstart.errors import ModelError, OptionError
 
 SPEC = FeatureSpec("mobilenet", "0" * 64, ("top",), "avg", (8, 8), "crop", "n", "float32", 1)
@@ -64,7 +66,7 @@ def test_every_head_learns_is_saved_and_comes_back_the_same(name, classes, tmp_p
 
     path = tmp_path / "m.headstart"
     Model(name, estimator, ["a", "b", "c"][:classes], SPEC, "imagenet", {}).save(path)
-    again = load(path, trust_joblib=not HEADS[name].saves)
+    again = load_model(path, trust_joblib=not HEADS[name].saves)
     assert (again.classes, again.spec) == (["a", "b", "c"][:classes], SPEC)
     np.testing.assert_array_equal(again.predict_proba(X), probabilities)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import headstart as package
 from headstart.classify.predict.classifier import Classifier, _Kept
-from headstart.classify.saved.head_model import load as load_model
+from headstart.classify.saved.load import load_model
 from headstart.errors import DataError, ModelError
 from headstart.extract.source import FeatureOptions
 

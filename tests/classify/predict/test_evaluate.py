@@ -9,7 +9,7 @@ import pytest
 
 from headstart.classify.predict import predict as predicting
 from headstart.classify.predict.evaluate import evaluate_model, pick_images
-from headstart.classify.saved.head_model import load
+from headstart.classify.saved.load import load_model
 from headstart.classify.saved.trained_on import marks_of
 from headstart.errors import DataError, OptionError
 from headstart.extract.features import load_features
@@ -23,7 +23,7 @@ def trained(colour_head, tmp_path, fake_engine):
     """A head on the coloured pictures, a fifth held out: record, model, file, options."""
     record, path = colour_head
     options = FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
-    return record, load(path), path, options
+    return record, load_model(path), path, options
 
 
 @pytest.fixture

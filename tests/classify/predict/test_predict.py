@@ -17,7 +17,7 @@ from PIL import Image
 from headstart.classify.fit.fit_head import fit_heads
 from headstart.classify.predict import predict as module
 from headstart.classify.predict.predict import Prediction, label_images, predict, predict_each
-from headstart.classify.saved.head_model import load
+from headstart.classify.saved.load import load_model
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
@@ -32,7 +32,7 @@ MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
 def trained(colour_head, tmp_path, fake_engine):
     """A head on the coloured pictures: model, its file, options with the fake engine."""
     _, path = colour_head
-    return load(path), path, FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
+    return load_model(path), path, FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_photographs_get_training_time_features_and_labels(tmp_path):
         out=tmp_path / "m",
     )
     seen = load_features([image.path for image in few], source).X
-    model = load(tmp_path / "m")
+    model = load_model(tmp_path / "m")
     # Another cache, another order, other batches.
     elsewhere = FeatureOptions(cache=tmp_path / "new", batch_size=3)
     paths = [image.path for image in few][::-1]

@@ -14,7 +14,7 @@ from headstart.classify.saved.card import (
     to_markdown,
     write_card,
 )
-from headstart.classify.saved.head_model import load
+from headstart.classify.saved.load import load_model
 from headstart.errors import ModelError
 from pictures import COLOURS, HOSTILE, paint
 
@@ -44,7 +44,7 @@ def test_the_card_is_written_beside_the_model_and_can_be_made_anew(saved):
     ]
     markdown.unlink()
     document.unlink()
-    assert write_card(load(saved), saved) == (markdown, document)
+    assert write_card(load_model(saved), saved) == (markdown, document)
     assert [markdown.read_bytes(), document.read_bytes()] == written
 
 
@@ -54,7 +54,7 @@ def test_the_document_has_its_documented_shape(saved):
     assert [key for key in card if f"``{key}``" not in told] == []
     assert card["version"] == 1
     assert card["classes"] == sorted(COLOURS)
-    assert card["spec"]["id"] == load(saved).spec.id
+    assert card["spec"]["id"] == load_model(saved).spec.id
     assert card["cost"]["trainable_parameters"] == 3 * (12 + 1)
     assert card["bytes"] == saved.stat().st_size
     assert set(card["versions"]) >= {"headstart", "python", "tensorflow", "scikit-learn", "numpy"}
@@ -151,7 +151,7 @@ def test_hostile_names_stay_text_in_metadata_and_markdown(hostile):
 def test_a_model_without_an_account_says_why_it_has_no_card(saved, photographs):
     from dataclasses import replace
 
-    model = load(saved)
+    model = load_model(saved)
     record = {key: value for key, value in model.record.items() if key != "account"}
     with pytest.raises(ModelError, match="saved without an account of its evaluation"):
         make_card(replace(model, record=record), saved)

@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from headstart.cache import FeatureSpec
 from headstart.classify.heads.calibration import TemperatureScaled
 from headstart.classify.predict.predict import predict
-from headstart.classify.saved.head_model import Model, load
+from headstart.classify.saved.head_model import Model
+from headstart.classify.saved.load import load_model
 from headstart.errors import ModelError
 from headstart.extract.source import FeatureOptions, feature_source
 from model_files import written
@@ -54,7 +55,7 @@ def path(tmp_path):
 
 def refused(path, match, **options):
     with pytest.raises(ModelError, match=match) as caught:
-        load(path, **options)
+        load_model(path, **options)
     assert "\n" not in str(caught.value)
 
 
@@ -71,7 +72,7 @@ def skops_with(parts, change):
 
 def test_a_whole_model_is_loaded(path):
     saved(path)
-    assert load(path).classes == ["cat", "dog"]
+    assert load_model(path).classes == ["cat", "dog"]
 
 
 @pytest.mark.parametrize("part", ["head.skops", "head.joblib"])
@@ -208,7 +209,7 @@ def test_weights_other_than_the_trained_backbones_are_refused(path, tmp_path, ph
     options = FeatureOptions(cache=tmp_path / "cache")
     spec = feature_source(options).spec
     altered = json.loads(spec.to_json()) | {"weights_sha256": "0" * 64}
-    model = load(written(path, saved(path, spec=spec), spec=altered))
+    model = load_model(written(path, saved(path, spec=spec), spec=altered))
     with pytest.raises(ModelError, match=r"trained on backbone weights with SHA-256 000000000000…"):
         predict(model, [photographs], options)
     assert not list((tmp_path / "cache").rglob("*.h5")), "told before anything is extracted"
@@ -217,7 +218,7 @@ def test_weights_other_than_the_trained_backbones_are_refused(path, tmp_path, ph
 def test_trees_load_only_where_joblib_is_trusted(path):
     saved(path, "random-forest", estimator=make_pipeline(RandomForestClassifier(5)))
     refused(path, r"can run code when they are loaded: --trust-joblib loads it")
-    assert load(path, trust_joblib=True).predict_proba(X).shape == (40, 2)
+    assert load_model(path, trust_joblib=True).predict_proba(X).shape == (40, 2)
 
 
 def test_other_heads_do_not_need_that_trust_and_never_use_joblib(path):
@@ -238,7 +239,7 @@ def test_a_flipped_bit_anywhere_is_harmless_or_refused_in_one_line(whole, path, 
     damaged[data.draw(st.integers(0, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(damaged)
     try:
-        model = load(path)
+        model = load_model(path)
     except ModelError as error:
         line = str(error)
     else:

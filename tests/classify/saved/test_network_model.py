@@ -12,7 +12,8 @@ from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dat
 from headstart.classify.predict.evaluate import evaluate_model
 from headstart.classify.predict.in_memory import Labeller
 from headstart.classify.predict.predict import predict
-from headstart.classify.saved.head_model import assemble, load
+from headstart.classify.saved.keras_model import assemble
+from headstart.classify.saved.load import load_model
 from headstart.errors import ModelError
 from headstart.extract.decode.decode import decode
 from headstart.extract.features import load_features
@@ -47,7 +48,7 @@ def job(tmp_path_factory):
 
 def test_it_comes_back_as_it_was(job):
     _, _, result, path = job
-    model = load(path)
+    model = load_model(path)
     for name in ("name", "classes", "spec", "features", "weights", "temperature"):
         assert getattr(model, name) == getattr(result.model, name)
     assert model.record == {"accuracy": 1}
@@ -61,7 +62,7 @@ def test_predicting_gives_what_training_saw(job, tmp_path, cached):
     rows = table.split.evaluation
     paths = [table.paths[row] for row in rows]
     cache = source.cache if cached else tmp_path / "empty"
-    predictions, failures = predict(load(path), paths, FeatureOptions(cache=cache), top=3)
+    predictions, failures = predict(load_model(path), paths, FeatureOptions(cache=cache), top=3)
     assert failures == []
     for prediction, expected in zip(predictions, result.probabilities, strict=True):
         by_name = dict(prediction.top)
@@ -74,9 +75,9 @@ def test_a_labeller_says_of_bytes_what_predict_says_of_files(job, tmp_path):
     table, _, _, path = job
     paths = table.paths[:5]
     options = FeatureOptions(cache=tmp_path / "empty", engine="tensorflow")
-    labeller = Labeller(load(path), options)
+    labeller = Labeller(load_model(path), options)
     told = labeller.label(np.stack([labeller.decode(p.read_bytes()) for p in paths]))
-    predictions, _ = predict(load(path), paths, options, top=3)
+    predictions, _ = predict(load_model(path), paths, options, top=3)
     for row, prediction in zip(told.probabilities, predictions, strict=True):
         by_name = dict(prediction.top)
         np.testing.assert_allclose(row, [by_name[name] for name in table.classes], atol=1e-6)
@@ -85,7 +86,7 @@ def test_a_labeller_says_of_bytes_what_predict_says_of_files(job, tmp_path):
 
 def test_the_assembled_network_equals_it_from_the_pixels_on(job):
     table, source, _, path = job
-    model = load(path)
+    model = load_model(path)
     pixels = np.stack([decode(path.read_bytes()) for path in table.paths[:5]])
     maps = load_features(table.paths[:5], replace(source, spec=model.spec)).X
     whole = assemble(model, source.weights).predict(pixels, verbose=0)
@@ -98,7 +99,7 @@ def test_a_file_that_cannot_be_read_is_listed_beside_the_others(job, tmp_path):
     torn = tmp_path / "torn.jpg"
     torn.write_bytes(b"\xff\xd8\xff")
     files = [torn, table.paths[0]]
-    predictions, failures = predict(load(path), files, FeatureOptions(cache=source.cache))
+    predictions, failures = predict(load_model(path), files, FeatureOptions(cache=source.cache))
     assert [p.path for p in predictions] == [table.paths[0]]
     assert [f.path for f in failures] == [torn]
 
@@ -107,21 +108,21 @@ def test_it_cannot_abstain_and_says_so(job):
     table, source, _, path = job
     options = FeatureOptions(cache=source.cache)
     with pytest.raises(ModelError, match=r"a network .* has no out-of-fold scores"):
-        predict(load(path), table.paths[:1], options, abstain=0.9)
+        predict(load_model(path), table.paths[:1], options, abstain=0.9)
     with pytest.raises(ModelError, match=r"a network .* has no out-of-fold scores"):
-        evaluate_model(load(path), read_dataset(path.parent / "data"), options, abstain=0.9)
+        evaluate_model(load_model(path), read_dataset(path.parent / "data"), options, abstain=0.9)
 
 
 def test_evaluating_it_gives_training_times_figures_and_knows_its_images(job):
     _, source, result, path = job
     options = FeatureOptions(cache=source.cache)
     dataset = read_dataset(path.parent / "data")
-    run = evaluate_model(load(path), dataset, options)
+    run = evaluate_model(load_model(path), dataset, options)
     for name, value in result.evaluation.to_dict().items():
         expected = value if isinstance(value, str) else pytest.approx(value, abs=1e-5)
         assert run.record["evaluation"][name] == expected
     assert run.record["seen_in_training"]["images"] == 0
-    run = evaluate_model(load(path), dataset, options, "all")
+    run = evaluate_model(load_model(path), dataset, options, "all")
     assert run.record["seen_in_training"]["images"] == 18
     assert run.record["seen_in_training"]["evaluation"]["n"] == 6
 
@@ -133,13 +134,15 @@ def test_blocks_pixels_and_limits_are_those_of_heads(job, tmp_path, monkeypatch)
     paths = [*table.paths[:4], pixels]
     told = []
     options = FeatureOptions(cache=source.cache)
-    predictions, _ = predict(load(path), paths, options, progress=lambda *one: told.append(one))
+    predictions, _ = predict(
+        load_model(path), paths, options, progress=lambda *one: told.append(one)
+    )
     memory, file = dict(predictions[-1].top), dict(predictions[0].top)
     assert memory == pytest.approx(file, abs=1e-5)
     assert told[-1] == (5, 5)
     assert told == sorted(told)
     small = FeatureOptions(cache=tmp_path, max_pixels=100)
-    predictions, failures = predict(load(path), table.paths[:2], small)
+    predictions, failures = predict(load_model(path), table.paths[:2], small)
     assert (len(predictions), len(failures)) == (0, 2)
 
 
@@ -178,7 +181,7 @@ def respelt(path, target, spoil):
 )
 def test_a_spoiled_file_is_refused(job, tmp_path, spoil, message):
     with pytest.raises(ModelError, match=message):
-        load(respelt(job[3], tmp_path / "spoiled", spoil))
+        load_model(respelt(job[3], tmp_path / "spoiled", spoil))
 
 
 def test_arrays_that_do_not_fit_the_backbone_are_refused(job):
@@ -202,7 +205,7 @@ def test_the_head_alone_and_the_whole_network_can_be_saved_too(job, tmp_path, un
     result = fine_tune_dataset(table, source, settings, silent)
     result.model.save(tmp_path / "m")
     paths = [table.paths[row] for row in table.split.evaluation]
-    predictions, _ = predict(load(tmp_path / "m"), paths, FeatureOptions(cache=source.cache))
+    predictions, _ = predict(load_model(tmp_path / "m"), paths, FeatureOptions(cache=source.cache))
     told = [dict(p.top)[table.classes[0]] for p in predictions]
     np.testing.assert_allclose(told, result.probabilities[:, 0], atol=1e-5)
     assert ("conv_dw_1" in result.moved) == (unfreeze == ("all",))

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from fakes import FakeEngine
 from headstart.classify.predict.in_memory import Labeller, Labels
 from headstart.classify.predict.predict import predict
-from headstart.classify.saved.head_model import load
+from headstart.classify.saved.load import load_model
 from headstart.classify.serve.app import make_app
 from headstart.classify.serve.batcher import Batcher
 from headstart.classify.serve.limits import Limits
@@ -31,7 +31,7 @@ def options(tmp_path):
 
 @pytest.fixture
 def model(trained):
-    return load(trained()[0])
+    return load_model(trained()[0])
 
 
 @pytest.fixture

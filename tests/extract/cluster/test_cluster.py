@@ -18,7 +18,7 @@ from fakes import FakeEngine
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
 from headstart.classify.predict.predict import label_with, predict
-from headstart.classify.saved.head_model import load
+from headstart.classify.saved.load import load_model
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask
 from headstart.extract.cluster.tasks import LARGEST, SMALLEST, cut, shard_size
@@ -260,7 +260,7 @@ def test_a_saved_model_labels_through_a_clusters_workers(photographs, tmp_path, 
     assert headstart("fit", "head", photographs, "--model", "ridge", "--out", saved)[0] == 0
     alone = FeatureOptions(cache=tmp_path / "alone", make_engine=FakeEngine)
     spread = replace(alone, cache=tmp_path / "cache", backend="dask", workers=2)
-    model = load(saved)
+    model = load_model(saved)
     predictions, failures = predict(model, [photographs], spread)
     assert len(predictions) == 30
     assert not failures
