@@ -17,6 +17,7 @@ from ..errors import DataError, OptionError
 from ..stopping import Stopped, sheltered
 from ..text import shown
 from .decode.decode import MAX_PIXELS
+from .decode.proof import prove_decoder
 from .engine.engine import Engine
 from .images.addresses import Reference, signed
 from .images.digests import known_digest
@@ -145,6 +146,7 @@ def extract(
     Stopped
         If a signal asked to stop: after the batches in flight, committed.
     """
+    prove_decoder()
     begin = time.perf_counter()
     paths = signed(paths)
     digests, unread = look_up(paths, store, stat_index)

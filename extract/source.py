@@ -17,7 +17,9 @@ from ..cache import (
 from ..errors import OptionError, unknown
 from .backbone.backbones import BACKBONES, Backbone, find_backbone
 from .backbone.weights import file_sha256, find_weights
-from .decode.decode import MAX_PIXELS, RECIPE, RESIZE_RULES
+from .decode.decode import MAX_PIXELS, RECIPE
+from .decode.proof import prove_decoder
+from .decode.resize_rules import find_rule
 from .decode.views import parse_views
 from .engine.choose import Plan, choose, this_machine
 from .engine.engine import POOLINGS, Engine
@@ -120,8 +122,7 @@ class FeatureOptions:
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
             raise unknown("pooling", self.pooling, list(POOLINGS))
-        if self.resize not in RESIZE_RULES:
-            raise unknown("resize rule", self.resize, list(RESIZE_RULES))
+        find_rule(self.resize)
         if self.storage not in STORAGES:
             raise unknown("storage", self.storage, list(STORAGES))
         if self.backend not in BACKENDS:
@@ -195,11 +196,14 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
 
     Raises
     ------
+    EngineError
+        If this machine decodes otherwise than caches were made.
     OptionError
         If the backbone is unknown, or this machine cannot do what was asked.
     WeightsError
         If its weights cannot be found.
     """
+    prove_decoder()
     backbone = find_backbone(options.backbone)
     plan = plan_for(options)
     layers = _layers(backbone, options.layers)

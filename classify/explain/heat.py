@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.decode.frame import Box, Frame
+from ...extract.decode.frame import Frame
+from ...extract.decode.resize_rules import Box
 
 Grid = NDArray[np.float64]  # (height, width), evidence; NaN where the network saw nothing
 

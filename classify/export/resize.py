@@ -11,15 +11,11 @@ rounding comes out as Pillow's integers do.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
-import numpy as np
-from PIL import Image
-
 from ...extract.backbone.loading import load_tensorflow
+from ...extract.decode.resize_rules import GREY, ResizeRule, find_rule
 
-GREY = 127.0  # of the bars that "pad" adds
 HALF = 2048.0  # 2**11; Pillow's weights are counted in 2**-22
 
 
@@ -33,7 +29,7 @@ def resized(images: Any, side: int, rule: str) -> Any:
     side : int
         Of the square that comes out, in pixels.
     rule : str
-        ``"crop"``, ``"squash"`` or ``"pad"``.
+        A name of :data:`~headstart.extract.decode.resize_rules.RESIZE_RULES`.
 
     Returns
     -------
@@ -43,43 +39,28 @@ def resized(images: Any, side: int, rule: str) -> Any:
     tf = load_tensorflow()
     shape = tf.shape(images)
     height, width = shape[1], shape[2]
-    across, down = _PLACES[rule](tf, width, height, side), _PLACES[rule](tf, height, width, side)
+    row = find_rule(rule)
+    across, down = _place(tf, width, height, side, row), _place(tf, height, width, side, row)
     # (n, 3, height, width): both passes are then products of whole matrices.
     planes = tf.transpose(tf.cast(images, tf.float32), (0, 3, 1, 2))
-    if tall_images_turn():
-        fewer = height - down.count
-        turned = (fewer > 0) & (fewer > 2 * (width - across.count))
-        planes = _turned(tf, turned, planes)
-        first, second = _either(tf, turned, down, across), _either(tf, turned, across, down)
-        square = _turned(tf, turned, _second_pass(tf, _pass(tf, planes, first), second))
-    else:
-        square = _second_pass(tf, _pass(tf, planes, across), down)
+    fewer = height - down.count
+    turned = (fewer > 0) & (fewer > 2 * (width - across.count))
+    planes = _turned(tf, turned, planes)
+    first, second = _either(tf, turned, down, across), _either(tf, turned, across, down)
+    square = _turned(tf, turned, _second_pass(tf, _pass(tf, planes, first), second))
     square = tf.transpose(square, (0, 2, 3, 1))
-    if rule == "pad":
+    if row.fills == "longer":
         inside = _inside(tf, down)[:, None] & _inside(tf, across)[None, :]
-        square = tf.where(inside[None, :, :, None], square, GREY)
+        square = tf.where(inside[None, :, :, None], square, float(GREY))
     return square
-
-
-@functools.cache
-def tall_images_turn() -> bool:
-    """Tell whether the Pillow here shrinks tall images downwards first, as Pillow 13 does.
-
-    Both orders are right; they differ by 1 in some pixels.
-    """
-    random = np.random.RandomState(0)
-    tall = Image.fromarray(random.randint(0, 256, (64, 12), dtype=np.uint8))
-    both = tall.resize((8, 8), Image.Resampling.BILINEAR)
-    down = tall.resize((12, 8), Image.Resampling.BILINEAR)
-    return both == down.resize((8, 8), Image.Resampling.BILINEAR)
 
 
 class _Place(NamedTuple):
     """Along one axis: what becomes of the input pixels.
 
     ``length`` of the image, in pixels; where the part taken begins (``start``) and how long it is
-    (``span``), in half pixels; how many output pixels it makes (``count``), and where the
-    ``first`` of them lies.
+    (``span``), in halves of a unit, of which a pixel has so many (``units``); how many output
+    pixels it makes (``count``), and where the ``first`` of them lies.
     """
 
     length: Any
@@ -88,36 +69,30 @@ class _Place(NamedTuple):
     count: Any
     first: Any
     side: int
+    units: int
 
 
-def _crop(tf: Any, length: Any, other: Any, side: int) -> _Place:
-    """As ``ImageOps.fit``: the middle, as long as the other side where that is shorter."""
-    kept = tf.minimum(length, other)
-    return _Place(length, length - kept, 2 * kept, tf.constant(side), tf.constant(0), side)
+def _place(tf: Any, length: Any, other: Any, side: int, rule: ResizeRule) -> _Place:
+    """Lay a rule out along one axis, as :func:`~headstart.extract.decode.resize_rules.place`.
 
-
-def _squash(tf: Any, length: Any, other: Any, side: int) -> _Place:
-    del other
-    return _Place(length, tf.constant(0), 2 * length, tf.constant(side), tf.constant(0), side)
-
-
-def _pad(tf: Any, length: Any, other: Any, side: int) -> _Place:
-    """As ``ImageOps.pad``: all of it, in proportion, in the middle; Python's ``round``.
-
-    Python's halves are those of float64, these are exact: 15 of a million sizes come out one
-    pixel wider or narrower, such as 29 x 448.
+    All in whole numbers. Python's halves there are those of float64, these are exact: 15 of a
+    million sizes come out one pixel wider or narrower with bars, such as 29 x 448.
     """
-    doubled = 2 * side * length + other
-    wanted = doubled // (2 * other)
-    halfway = tf.cast(tf.equal(wanted * 2 * other, doubled), tf.int32)
-    wanted -= halfway * (wanted % 2)  # a half goes to the even number
-    count = tf.clip_by_value(wanted, 1, side)
+    parts, whole = rule.keeps.numerator, rule.keeps.denominator
+    filling = {
+        "each": length,
+        "shorter": tf.minimum(length, other),
+        "longer": tf.maximum(length, other),
+    }
+    window = filling[rule.fills] * parts  # in units: so many of a pixel
+    taken = tf.minimum(window, length * whole)
+    doubled = 2 * side * length * whole + window
+    count = doubled // (2 * window)
+    halfway = tf.cast(tf.equal(count * 2 * window, doubled), tf.int32)
+    count = tf.clip_by_value(count - halfway * (count % 2), 1, side)  # a half: to the even number
     margin = side - count
     first = margin // 2 + tf.cast(tf.equal(margin % 4, 3), tf.int32)
-    return _Place(length, tf.constant(0), 2 * length, count, first, side)
-
-
-_PLACES = {"crop": _crop, "squash": _squash, "pad": _pad}
+    return _Place(length, length * whole - taken, 2 * taken, count, first, side, whole)
 
 
 def _turned(tf: Any, wanted: Any, planes: Any) -> Any:
@@ -127,7 +102,10 @@ def _turned(tf: Any, wanted: Any, planes: Any) -> Any:
 def _either(tf: Any, wanted: Any, one: _Place, other: _Place) -> _Place:
     fields = zip(one._fields, one, other, strict=True)
     return _Place(
-        **{name: a if name == "side" else tf.where(wanted, a, b) for name, a, b in fields}
+        **{
+            name: a if name in ("side", "units") else tf.where(wanted, a, b)
+            for name, a, b in fields
+        }
     )
 
 
@@ -152,9 +130,9 @@ def _weights(tf: Any, place: _Place) -> tuple[Any, Any]:
     A weight is the sum of the two. The distance of an input pixel from the middle of an output
     pixel is a multiple of 1 / (4 * count): its share is a quotient of integers.
     """
-    inputs = 2 * tf.range(place.length) + 1  # middles, in half pixels
+    inputs = (2 * tf.range(place.length) + 1) * place.units  # middles
     outputs = 2 * (tf.range(place.side) - place.first) + 1
-    reach = 2 * tf.maximum(place.span, 2 * place.count)
+    reach = 2 * tf.maximum(place.span, 2 * place.units * place.count)
     away = (inputs - place.start)[:, None] * (2 * place.count) - outputs[None, :] * place.span
     triangle = tf.maximum(reach - tf.abs(away), 0)  # (length, side)
     total = tf.maximum(tf.reduce_sum(triangle, axis=0, keepdims=True), 1)
@@ -172,5 +150,5 @@ def _rounded(tf: Any, fine: Any, coarse: Any) -> Any:
 
 
 def _inside(tf: Any, place: _Place) -> Any:
-    at = tf.range(place.side)
-    return (at >= place.first) & (at < place.first + place.count)
+    pixels = tf.range(place.side)
+    return (pixels >= place.first) & (pixels < place.first + place.count)

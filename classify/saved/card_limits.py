@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...extract.decode.resize_rules import find_rule
 from ...text import shown
 
 FEW = 20  # training images below which a class counts as small
 NAMED = 5  # classes that a sentence names
-CUT = {
-    "crop": "the middle square of each image, at {size} pixels: what lies outside it is not seen",
-    "squash": "each image squashed to {size} pixels: its proportions are lost",
-    "pad": "each image with grey bars, at {size} pixels: of a narrow one little is left",
-}
 
 
 def intended_use(card: dict[str, Any]) -> list[str]:
@@ -141,4 +137,4 @@ def _of_the_backbone(card: dict[str, Any]) -> Iterator[str]:
             "from, and with which biases, is not known here."
         )
     size = "{} x {}".format(*spec["input_size"])
-    yield f"It sees {CUT[spec['resize']].format(size=size)}."
+    yield f"It sees {find_rule(spec['resize']).sees.format(size=size)}."

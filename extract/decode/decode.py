@@ -12,7 +12,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ...errors import DecodeError, first_line, unknown
+from ...errors import DecodeError, first_line
+from .resize_rules import find_rule, resized
 from .views import Pixels, make_views
 
 # Part of every feature spec. Raise it when a change here moves a pixel.
@@ -37,15 +38,6 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     8: lambda x: x.transpose(1, 0, 2)[::-1],
 }
 _ORIENTATION = 274
-
-# Bilinear in Pillow is a triangle filter as wide as the reduction asks for: antialiased.
-_FILTER = Image.Resampling.BILINEAR
-_RESIZE: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
-    "squash": lambda image, size: image.resize(size, _FILTER),
-    "crop": lambda image, size: ImageOps.fit(image, size, _FILTER),
-    "pad": lambda image, size: ImageOps.pad(image, size, _FILTER, color=(127, 127, 127)),
-}
-RESIZE_RULES = tuple(_RESIZE)
 
 
 def decode(
@@ -111,8 +103,7 @@ def decode_views(
     DecodeError
         If the bytes are not a whole image; the message is the reason.
     """
-    if resize not in _RESIZE:
-        raise unknown("resize rule", resize, list(_RESIZE))
+    find_rule(resize)  # before anything is decoded for it
     return resize_views(decode_upright(data, max(size), max_pixels), size, resize, views, digest)
 
 
@@ -178,9 +169,9 @@ def resize_views(
     ndarray, shape (views, height, width, 3), uint8, 0 to 255
     """
     height, width = size
-    shrink = _RESIZE[resize]
+    rule = find_rule(resize)
     return make_views(
-        Image.fromarray(pixels), views, lambda image: shrink(image, (width, height)), digest
+        Image.fromarray(pixels), views, lambda image: resized(image, (width, height), rule), digest
     )
 
 

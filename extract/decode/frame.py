@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...errors import unknown
+from .resize_rules import Box, Placement, Size, find_rule, place
 from .views import crop_box, is_mirrored
-
-Size = tuple[int, int]  # (width, height), Pillow's order
-Box = tuple[float, float, float, float]  # (left, top, right, bottom), in shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +70,17 @@ def find_frame(view: str, photograph: Size, wanted: Size, resize: str, digest: b
     >>> (frame.top, frame.bottom), frame.shown
     ((-0.5, 1.5), (0.0, 0.0, 1.0, 1.0))
     """
-    if resize not in _RULES:
-        raise unknown("resize rule", resize, list(_RULES))
+    rule = find_rule(resize)
     box = (0, 0, *photograph)
     if view not in ("original", "flip"):
         box = crop_box(view, photograph, digest)
-    width, height = box[2] - box[0], box[3] - box[1]
-    left, top, right, bottom = _RULES[resize]((width, height), wanted)
+    placement = place((box[2] - box[0], box[3] - box[1]), wanted, rule)
+    (left, right), (top, bottom) = (_span(placement, wanted, axis) for axis in (0, 1))
     return Frame(
-        (box[0] + left * width) / photograph[0],
-        (box[1] + top * height) / photograph[1],
-        (box[0] + right * width) / photograph[0],
-        (box[1] + bottom * height) / photograph[1],
+        (box[0] + left) / photograph[0],
+        (box[1] + top) / photograph[1],
+        (box[0] + right) / photograph[0],
+        (box[1] + bottom) / photograph[1],
         mirrored=is_mirrored(view, digest),
         part=(
             box[0] / photograph[0],
@@ -96,29 +91,9 @@ def find_frame(view: str, photograph: Size, wanted: Size, resize: str, digest: b
     )
 
 
-def _cropped(part: Size, wanted: Size) -> Box:
-    """Return the middle that ``PIL.ImageOps.fit`` keeps."""
-    width, height = part
-    across = min(1.0, wanted[0] / wanted[1] * height / width)
-    down = min(1.0, wanted[1] / wanted[0] * width / height)
-    return ((1 - across) / 2, (1 - down) / 2, (1 + across) / 2, (1 + down) / 2)
-
-
-def _padded(part: Size, wanted: Size) -> Box:
-    """Return the whole with the bars of ``PIL.ImageOps.pad``, which rounds to pixels."""
-    scale = min(wanted[0] / part[0], wanted[1] / part[1])
-    inner = [max(1, round(scale * length)) for length in part]
-    left, top = (round((all_ - own) / 2) for all_, own in zip(wanted, inner, strict=True))
-    return (
-        -left / inner[0],
-        -top / inner[1],
-        (wanted[0] - left) / inner[0],
-        (wanted[1] - top) / inner[1],
-    )
-
-
-_RULES: dict[str, Callable[[Size, Size], Box]] = {
-    "squash": lambda part, wanted: (0.0, 0.0, 1.0, 1.0),
-    "crop": _cropped,
-    "pad": _padded,
-}
+def _span(placement: Placement, wanted: Size, axis: int) -> tuple[float, float]:
+    """Return where the input begins and ends along an axis, in pixels of the image."""
+    start, end = placement.box[axis], placement.box[axis + 2]
+    inner, offset = max(1, placement.inner[axis]), placement.offset[axis]
+    pixel = (end - start) / inner
+    return start - offset * pixel, start + (wanted[axis] - offset) * pixel

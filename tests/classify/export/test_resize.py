@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headstart.classify.export.resize import resized, tall_images_turn
+from headstart.classify.export.resize import resized
 from headstart.extract.backbone.loading import load_tensorflow
-from headstart.extract.decode.decode import RESIZE_RULES, resize_views
+from headstart.extract.decode.decode import resize_views
+from headstart.extract.decode.resize_rules import RESIZE_RULES
 
 
 @functools.cache
@@ -33,7 +34,7 @@ def noise(height, width, seed, step=1):
 @given(
     height=st.integers(1, 700),
     width=st.integers(1, 700),
-    rule=st.sampled_from(RESIZE_RULES),
+    rule=st.sampled_from([*RESIZE_RULES]),
     side=st.sampled_from([32, 224, 299]),
     seed=st.integers(0, 9),
     step=st.sampled_from([1, 50, 255]),
@@ -66,16 +67,3 @@ def test_padding_rounds_halves_exactly_where_python_rounds_floats():
     theirs, ours = both(noise(29, 448, seed=0), 224, "pad")
     rows = [int((one != 127).any(axis=(1, 2)).sum()) for one in (theirs, ours)]
     assert rows == [14, 15]
-
-
-def test_the_order_of_the_passes_is_that_of_the_pillow_that_is_here(monkeypatch):
-    from headstart.classify.export import resize
-
-    tall = noise(600, 100, seed=3)
-    expected = resize_views(tall, (64, 64), "squash", ("original",), b"")[0]
-    right = tall_images_turn()
-    for turned in (True, False):
-        monkeypatch.setattr(resize, "tall_images_turn", lambda turned=turned: turned)
-        got = resized(tall[None], 64, "squash").numpy()[0]
-        assert np.array_equal(got, expected) == (turned == right)
-        assert np.abs(got - expected).max() <= 1
