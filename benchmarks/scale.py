@@ -33,7 +33,7 @@ from headstart.extract.cluster.worker import ShardResult
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import SEGMENT_ROWS
 from headstart.extract.source import FeatureOptions, feature_source
-from headstart.extract.speed.forecast import measure_costs
+from headstart.extract.speed.stage_timer import measure_costs
 
 IMAGES = 100_000_000
 WORKERS = (10, 100, 1000)

@@ -1,6 +1,5 @@
 """``headstart plan``."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +8,7 @@ from .options import Data, Json, Quiet, feature_options, takes
 
 if TYPE_CHECKING:
     from ..extract.source import FeatureOptions
-    from ..extract.speed.forecast import Costs, Forecast
+    from ..extract.speed.plan import ExtractionPlan
 
 
 @takes(feature_options)
@@ -43,59 +42,34 @@ def plan_extraction(
     """
     import time
 
-    from ..cache import StatIndex, stat_index_path
     from ..console import print_json, say, stages, warn
     from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
-    from ..extract.speed.forecast import WORKERS, advise, count_cached, forecast, measure_costs
+    from ..extract.speed.forecast import WORKERS
+    from ..extract.speed.plan import plan_extraction as reckon
 
     begin = time.perf_counter()
     dataset = read_dataset(data)
     listing = time.perf_counter() - begin
-    paths = [image.path for image in dataset.images]
-    source = feature_source(options)
     with stages(quiet=quiet) as stage:
-        stage(f"timing {min(sample, len(paths))} images")
-        costs = measure_costs(paths, source, sample)
-        with StatIndex(stat_index_path()) as stat_index:
-            cached, unknown = count_cached(paths, source, stat_index)
-    left = len(paths) - cached
-    rows = [
-        forecast(left, costs, count, options.shard_size, bandwidth)
-        for count in processes or WORKERS
-    ]
-    bottlenecks = dict.fromkeys(row.bottleneck for row in rows)
-    advice = {name: advise(name, source) for name in bottlenecks}
-    if as_json:
-        print_json(
-            {
-                "version": 1,
-                "images": len(paths),
-                "cached": cached,
-                "unknown": unknown,
-                "listed_per_second": round(len(paths) / listing),
-                "sample": {"images": costs.sampled, "failed": costs.failed},
-                "seconds_an_image": {n: round(s, 6) for n, s in costs.seconds.items()},
-                "threads_a_worker": costs.threads,
-                "images_per_second_a_worker": round(1 / costs.seconds_an_image, 1),
-                "bytes_an_image": {
-                    "file": round(costs.file_bytes),
-                    "feature": round(costs.feature_bytes),
-                },
-                "storage_bytes": round(left * costs.feature_bytes),
-                "workers": [asdict(row) for row in rows],
-                "bottleneck": costs.slowest_stage,
-                "advice": advice,
-                "spec": {"id": source.spec.id, **asdict(source.spec)},
-                "cache": str(source.cache),
-            }
+        plan = reckon(
+            [image.path for image in dataset.images],
+            feature_source(options),
+            sample=sample,
+            workers=processes or WORKERS,
+            bandwidth=bandwidth,
+            stage=stage,
         )
+    if as_json:
+        print_json(plan.document(listing))
         return
-    say(f"{len(paths):,} images, {cached:,} of them cached: {left:,} to extract")
-    if unknown:
-        say(f"{unknown:,} were never read on this machine: some may be cached, reading will tell")
-    if left:
-        _say_plan(costs, left, rows, advice)
+    say(f"{plan.images:,} images, {plan.cached:,} of them cached: {plan.left:,} to extract")
+    if plan.unknown:
+        say(
+            f"{plan.unknown:,} were never read on this machine: some may be cached, reading will tell"
+        )
+    if plan.left:
+        _say_plan(plan)
     if not quiet:
         for line in dataset.warnings:
             warn(line)
@@ -104,12 +78,11 @@ def plan_extraction(
 _VERBS = (("read", "read"), ("decode", "decode"), ("backbone", "run"), ("commit", "write"))
 
 
-def _say_plan(
-    costs: "Costs", left: int, rows: "list[Forecast]", advice: dict[str, list[str]]
-) -> None:
+def _say_plan(plan: "ExtractionPlan") -> None:
     """Say what is left to extract, what an image costs and what that comes to."""
     from ..console import print_table, say, size
 
+    costs, left = plan.costs, plan.left
     say(
         f"one worker: {1 / costs.seconds_an_image:,.0f} images/s; an image takes "
         + ", ".join(f"{1000 * costs.seconds[name]:.2f} ms to {verb}" for name, verb in _VERBS)
@@ -131,11 +104,11 @@ def _say_plan(
                 f"{row.write_mb_per_second:,.1f}",
                 row.bottleneck,
             ]
-            for row in rows
+            for row in plan.forecasts
         ],
         texts=0,
     )
-    for lines in advice.values():
+    for lines in plan.advice.values():
         for line in lines:
             say(f"quicker: {line}")
     say("the files of the sample may have come from memory: a cold disk reads slower")

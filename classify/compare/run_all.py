@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ...extract.images.images import Dataset, Image
 from ...extract.source import FeatureSource
-from ...extract.speed.pipeline_speed import measure_rate
+from ...extract.speed.stage_timer import measure_rate
 from ..data.split import resplit
 from ..data.table import Table, load_table
 from ..finetune.epochs import Tell

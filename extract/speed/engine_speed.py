@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from ..engine.choose import Plan, choose, this_machine
 from ..engine.engine import Engine
 from ..engine.onnx import OnnxEngine, kept_network
 from ..source import FeatureOptions, feature_source
+from .stage_timer import timed
 
 CALLS = 2  # of each worker, after one that warms it up
 
@@ -72,12 +71,8 @@ def time_engine(engine: Engine, size: tuple[int, int], plan: Plan) -> float:
         Workers and batch size.
     """
     batch = probe_images(size, plan.batch_size)
-    with ThreadPoolExecutor(plan.workers) as pool:
-        list(pool.map(engine, [batch] * plan.workers))
-        begin = time.perf_counter()
-        list(pool.map(engine, [batch] * (CALLS * plan.workers)))
-        seconds = time.perf_counter() - begin
-    return CALLS * plan.workers * len(batch) / seconds
+    _, seconds = timed(engine, [batch] * (CALLS * plan.workers), plan.workers, warm=True)
+    return plan.workers * len(batch) / seconds
 
 
 def time_kept(specs: Iterable[FeatureSpec], cache: Path) -> list[Speed]:

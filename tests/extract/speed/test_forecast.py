@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from fakes import FakeEngine
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
-from headstart.extract.speed.forecast import ADVICE, STAGES, Costs, advise, forecast, measure_costs
+from headstart.extract.speed.forecast import ADVICE, advise, forecast
+from headstart.extract.speed.stage_timer import STAGES, Costs, measure_costs
 from pictures import paint
 
 
