@@ -139,9 +139,9 @@ def test_wrong_usage_is_status_2(headstart, photographs):
         (lambda parts: parts | {"head.skops": b"other"}, "does not match its checksum"),
         (
             lambda parts: (
-                parts | {"manifest.json": parts["manifest.json"].replace(b'n": 2', b'n": 9')}
+                parts | {"manifest.json": parts["manifest.json"].replace(b'n": 3', b'n": 9')}
             ),
-            "model format 9, newer than this headstart's 2",
+            "model format 9, newer than this headstart's 3",
         ),
         (lambda parts: {"x": b""}, "is not a headstart model, or damaged"),
     ],

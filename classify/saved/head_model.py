@@ -21,22 +21,12 @@ from ..heads.table import find_head
 from . import trained_on as marks
 from .linear_model import LINEAR, LinearArrays
 from .model_file import not_a_model, write_parts
+from .type_names import from_plain, to_plain
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
 
-# What skops does not trust by itself; data all of it, none of it runs code from the file.
-TRUSTED = [
-    "headstart.classify.heads.calibration.TemperatureScaled",
-    "headstart.classify.heads.dense.DenseHead",
-    "headstart.classify.heads.linear.estimators.CentroidHead",
-    "headstart.classify.heads.linear.estimators.DiscriminantHead",
-    "headstart.classify.heads.linear.estimators.HingeHead",
-    "headstart.classify.heads.linear.estimators.LogisticHead",
-    "headstart.classify.heads.linear.estimators.RidgeHead",
-    "headstart.classify.heads.scaler.PowerScaler",
-    "headstart.classify.data.columns.TapSelector",
-    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-]
+# What skops does not trust by itself: data all of it, none of it runs code from the file.
+TRUSTED = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +81,7 @@ class Model:
             If the file cannot be written; nothing half-written is left.
         """
         part = SKOPS if find_head(self.name).saves else JOBLIB
-        parts = {part: _WRITERS[part](self.estimator)}
+        parts = {part: _WRITERS[part](to_plain(self.estimator))}
         arrays = linear_arrays(self.estimator)
         if arrays is not None:
             parts[LINEAR] = arrays.to_bytes()
@@ -128,9 +118,10 @@ def head_from(
         )
     try:
         spec = FeatureSpec.from_json(json.dumps(manifest["spec"]))
+        plain = _read_joblib(parts[JOBLIB]) if JOBLIB in parts else _read_skops(parts[SKOPS])
         model = Model(
             name=str(manifest["head"]),
-            estimator=_read_joblib(parts[JOBLIB]) if JOBLIB in parts else _read_skops(parts[SKOPS]),
+            estimator=from_plain(plain),
             classes=[str(name) for name in manifest["classes"]],
             spec=spec,
             weights=str(manifest["weights"]),
@@ -148,10 +139,10 @@ def head_from(
     return model
 
 
-def _write_skops(estimator: Any) -> bytes:
+def _write_skops(plain: Any) -> bytes:
     import skops.io
 
-    head: bytes = skops.io.dumps(estimator)
+    head: bytes = skops.io.dumps(plain)
     return head
 
 
@@ -164,11 +155,11 @@ def _read_skops(head: bytes) -> Any:
     return skops.io.loads(head, trusted=TRUSTED)
 
 
-def _write_joblib(estimator: Any) -> bytes:
+def _write_joblib(plain: Any) -> bytes:
     import joblib
 
     buffer = io.BytesIO()
-    joblib.dump(estimator, buffer)
+    joblib.dump(plain, buffer)
     return buffer.getvalue()
 
 

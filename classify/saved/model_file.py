@@ -13,7 +13,7 @@ from ...errors import ModelError, first_line
 from ...storage import replacing
 
 MANIFEST = "manifest.json"
-FORMAT_VERSION = 2  # 1 held scikit-learn's calibration, before the first release
+FORMAT_VERSION = 3  # 1 and 2, before the first release, named modules of ours
 
 # A crafted zip of a few kilobytes can hold gigabytes. What headstart writes, arrays and JSON,
 # shrinks far less than this.

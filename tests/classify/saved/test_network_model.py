@@ -173,7 +173,7 @@ def respelt(path, target, spoil):
         (lambda parts: {"manifest.json": parts["manifest.json"]}, "or damaged: "),
         (
             lambda parts: (
-                parts | {"manifest.json": b'{"format_version": 2, "sha256": {}, "network": 1}'}
+                parts | {"manifest.json": b'{"format_version": 3, "sha256": {}, "network": 1}'}
             ),
             "or damaged: ",
         ),
