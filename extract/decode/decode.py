@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import io
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from ...errors import DecodeError, first_line
+from .bit_depth import FULL, deep_colours, is_deep, is_deep_grey, is_stretched, to_eight
+from .formats import open_image
 from .resize_rules import find_rule, resized
 from .views import Pixels, make_views
 
 # Part of every feature spec. Raise it when a change here moves a pixel.
 RECIPE = 1
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs: 256 MB of RGB
-
-# Of what Pillow reads. Left out are formats that it hands to other programs (EPS to Ghostscript,
-# which runs what it is given) and those that hardly anything tells from text (TGA, PCX).
-FORMATS = (
-    *("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "PSD", "QOI", "TIFF"),
-    "WEBP",
-)
 
 # EXIF orientation (CIPA DC-008, tag 274) to the turn that puts the image upright.
 _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -70,6 +62,7 @@ def decode_views(
     views: Sequence[str] = ("original",),
     digest: bytes = b"",
     max_pixels: int = MAX_PIXELS,
+    bit_depth: int = FULL,
 ) -> Pixels:
     """Decode one image file to RGB and return its views at the backbone's input size.
 
@@ -93,6 +86,8 @@ def decode_views(
         SHA-256 of the file, which seeds its crops.
     max_pixels : int
         Refuse larger images before decoding them.
+    bit_depth : int
+        Bits that hold the values of images of 16 bits a channel; of other images no matter.
 
     Returns
     -------
@@ -104,10 +99,13 @@ def decode_views(
         If the bytes are not a whole image; the message is the reason.
     """
     find_rule(resize)  # before anything is decoded for it
-    return resize_views(decode_upright(data, max(size), max_pixels), size, resize, views, digest)
+    pixels = decode_upright(data, max(size), max_pixels, bit_depth)
+    return resize_views(pixels, size, resize, views, digest)
 
 
-def decode_upright(data: bytes, shortest: int, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode_upright(
+    data: bytes, shortest: int, max_pixels: int = MAX_PIXELS, bit_depth: int = FULL
+) -> Pixels:
     """Decode one image file to RGB, upright and whole: the first step of :func:`decode_views`.
 
     Parameters
@@ -117,8 +115,8 @@ def decode_upright(data: bytes, shortest: int, max_pixels: int = MAX_PIXELS) -> 
     shortest : int
         Pixels that each side must keep: a JPEG comes at half, a quarter or an eighth of its
         size where that is still as large.
-    max_pixels : int
-        Refuse larger images before decoding them.
+    max_pixels, bit_depth
+        As there.
 
     Returns
     -------
@@ -129,19 +127,18 @@ def decode_upright(data: bytes, shortest: int, max_pixels: int = MAX_PIXELS) -> 
     DecodeError
         If the bytes are not a whole image; the message is the reason.
     """
-    if not data:
-        raise DecodeError("empty file (0 bytes)")
-    header = _open(data, max_pixels)
-    try:
-        orientation = header.getexif().get(_ORIENTATION, 1)
-        pixels = _pixels(data, header, shortest)
-    except DecodeError:
-        raise
-    except Exception as error:  # decoders raise whatever damaged bytes lead them to
-        raise DecodeError(f"damaged {header.format} image: {first_line(error)}") from error
-    if orientation in _UPRIGHT:
-        pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
-    return pixels
+    image = open_image(data, max_pixels)
+    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+        # strict refuses stray bytes that harm nothing, too: Pillow, which raises when data is
+        # missing, has the last word.
+        with contextlib.suppress(ValueError):
+            # Scaling inside the inverse DCT is itself an average over each block.
+            pixels = simplejpeg.decode_jpeg(
+                data, min_height=shortest, min_width=shortest, min_factor=2, strict=True
+            )
+            with _damage_named(image):
+                return _turned(pixels, image)
+    return upright_rgb(image, data, bit_depth)
 
 
 def resize_views(
@@ -175,7 +172,7 @@ def resize_views(
     )
 
 
-def decode_whole(data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode_whole(data: bytes, max_pixels: int = MAX_PIXELS, bit_depth: int = FULL) -> Pixels:
     """Return all pixels (height, width, 3), uint8, of one image file: upright, RGB, by Pillow.
 
     What a program without headstart sees of the file: a large JPEG is not scaled as it is
@@ -186,88 +183,64 @@ def decode_whole(data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
     DecodeError
         If the bytes are not a whole image; the message is the reason.
     """
-    if not data:
-        raise DecodeError("empty file (0 bytes)")
-    return upright_rgb(_open(data, max_pixels))
+    return upright_rgb(open_image(data, max_pixels), data, bit_depth)
 
 
-def upright_rgb(image: Image.Image) -> Pixels:
+def upright_rgb(image: Image.Image, data: bytes = b"", bit_depth: int = FULL) -> Pixels:
     """Return an opened image's pixels (height, width, 3) as :func:`decode_views` sees them.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Loaded or not.
+    data : bytes
+        Its file, which holds the lower half of 16 bits in colour; without it Pillow's upper
+        half is all there is.
+    bit_depth : int
+        As there.
 
     Raises
     ------
     DecodeError
         If it has no pixels that can be used; the message is the reason.
     """
+    with _damage_named(image):
+        deep = bit_depth < FULL and is_deep(image) and not is_stretched(image)
+        pixels = np.asarray(_to_rgb(image, data, bit_depth) if deep else _to_rgb(image))
+        # Only now: Pillow turns some formats as it loads them, and then takes their tag away.
+        return _turned(pixels, image)
+
+
+@contextlib.contextmanager
+def _damage_named(image: Image.Image) -> Iterator[None]:
     try:
-        pixels: Pixels = np.asarray(to_rgb(ImageOps.exif_transpose(image)))
+        yield
     except DecodeError:
         raise
-    except Exception as error:  # Pillow decodes late, and raises what damaged bytes lead it to
+    except Exception as error:  # decoders raise whatever damaged bytes lead them to
         raise DecodeError(f"damaged {image.format} image: {first_line(error)}") from error
-    return pixels
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
-    """Read the header alone: format, size, mode."""
-    if max_pixels > MAX_PIXELS:
-        # Pillow refuses twice its own limit by itself; it has one limit, for the whole process.
-        Image.MAX_IMAGE_PIXELS = max(max_pixels, Image.MAX_IMAGE_PIXELS or 0)
-    try:
-        image = Image.open(io.BytesIO(data), formats=_readable())
-    except UnidentifiedImageError as error:
-        raise DecodeError(f"not an image (begins with {data[:8]!r})") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DecodeError(f"too large: {first_line(error)}") from error
-    except Exception as error:
-        raise DecodeError(f"damaged image: {first_line(error)}") from error
-    pixels = image.width * image.height
-    if pixels > max_pixels:
-        raise DecodeError(
-            f"too large: {image.width} x {image.height} is {pixels:,} pixels, "
-            f"the limit is {max_pixels:,}"
-        )
-    return image
+def _turned(pixels: Pixels, image: Image.Image) -> Pixels:
+    """Put an image's pixels upright: the only place that looks at its orientation."""
+    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
 
 
-@functools.cache
-def _readable() -> tuple[str, ...]:
-    """Return those of our formats that this build of Pillow reads."""
-    Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
-
-
-def _pixels(data: bytes, header: Image.Image, shortest: int) -> Pixels:
-    if header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L"):
-        # strict refuses stray bytes that harm nothing, too: Pillow, which raises when data is
-        # missing, has the last word.
-        with contextlib.suppress(ValueError):
-            # Scaling inside the inverse DCT is itself an average over each block.
-            pixels: Pixels = simplejpeg.decode_jpeg(
-                data, min_height=shortest, min_width=shortest, min_factor=2, strict=True
-            )
-            return pixels
-    return np.asarray(to_rgb(header))
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Return any Pillow image as RGB: transparency on white, 16 bits as 8.
-
-    Raises
-    ------
-    DecodeError
-        If its pixels have no known range.
-    """
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+def _to_rgb(image: Image.Image, data: bytes = b"", bit_depth: int = FULL) -> Image.Image:
+    """Return any Pillow image as RGB: transparency on white, 16 bits as 8."""
+    if is_deep_grey(image):
+        return Image.fromarray(to_eight(np.asarray(image), bit_depth)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise DecodeError(f"{image.mode!r} pixels (32 bits a channel) have no known range")
+        raise DecodeError(
+            f"{image.mode!r} pixels (32 bits a channel) have no known range: write them as 8 or 16 "
+            "bits, scaled as you see fit"
+        )
+    if data and bit_depth < FULL and (values := deep_colours(data, np.asarray(image))) is not None:
+        colours = to_eight(values[..., :3], bit_depth)
+        image = Image.fromarray(np.dstack([colours, np.asarray(image)[..., 3:]]))
     if "A" in image.mode or "transparency" in image.info:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
     return image.convert("RGB")
-
-
-# Sizes between Pillow's warning and its error are judged by max_pixels above.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
