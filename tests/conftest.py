@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import functools
 import shutil
+import signal
 
 import pytest
 from hypothesis import settings
 
+from browsing import WAITS_MS
 from fakes import FakeEngine, pretend_to_finetune
 from headstart import cli
 from headstart.extract import source
+from headstart.stopping import SIGNALS
 from pictures import COLOURS, HOSTILE, paint, paint_photographs
-from serving import LARGEST, SLOW_SECONDS, serving
+from serving import LARGEST, serving
 
 # The same examples in every run: a red build is about the change, not the draw.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -23,7 +26,7 @@ settings.load_profile("fixed")
 @pytest.fixture(scope="module")
 def browser():
     """The system's Chromium, headless; it asks nobody for anything by itself."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
@@ -31,6 +34,7 @@ def browser():
     quiet = ["--disable-gpu", "--disable-quic", "--disable-background-networking"]
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *quiet])
+        expect.set_options(timeout=WAITS_MS)
         yield opened
         opened.close()
 
@@ -40,6 +44,21 @@ def _own_home(tmp_path, monkeypatch):
     """No test reads or writes the user's cache."""
     for name in ("XDG_CACHE_HOME", "HEADSTART_CACHE", "KERAS_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+@pytest.fixture
+def heeded_signals():
+    """Heed signals, here and in programs that are started, though whoever started us ignores them.
+
+    ``nohup`` ignores SIGHUP; a shell without job control, SIGINT for what is in its background.
+    """
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        heed = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, heed)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -95,8 +114,8 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def served(trained, tmp_path_factory):
-    """A service in a process of its own, with small limits."""
-    limits = ("--max-bytes", str(LARGEST), "--timeout", str(SLOW_SECONDS))
+    """A service in a process of its own that takes small uploads only."""
+    limits = ("--max-bytes", str(LARGEST), "--timeout", "600")
     with serving(trained()[0], *limits, cache=tmp_path_factory.mktemp("served")) as service:
         yield service
 

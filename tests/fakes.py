@@ -6,7 +6,11 @@ import numpy as np
 
 
 class FakeEngine:
-    """Mean colour of each quarter: deterministic, quick, separable. Counts what it is asked."""
+    """Mean colour of each quarter: quick, separable, exact. Counts what it is asked.
+
+    A mean of bytes is a whole number, exact in float64, divided once: the same to the bit in
+    any batch, thread or process.
+    """
 
     name = "fake"
     device = "cpu"

@@ -123,7 +123,6 @@ def run(place, *arguments, limit=resource.RLIM_INFINITY, without_rights=False):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
     )
 
 

@@ -36,6 +36,9 @@ cli.main()
 """
 
 
+pytestmark = pytest.mark.usefixtures("heeded_signals")
+
+
 def run(folder, number, *arguments, times=1):
     return subprocess.run(
         [sys.executable, "-c", COMMAND.format(number=int(number), times=times), *arguments],
@@ -44,7 +47,6 @@ def run(folder, number, *arguments, times=1):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
     )
 
 
@@ -109,11 +111,11 @@ def test_another_threads_shelter_does_not_keep_the_main_thread_from_stopping():
     def work():
         with sheltered():
             inside.set()
-            leave.wait(60)
+            leave.wait()
 
     thread = threading.Thread(target=work)
     thread.start()
-    inside.wait(60)
+    inside.wait()
     with pytest.raises(Stopped), signals_stop(lambda: None):
         os.kill(os.getpid(), signal.SIGINT)
     leave.set()

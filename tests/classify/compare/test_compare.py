@@ -18,6 +18,7 @@ from headstart.classify.statistics.paired_tests import paired_test
 from headstart.errors import DataError, OptionError
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
+from near import near
 from pictures import paint
 
 
@@ -82,7 +83,7 @@ def test_the_same_inputs_give_the_same_document_but_for_times(run):
     first, _ = run()
     second, ran = run(recompute=True)
     assert ran == ["knn", "ridge", "fine-tuned from block"]
-    assert without_times(first) == without_times(second)
+    assert without_times(second) == near(without_times(first))
 
 
 def test_what_was_computed_is_reused_and_one_more_head_runs_alone(run):
@@ -92,7 +93,7 @@ def test_what_was_computed_is_reused_and_one_more_head_runs_alone(run):
     again, ran = run()
     assert ran == []
     assert [one["reused"] for one in again["approaches"]] == [True] * 3
-    assert without_times(first) == without_times(again)
+    assert without_times(again) == near(without_times(first))
     assert again["approaches"][0]["seconds"] == first["approaches"][0]["seconds"]
     _, ran = run("ridge", "knn", "centroid")
     assert ran == ["centroid"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from browsing import patient_context
 from headstart.classify.explain.explanation import Explanation, Explanations
 from headstart.classify.explain.heat import Map
 from headstart.classify.explain.method import Choice
@@ -124,7 +125,7 @@ def test_in_a_browser_it_fetches_nothing_and_fits_a_phone(written, browser):
         sizes = page.evaluate("[...document.images].map(image => image.naturalWidth)")
         assert len(sizes) == 8
         assert min(sizes) > 0
-    page = browser.new_context(bypass_csp=True).new_page()
+    page = patient_context(browser, bypass_csp=True).new_page()
     page.goto(written.page.as_uri())
     found = Axe().run(page).response["violations"]
     assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []

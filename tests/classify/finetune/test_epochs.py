@@ -112,9 +112,10 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one():
     position, _, _ = run(whole, save=save)
     again = network()
     resumed, _, _ = run(again, position=kept[3])
-    assert [e["val_loss"] for e in resumed.history] == [e["val_loss"] for e in position.history]
+    losses = [entry["val_loss"] for entry in position.history]
+    assert [entry["val_loss"] for entry in resumed.history] == pytest.approx(losses, rel=1e-5)
     for one, other in zip(whole.model.variables, again.model.variables, strict=True):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("rate", [10.0, 1e30])
@@ -161,7 +162,7 @@ def test_weight_decay_shrinks_kernels_alone():
     for name, (kernel, bias) in plain.values().items():
         shrunk, same = decayed.values()[name]
         np.testing.assert_allclose(shrunk, kernel - 1e-2 * 0.5 * start[name][0], atol=1e-6)
-        np.testing.assert_array_equal(same, bias)
+        np.testing.assert_allclose(same, bias, atol=1e-6)
 
 
 def test_the_learning_rate_falls_along_half_a_cosine():

@@ -18,6 +18,7 @@ from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.images import Dataset, Image
 from headstart.extract.source import FeatureOptions, feature_source
 from headstart.extract.speed.engine_speed import Speed
+from near import near
 
 LAYERS = ("conv_pw_5_relu", "conv_pw_13_relu")
 
@@ -230,7 +231,7 @@ def test_backbones_that_are_not_cached_are_timed_when_asked(ranked, monkeypatch)
 
 def test_the_same_inputs_give_the_same_ranking(fill, ranked):
     fill()
-    assert ranked(images=12) == ranked(images=12)
+    assert ranked(images=12) == near(ranked(images=12))
 
 
 def test_options_ask_for_the_spec_again(tmp_path):

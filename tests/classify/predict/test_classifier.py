@@ -39,7 +39,7 @@ def test_labels_and_probabilities_are_those_of_the_command_line(
     assert classifier.predict(paths).tolist() == [one["label"] for one in told]
     by_name = [{t["label"]: t["probability"] for t in one["top"]} for one in told]
     expected = [[one[name] for name in classifier.classes_] for one in by_name]
-    np.testing.assert_array_equal(probabilities, expected)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-9)  # another batch
 
 
 def test_paths_pixels_and_pil_images_are_taken_in_the_order_given(classifier, photographs):
@@ -111,4 +111,4 @@ def test_the_package_loads_nothing_heavy_until_it_is_asked():
     script = (
         "import sys, headstart\nassert not {'sklearn', 'tensorflow', 'h5py'} & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -33,7 +33,7 @@ def test_it_says_of_bytes_what_predict_says_of_files(trained, tmp_path, options)
     told = labeller.label(images)
     by_name = [dict(prediction.top) for prediction in predictions]
     expected = [[row[name] for name in model.classes] for row in by_name]
-    np.testing.assert_array_equal(told.probabilities, expected)
+    np.testing.assert_allclose(told.probabilities, expected, atol=1e-9)  # another batch
     assert told.abstained.tolist() == [prediction.abstained for prediction in predictions]
 
 

@@ -23,6 +23,7 @@ from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
 from headstart.extract.pipeline import Failure
 from headstart.extract.source import FeatureOptions, feature_source
+from near import near
 from pictures import COLOURS, paint
 
 MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
@@ -61,7 +62,7 @@ def test_blocks_and_a_single_call_say_the_same(trained, photographs, monkeypatch
     model, _, options = trained
     whole = predict(model, [photographs], options)
     monkeypatch.setattr(module, "BLOCK", 7)
-    assert predict(model, [photographs], options) == whole
+    assert predict(model, [photographs], options) == near(whole)
     assert len(whole[0]) == 30
 
 
@@ -93,7 +94,7 @@ def test_images_in_memory_and_files_are_labelled_together(trained, photographs):
     assert failures == []
     assert str(memory.path) == "from memory"
     assert memory.label == "green"
-    assert memory.top == file.top
+    assert memory.top == near(file.top)
     assert memory.digest != file.digest
 
 
@@ -104,7 +105,7 @@ def test_predictions_on_training_images_equal_the_estimator_on_training_features
     images = [image.path for image in read_dataset(photographs).images]
     features = load_features(images, feature_source(options))
     (block,) = label_images(model, images, options)
-    np.testing.assert_array_equal(block.probabilities, model.predict_proba(features.X))
+    np.testing.assert_allclose(block.probabilities, model.predict_proba(features.X), atol=1e-9)
     assert block.digests == features.digests
 
 
@@ -225,7 +226,7 @@ def test_progress_on_a_terminal_leaves_redirected_rows_alone(tmp_path):
 
 @pytest.mark.skipif(not MONKEYS.is_dir(), reason="../shared/data/monkeys10 is absent")
 def test_photographs_get_training_time_features_and_labels(tmp_path):
-    """The real network: an empty cache gives the features that training saw, to the bit."""
+    """The real network: an empty cache gives the features that training saw."""
     whole = read_dataset(MONKEYS)
     few = [image for label in whole.classes[:3] for image in _some(whole.images, label)]
     lines = [f"{image.path},{image.label},{image.split}" for image in few]
@@ -248,8 +249,9 @@ def test_photographs_get_training_time_features_and_labels(tmp_path):
     (block,) = label_images(model, paths, elsewhere)
     again = load_features(paths, feature_source(elsewhere))
     assert again.extraction.extracted == 0
-    np.testing.assert_array_equal(again.X[::-1], seen)
-    np.testing.assert_array_equal(block.probabilities, model.predict_proba(again.X))
+    # In other batches float32 keeps six digits of the largest feature.
+    np.testing.assert_allclose(again.X[::-1], seen, atol=1e-5 * np.abs(seen).max())
+    np.testing.assert_allclose(block.probabilities, model.predict_proba(again.X), atol=1e-9)
     evaluated = [i for i, image in enumerate(few[::-1]) if image.split == "validation"]
     labels = [model.classes[row.argmax()] for row in block.probabilities[evaluated]]
     right = np.mean(

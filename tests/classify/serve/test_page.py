@@ -9,6 +9,7 @@ pytest.importorskip("fastapi", reason="the service: headstart[serve] is not inst
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from browsing import patient_context
 from headstart.extract.images.folder import plain_files
 from serving import LARGEST
 
@@ -32,7 +33,9 @@ def opened(browser, address):
     contexts, complaints = [], []
 
     def at(path="", width=1200, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        context = patient_context(
+            browser, viewport={"width": width, "height": 844}, color_scheme=scheme
+        )
         contexts.append(context)
         page = context.new_page()
         page.on(
@@ -116,7 +119,7 @@ def test_what_cannot_be_labelled_is_told_in_words_and_a_name_is_text(opened, tmp
 
 
 def test_without_script_the_form_still_works(browser, address, photographs):
-    context = browser.new_context(java_script_enabled=False)
+    context = patient_context(browser, java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
     page.get_by_label("Drop photographs here").set_input_files(photographs[0])
@@ -141,7 +144,7 @@ def test_nothing_is_wider_than_the_screen(opened, photographs, path, width, sche
 @pytest.mark.parametrize("path", ["", "docs"])
 def test_axe_finds_nothing_serious(browser, address, photographs, path, scheme):
     # A context of its own that lets axe in; the page's own policy would not.
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    context = patient_context(browser, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     page.goto(address + path)
     if not path:

@@ -21,6 +21,7 @@ from headstart.classify.serve.batcher import Batcher
 from headstart.classify.serve.limits import Limits
 from headstart.extract.images.folder import plain_files
 from headstart.extract.source import FeatureOptions
+from near import near
 from pictures import HOSTILE
 
 
@@ -67,17 +68,17 @@ def test_several_files_get_what_predict_says_and_failures_their_reasons(
     for told, index, name, expected in zip(
         document["predictions"], (0, 2), ("a.jpg", HOSTILE[0]), (first, second), strict=True
     ):
-        top = [(choice["label"], choice["probability"]) for choice in told.pop("top")]
-        labels, values = zip(*expected.top, strict=True)
-        assert tuple(label for label, _ in top) == labels
-        assert [value for _, value in top] == pytest.approx(values)  # batches of another size
-        assert told == {
-            "index": index,
-            "file": name,
-            "label": expected.label,
-            "probability": top[0][1],
-            "abstained": False,
-        }
+        # Another batch than predict's: the last bits of a sum may differ.
+        assert told == near(
+            {
+                "index": index,
+                "file": name,
+                "label": expected.label,
+                "probability": expected.top[0][1],
+                "abstained": False,
+                "top": [{"label": label, "probability": value} for label, value in expected.top],
+            }
+        )
     (failed,) = document["failed"]
     assert (failed["index"], failed["file"]) == (1, "torn.jpg")
     assert failed["reason"].startswith("damaged ")
@@ -144,34 +145,48 @@ class Held(Labeller):
     """A labeller whose calls wait until they are let go."""
 
     def __init__(self, *args):
-        self.let_go = threading.Event()
+        self.let_go, self.reached = threading.Event(), threading.Event()
         self.let_go.set()
         super().__init__(*args)
 
     def label(self, images):
-        self.let_go.wait(60)
+        self.reached.set()
+        self.let_go.wait()
         return super().label(images)
 
 
-def test_one_request_too_many_and_one_too_slow_are_told_to_come_again(model, options, photographs):
+def told_to_come_again(answer):
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    return answer.json()["detail"]
+
+
+def test_one_request_too_many_is_told_to_come_again(model, options, photographs):
     labeller = Held(model, options)
-    limits = Limits(concurrency=1, seconds=0.3)
     files = sent(("a", photographs[0].read_bytes()))
     with (
-        TestClient(make_app(labeller, limits)) as client,
-        ThreadPoolExecutor(2) as pool,
+        TestClient(make_app(labeller, Limits(concurrency=1, seconds=600))) as client,
+        ThreadPoolExecutor(1) as pool,
     ):
+        labeller.reached.clear()
         labeller.let_go.clear()
-        pair = [pool.submit(client.post, "/predict", files=files) for _ in range(2)]
-        answers = [one.result(60) for one in pair]
+        first = pool.submit(client.post, "/predict", files=files)
+        labeller.reached.wait()
+        refused = told_to_come_again(client.post("/predict", files=files))
         labeller.let_go.set()
-        assert client.post("/predict", files=files).status_code == 200
-    assert [answer.status_code for answer in answers] == [503, 503]
-    assert {answer.headers["retry-after"] for answer in answers} == {"1"}
-    assert {answer.json()["detail"] for answer in answers} == {
-        "as many requests wait as may, 1: try again",
-        "no labels within 0.3 seconds: try again",
-    }
+        assert first.result().status_code == 200
+    assert refused == "as many requests wait as may, 1: try again"
+
+
+def test_a_request_that_takes_too_long_is_told_to_come_again(model, options, photographs):
+    labeller = Held(model, options)
+    files = sent(("a", photographs[0].read_bytes()))
+    with TestClient(make_app(labeller, Limits(seconds=0.3))) as client:
+        labeller.let_go.clear()
+        refused = told_to_come_again(client.post("/predict", files=files))
+        labeller.let_go.set()
+        while client.post("/predict", files=files).status_code == 503:
+            pass  # a busy machine may need several attempts
+    assert refused == "no labels within 0.3 seconds: try again"
 
 
 def test_an_engine_that_fails_is_status_500_and_the_next_request_is_answered(

@@ -27,6 +27,7 @@ from headstart.extract.features import ensure_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import check_failures
 from headstart.extract.source import FeatureOptions, feature_source
+from near import near
 
 MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
 MODULES = {"dask": "distributed", "ray": "ray"}
@@ -217,7 +218,8 @@ def test_photographs_extracted_by_workers_one_of_which_is_killed_are_all_there_b
     assert not warnings
     assert extraction.digests == expected.digests
     assert extraction.extracted == len(set(expected.digests))
-    np.testing.assert_array_equal(values(source, extraction), values(alone, expected))
+    theirs, ours = values(source, extraction), values(alone, expected)
+    np.testing.assert_allclose(theirs, ours, atol=1e-5 * ours.max())  # other batches, other threads
     compact(place / "cache")
     found = verify(place / "cache")
     assert not found.problems
@@ -264,7 +266,7 @@ def test_a_saved_model_labels_through_a_clusters_workers(photographs, tmp_path, 
     predictions, failures = predict(model, [photographs], spread)
     assert len(predictions) == 30
     assert not failures
-    assert predictions == predict(model, [photographs], alone)[0]
+    assert predictions == near(predict(model, [photographs], alone)[0])
 
 
 def test_a_network_that_keeps_no_features_labels_on_this_machine_alone(tmp_path):

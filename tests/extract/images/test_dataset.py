@@ -2,7 +2,6 @@
 
 import csv
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -219,6 +218,7 @@ def test_a_manifest_of_any_rows_never_keeps_a_file_twice(tmp_path_factory, rows)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # seconds on a quiet machine; a quadratic reading would take hours
 def test_a_manifest_of_a_million_rows_is_read_in_seconds(tmp_path):
     files = 100_000
     for folder in range(100):
@@ -230,9 +230,7 @@ def test_a_manifest_of_a_million_rows_is_read_in_seconds(tmp_path):
         file.write("path,label,split\n")
         for _ in range(10):
             file.writelines(f"{name},class {name[-1]},train\n" for name in names)
-    begin = time.perf_counter()
     dataset = read_dataset(tmp_path / "m.csv")
-    assert time.perf_counter() - begin < 60
     assert len(dataset.images) == files
     assert "line 100002 repeats line 2" in dataset.warnings[0]
     assert "(and 899997 more)" in dataset.warnings[0]

@@ -4,6 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from browsing import patient_context
 from headstart.classify.compare.report.write import write_report
 
 
@@ -18,7 +19,9 @@ def opened(browser, address):
     contexts, complaints = [], []
 
     def at(width=1200, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        context = patient_context(
+            browser, viewport={"width": width, "height": 844}, color_scheme=scheme
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
@@ -98,7 +101,7 @@ def test_the_map_shows_a_photograph_by_pointer_and_by_keyboard(opened, compariso
 
 
 def test_everything_is_there_without_script(browser, address):
-    context = browser.new_context(java_script_enabled=False)
+    context = patient_context(browser, java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
     expect(page.locator(".verdict")).to_be_visible()
@@ -109,7 +112,7 @@ def test_everything_is_there_without_script(browser, address):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser, address, scheme):
     # A context of its own that lets axe in; the page's own policy would not.
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    context = patient_context(browser, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     page.goto(address)
     for details in page.locator("details").all():
