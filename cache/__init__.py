@@ -1,8 +1,9 @@
 """The cache: content-addressed features in immutable HDF5 segments."""
 
 from .claims import Claims
+from .mirror import place_of
 from .place import cache_folder, default_cache
-from .remote import UnsentError, place_of
+from .remote import UnsentError
 from .rows import StoredRows
 from .segment import DamagedSegmentError
 from .spec import FeatureSpec

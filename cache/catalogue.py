@@ -6,17 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CacheError
-from .remote import remote_of
-from .segment import (
-    DAMAGED,
-    DamagedSegmentError,
-    open_segment,
-    read_digests,
-    read_spec,
-    segment_paths,
-    stale_temporaries,
-)
+from .mirror import remote_of
+from .segment import DamagedSegmentError, open_segment, read_digests, read_spec
 from .spec import SPEC_FOLDER, FeatureSpec
+from .spec_folder import damaged_segments, segment_paths, stale_temporaries
 
 
 @dataclass(frozen=True)
@@ -133,7 +126,7 @@ def _measure(spec: FeatureSpec, folder: Path) -> Holding:
         segments=len(paths),
         rows=rows,
         images=len(images),
-        damaged=len(list(folder.glob(f"*{DAMAGED}"))),
+        damaged=len(damaged_segments(folder)),
         unfinished=len(stale_temporaries(folder)),
         bytes=sum(_size(path) for path in folder.iterdir()),
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..errors import CacheError, unknown
 from .catalogue import local_folders
-from .remote import LISTED, remote_of
-from .segment import is_segment_name, stale_temporaries
+from .mirror import remote_of
+from .remote import LISTED
+from .spec_folder import is_segment_name, stale_temporaries
 
 _OURS = re.compile(r"[0-9a-f]{32}\.h5(\.damaged)?")
 

@@ -18,19 +18,17 @@ import numpy as np
 
 from ..storage import sync_folder
 from .catalogue import specs
-from .remote import remote_of
+from .mirror import remote_of
 from .segment import (
     DamagedSegmentError,
     open_segment,
     read_blocks,
     read_digests,
     read_widths,
-    remove_stale_temporaries,
-    segment_paths,
-    set_aside,
     write_segment,
 )
 from .spec import FeatureSpec
+from .spec_folder import remove_stale_temporaries, segment_paths, set_aside
 
 MERGED_BYTES = 128 << 20  # a merged segment's features; it is put together in memory
 

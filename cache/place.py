@@ -37,7 +37,7 @@ def cache_folder(place: str | os.PathLike[str]) -> Path:
     """
     text = without_file(os.fspath(place))
     if not is_url(text):
-        return Path(text)
-    from .remote import mirror_folder
+        return Path(text).expanduser()
+    from .mirror import mirror_folder
 
     return mirror_folder(text)

@@ -1,6 +1,6 @@
-"""A cache behind a URL: segments are mirrored on this machine, and put there in one piece.
+"""The other side of a cache behind a URL: segments are put there in one piece, and fetched.
 
-All work is done on the mirror, a cache like any other; this file keeps the two alike. Segments
+All work is done on the mirror, a cache like any other; :class:`RemoteCache` keeps the two alike. Segments
 never change, so a name is all there is to compare. Of each spec's folder the mirror remembers
 which segments the other side had when it was last listed:
 
@@ -19,7 +19,6 @@ its own.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,17 +28,10 @@ from typing import Any
 
 from ..errors import CacheError, OptionError
 from ..storage import attempt, file_system, replacing, temporary_name, why
-from .segment import (
-    DAMAGED,
-    DamagedSegmentError,
-    is_segment_name,
-    read_whole,
-    segment_paths,
-)
+from .segment import DamagedSegmentError, read_whole
 from .spec import SPEC_FOLDER
-from .user_folder import user_folder
+from .spec_folder import DAMAGED, is_segment_name, segment_paths
 
-MARKER = "remote-cache"  # in a mirror's root: the URL
 LISTED = ".listed"  # in a spec's folder: the segments that the URL had, a name a line
 AT_ONCE = 8  # segments under way
 
@@ -184,23 +176,19 @@ class RemoteCache:
     ) -> DamagedSegmentError | None:
         """Fetch a segment under a temporary name, look at all of it, rename it."""
         system, root = file_system(self.url)
-        temporary = folder / temporary_name()
+        source, segment = f"{root}/{folder.name}/{name}", folder / name
         try:
-            source = f"{root}/{folder.name}/{name}"
-            attempt(functools.partial(_get_whole, system, source, temporary, sizes[name]))
-            if judge:
-                read_whole(temporary)
-            os.replace(temporary, folder / name)
+            with replacing(segment) as temporary:
+                attempt(functools.partial(_get_whole, system, source, temporary, sizes[name]))
+                if judge:
+                    _judge(temporary, segment)
         except FileNotFoundError:
             return None  # merged by another machine since it was listed
         except DamagedSegmentError as error:
-            os.replace(temporary, folder / f"{name}{DAMAGED}")
             self.remove(folder, [name])
-            return DamagedSegmentError(folder / name, f"{error.reason}, as {self.url} has it")
+            return DamagedSegmentError(segment, f"{error.reason}, as {self.url} has it")
         except Exception as error:  # every file system has its own
             raise CacheError(f"cannot fetch {name} from {self.url}: {why(error)}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
         return None
 
     def _list(self, url: str) -> list[dict[str, Any]]:
@@ -222,50 +210,20 @@ class RemoteCache:
             raise CacheError(f"cannot list the cache {url}: {why(error)}") from error
 
 
-def mirror_folder(url: str) -> Path:
-    """Return this machine's mirror of a cache behind a URL; made when missing.
-
-    Raises
-    ------
-    CacheError
-        If it cannot be made.
-    OptionError
-        If the URL's file system is unknown or needs a package that is missing.
-    """
-    url = url.rstrip("/")
-    file_system(url)
-    mirror = user_folder() / "mirrors" / hashlib.sha256(url.encode()).hexdigest()[:16]
-    try:
-        mirror.mkdir(parents=True, exist_ok=True)
-        if not (mirror / MARKER).exists():
-            _write(mirror / MARKER, url)
-    except OSError as error:
-        raise CacheError(f"cannot make the mirror {mirror} of {url}: {error.strerror}") from error
-    return mirror
-
-
-def remote_of(cache: Path) -> RemoteCache | None:
-    """Return what a cache mirrors; None for one that is this machine's own."""
-    try:
-        return RemoteCache((cache / MARKER).read_text("utf-8"))
-    except OSError:
-        return None
-
-
-def place_of(folder: Path) -> str:
-    """Return the address of a cache, or of a folder in it, as the user knows it."""
-    for above in (folder, folder.parent):
-        remote = remote_of(above)
-        if remote is not None:
-            return "/".join([remote.url, *folder.relative_to(above).parts])
-    return str(folder)
-
-
 def _get_whole(system: Any, source: str, target: Path, size: int) -> None:
     system.get_file(source, str(target))
     got = target.stat().st_size
     if got != size:
         raise OSError(f"{got:,} of {size:,} bytes came")
+
+
+def _judge(fetched: Path, segment: Path) -> None:
+    """Read all of what was fetched; set it aside, under the segment's name, where it is damaged."""
+    try:
+        read_whole(fetched)
+    except DamagedSegmentError:
+        os.replace(fetched, segment.with_name(segment.name + DAMAGED))
+        raise
 
 
 def _put(system: Any, path: Path, folder: str) -> None:
@@ -304,9 +262,5 @@ def _read_listed(folder: Path) -> set[str]:
 def _write_listed(folder: Path, names: set[str]) -> None:
     """Remember what the other side has; forgetting it means that a segment is put twice."""
     if names != _read_listed(folder):
-        _write(folder / LISTED, "\n".join(sorted(names)))
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, "utf-8")
+        with replacing(folder / LISTED) as temporary:
+            temporary.write_text("\n".join(sorted(names)), "ascii")

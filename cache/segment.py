@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fnmatch
 import io
 import os
-import re
-import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,11 +19,9 @@ from ..errors import CacheError, first_line
 from ..storage import replacing
 from ..version import __version__
 from .spec import FeatureSpec
+from .spec_folder import DAMAGED, SUFFIX
 
 FORMAT_VERSION = 1
-SUFFIX = ".h5"
-_NAME = re.compile(r"[0-9a-f]{32}\.h5")
-DAMAGED = ".damaged"
 CHUNK_BYTES = 1 << 20
 READ_BYTES = 64 << 20
 
@@ -56,37 +51,6 @@ class DamagedSegmentError(CacheError):
             f"segment {path} is damaged ({reason}); it was set aside with the ending "
             f"{DAMAGED} and {rows} will be extracted again"
         )
-
-
-def is_segment_name(name: str) -> bool:
-    """Tell whether a file of this name is a committed segment."""
-    return _NAME.fullmatch(name) is not None
-
-
-def segment_paths(folder: Path) -> list[Path]:
-    """List the committed segments of one spec's folder, sorted by name.
-
-    A listing is no snapshot: it may miss a file renamed into the folder meanwhile. So the folder
-    is listed until two listings agree, lest a compaction hide rows between the two.
-    """
-    names: set[str] | None = None
-    while True:
-        earlier, names = names, _segment_names(folder)
-        if names == earlier:
-            return [folder / name for name in sorted(names)]
-
-
-def _segment_names(folder: Path) -> set[str]:
-    try:
-        names = os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-    except OSError as error:
-        raise CacheError(
-            f"cannot read the cache {folder} ({reason(error)}); "
-            "mend its permissions or give another place with --cache DIR"
-        ) from error
-    return set(filter(is_segment_name, names))
 
 
 @contextlib.contextmanager
@@ -318,48 +282,8 @@ def _image(
     return buffer.getbuffer()
 
 
-def set_aside(path: Path) -> None:
-    """Rename a damaged segment, so that it is neither read again nor lost to inspection."""
-    with contextlib.suppress(OSError):  # a read-only cache: it stays, and stays refused
-        os.replace(path, path.with_name(path.name + DAMAGED))
-
-
-def stale_temporaries(folder: Path) -> list[Path]:
-    """List the temporary files whose writer on this machine is dead."""
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:  # there is none yet, or it may not be read: listing its segments will tell
-        return []
-    stale = []
-    for path in (folder / name for name in names if fnmatch.fnmatch(name, ".*.tmp")):
-        _, _, writer = path.stem[1:].partition(".")
-        host, _, pid = writer.rpartition(".")
-        if not (pid.isascii() and pid.isdigit()):
-            continue  # another program's, such as a synchroniser's
-        if host == socket.gethostname() and not _alive(int(pid)):
-            stale.append(path)
-    return stale
-
-
-def remove_stale_temporaries(folder: Path) -> None:
-    """Remove what a killed writer left half-written."""
-    for path in stale_temporaries(folder):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
 def reason(error: Exception) -> str:
     """Return an error's cause in one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return first_line(error)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -136,13 +136,14 @@ class StatIndex:
 
     def look_up(self, path: Address, stat: Stat) -> bytes | None:
         """Return the digest that the file had when it last looked like this."""
-        if self._connection is None:
+        looks = _fingerprint(stat)
+        if self._connection is None or looks is None:
             return None
         try:
             row = self._connection.execute(
                 "SELECT digest FROM file WHERE path = ? AND size = ? AND mtime_ns = ? "
                 "AND ctime_ns = ? AND inode = ?",
-                (os.fsencode(str(path.absolute())), *_fingerprint(stat)),
+                (os.fsencode(str(path.absolute())), *looks),
             ).fetchone()
         except sqlite3.Error as error:
             self._give_up(error)
@@ -164,15 +165,15 @@ class StatIndex:
     def record(self, sightings: Iterable[Sighting]) -> None:
         """Remember files as they looked when they were read.
 
-        Files that may still change unseen (see :func:`at_rest`) are left out
-        and will be read again next time.
+        Files that may still change unseen (see :func:`at_rest`), and those whose numbers SQLite
+        cannot hold, are left out and will be read again next time.
         """
         if self._connection is None:
             return
         rows = [
-            (os.fsencode(str(seen.path.absolute())), *_fingerprint(seen.stat), seen.digest)
+            (os.fsencode(str(seen.path.absolute())), *looks, seen.digest)
             for seen in sightings
-            if at_rest(seen.stat, seen.read_ns)
+            if at_rest(seen.stat, seen.read_ns) and (looks := _fingerprint(seen.stat)) is not None
         ]
         try:
             with self._connection:
@@ -190,5 +191,10 @@ class StatIndex:
         self._connection = None
 
 
-def _fingerprint(stat: Stat) -> tuple[int, int, int, int]:
-    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+def _fingerprint(stat: Stat) -> tuple[int, int, int, int] | None:
+    """Return how a file looks; None where that is more than SQLite's integers hold.
+
+    Some network disks number inodes from 2^63 on; times after 2262 have as many nanoseconds.
+    """
+    looks = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    return looks if all(-(2**63) <= number < 2**63 for number in looks) else None

@@ -18,19 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CacheError
-from .remote import RemoteCache, remote_of
+from .mirror import remote_of
+from .remote import RemoteCache
 from .segment import (
     DamagedSegmentError,
     open_segment,
     read_blocks,
     read_digests,
     read_widths,
-    remove_stale_temporaries,
-    segment_paths,
-    set_aside,
     write_segment,
 )
 from .spec import FeatureSpec
+from .spec_folder import remove_stale_temporaries, segment_paths, set_aside
 from .statindex import at_rest
 
 FETCH_SECONDS = 10.0  # between two looks at a cache behind a URL

@@ -8,15 +8,9 @@ from pathlib import Path
 
 from ..errors import CacheError
 from .catalogue import spec_folders
-from .remote import remote_of
-from .segment import (
-    DAMAGED,
-    DamagedSegmentError,
-    read_whole,
-    segment_paths,
-    set_aside,
-    stale_temporaries,
-)
+from .mirror import remote_of
+from .segment import DamagedSegmentError, read_whole
+from .spec_folder import damaged_segments, segment_paths, set_aside, stale_temporaries
 
 
 @dataclass(frozen=True)
@@ -96,8 +90,8 @@ def verify(
                 seen.add(path)
                 _check(path, result, mend=mend)
                 progress(min(len(seen), total), total)
-        result.damaged += sorted(folder.glob(f"*{DAMAGED}"))
-        result.unfinished += sorted(stale_temporaries(folder))
+        result.damaged += damaged_segments(folder)
+        result.unfinished += stale_temporaries(folder)
     return result
 
 

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -162,8 +163,8 @@ def main():
             if not child:
                 try:
                     do(job)
-                except BaseException as error:  # the child must not go on as the parent
-                    os.write(2, f"{job['do']}: {type(error).__name__}: {error}\n".encode())
+                except BaseException:  # the child must not go on as the parent
+                    os.write(2, f"{job['do']}:\n{traceback.format_exc()}".encode())
                     os._exit(1)
                 os._exit(0)
             children.append(child)

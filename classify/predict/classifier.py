@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache import cache_folder
 from ...extract.engine.engine import Engine
 from ...extract.inputs import as_images, check_all_used
 from ...extract.source import FeatureOptions, FeatureSource
@@ -117,7 +117,7 @@ def load(
         What ``fit head --out`` or ``fit finetune --out`` wrote.
     weights : path, optional
         The backbone's weights file; the one of training when None.
-    cache : path, optional
+    cache : path or URL, optional
         The cache's root; ``HEADSTART_CACHE`` or the user's cache folder when None.
     engine : str
         ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
@@ -140,7 +140,7 @@ def load(
     """
     options = FeatureOptions(
         weights="imagenet" if weights is None else os.fspath(weights),
-        cache=None if cache is None else Path(cache),
+        cache=None if cache is None else cache_folder(cache),
         engine=engine,
     )
     return Classifier(load_model(path, trust_joblib=trust_joblib), options)

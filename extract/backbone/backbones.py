@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import unknown
 from .keras_applications import ROWS
 from .loading import load_keras
-from .weights import Pretrained, check_fit, snake_case
+from .weights import Pretrained, check_fit, readable_with_lock, snake_case
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 TOP = "top"  # the network's own output, whatever its last layer is called
@@ -88,7 +88,8 @@ class Backbone:
         """
         network = self.build()
         check_fit(network, weights, self.name)
-        network.load_weights(weights)
+        with readable_with_lock(weights) as path:
+            network.load_weights(path)
         return network
 
 

@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
+import tempfile
 import urllib.error
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -207,6 +209,22 @@ def check_fit(network: Any, weights: Path, backbone: str) -> None:
                 f"weights {weights} do not fit {backbone}: layer {name!r} expects "
                 f"{_text(want)}, the file has {_text(got)}"
             )
+
+
+@contextlib.contextmanager
+def readable_with_lock(weights: Path) -> Iterator[Path]:
+    """Give a path to a weights file that can be locked: Keras locks what it reads.
+
+    A disk that knows no locks, as network disks may, is no reason not to read from it: the
+    file is copied to a temporary one, for as long as the block runs.
+    """
+    try:
+        h5py.File(weights, "r").close()
+    except OSError:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(shutil.copy(weights, folder))
+    else:
+        yield weights
 
 
 def _pair_legacy(network: Any, file: Any) -> list[tuple[str, Shapes, Shapes]]:

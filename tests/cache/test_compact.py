@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headstart.cache import FeatureSpec, FeatureStore, compact
 from headstart.cache.compact import compact_spec
-from headstart.cache.segment import segment_paths
+from headstart.cache.spec_folder import segment_paths
 from headstart.cache.verify import verify
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
@@ -67,7 +67,7 @@ def test_a_reader_that_opens_while_segments_vanish_misses_no_row(tmp_path, monke
             compact_spec(tmp_path / SPEC.folder, SPEC)
         return names
 
-    monkeypatch.setattr("headstart.cache.segment.os.listdir", racing)
+    monkeypatch.setattr(os, "listdir", racing)
     store = FeatureStore(tmp_path, SPEC)
     assert len(store) == 10
     np.testing.assert_array_equal(store.read(DIGESTS[:10]), ROWS[:10])

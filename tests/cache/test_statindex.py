@@ -52,6 +52,18 @@ def test_a_file_that_looks_different_in_any_way_is_unknown(index, tmp_path, fiel
     assert index.look_up(path, stat_of(**{field: getattr(stat_of(), field) + 1})) is None
 
 
+@pytest.mark.parametrize(
+    "beyond",
+    [{"st_ino": 2**63}, {"st_ino": 2**64 - 1}, {"st_mtime_ns": 10**19}, {"st_ctime_ns": -(10**19)}],
+)
+def test_a_file_whose_numbers_sqlite_cannot_hold_is_not_remembered(index, tmp_path, beyond):
+    path, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    index.record([seen(path, stat_of(**beyond), 10**20), seen(other, stat_of(), 10**20)])
+    assert index.look_up(path, stat_of(**beyond)) is None
+    assert index.look_up(other, stat_of()) == DIGEST, "those beside it are"
+    assert index.problem is None
+
+
 def test_another_file_of_the_same_looks_is_unknown(index, tmp_path):
     index.record([seen(tmp_path / "a.jpg", stat_of())])
     assert index.look_up(tmp_path / "b.jpg", stat_of()) is None

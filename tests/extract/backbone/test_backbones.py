@@ -1,6 +1,8 @@
 """Backbones with their own preprocessing and weights that fit."""
 
+import fcntl
 import inspect
+import shutil
 import sys
 from dataclasses import replace
 from itertools import pairwise
@@ -114,6 +116,20 @@ def test_weights_of_another_shape_are_refused_by_name_and_shape(tmp_path):
     message = r"do not fit mobilenet: layer 'conv1' expects \(3, 3, 3, 32\), .* \(3, 3, 3, 16\)"
     with pytest.raises(WeightsError, match=message):
         find_backbone("mobilenet").load(path)
+
+
+def test_weights_on_a_disk_that_refuses_locks_are_read_all_the_same(tmp_path):
+    weights = find_backbone("mobilenet").imagenet.local()
+    path = Path(shutil.copy(weights, tmp_path))
+    with open(path, "rb+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="unable to lock file"):
+            h5py.File(path, "r")
+        loaded = find_backbone("mobilenet").load(path)
+    with h5py.File(weights, "r") as file:
+        np.testing.assert_array_equal(
+            loaded.get_layer("conv1").get_weights()[0], file["layers/conv2d/vars/0"][...]
+        )
 
 
 def test_keras_2_files_load_and_misfits_among_them_are_named(tmp_path):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart import ImageFeatures, storage
+from headstart import ImageFeatures, load, storage
 from headstart.cache import (
     FeatureStore,
     UnsentError,
@@ -191,6 +191,13 @@ def test_python_takes_a_cache_behind_a_url(memory, monkeypatch, fake_engine):
     assert options.cache == cache_folder(f"{memory}/cache")
     monkeypatch.setenv("HEADSTART_CACHE", f"{memory}/cache")
     assert default_cache() == options.cache
+
+
+def test_a_loaded_model_keeps_its_cache_behind_a_url(memory, trained, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    classifier = load(trained()[0], cache=f"{memory}/cache")
+    assert classifier._source.cache == cache_folder(f"{memory}/cache")
+    assert not (tmp_path / "memory:").exists()
 
 
 def test_a_manifest_there_names_images_here_and_there(bucket, photographs):
