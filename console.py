@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -23,21 +23,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from .progress import Tell, heard_by, silent
+
 PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 
 # A pipe has no width: lines and tables are as long as they are.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-class Tell(Protocol):
-    """Where progress goes: how much is done, of how much, and a few words."""
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Show it."""
-
-
-_shown: list[Stages] = []  # the stages under way, innermost last
 
 
 class _Rate(ProgressColumn):
@@ -72,23 +64,21 @@ class Stages:
             )
 
     def __enter__(self) -> Self:
-        _shown.append(self)
         if self._bars is not None:
             self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        _shown.remove(self)
         if self._bars is not None:
             self._bars.stop()
 
-    def __call__(self, name: str) -> Tell:
+    def stage(self, name: str) -> Tell:
         """Begin a stage; return the function that takes ``(done, total)``."""
         if self._bars is not None:
             return self._bar(self._bars, name)
         if self._plain:
             return _plain_lines(name)
-        return _tell_nobody
+        return silent
 
     def note(self, line: str) -> None:
         """Print a line between the bars."""
@@ -106,10 +96,6 @@ class Stages:
             bars.update(task, completed=done, total=total, description=words)
 
         return tell
-
-
-def _tell_nobody(done: int, total: int, note: str = "") -> None:
-    del done, total, note
 
 
 def _plain_lines(name: str) -> Tell:
@@ -132,12 +118,6 @@ def _plain_lines(name: str) -> Tell:
         err.print(f"{name}: {done}/{total}, {rate:.1f}/s{left}{words}", markup=False)
 
     return tell
-
-
-def announce(line: str) -> None:
-    """Print what will take a while, where progress is shown."""
-    for stages_shown in _shown[-1:]:
-        stages_shown.note(line)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -205,7 +185,13 @@ def fail(line: str) -> None:
 
 
 @contextlib.contextmanager
-def stages(*, quiet: bool) -> Iterator[Stages]:
-    """Show progress while the block runs."""
-    with Stages(quiet=quiet) as shown:
-        yield shown
+def stages(*, quiet: bool = False) -> Iterator[None]:
+    """Show on standard error, while the block runs, how far everything in it is.
+
+    Examples
+    --------
+    >>> with stages(quiet=True):
+    ...     pass
+    """
+    with Stages(quiet=quiet) as shown, heard_by(shown):
+        yield

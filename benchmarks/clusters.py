@@ -29,6 +29,7 @@ from timing import RESULTS, machine
 from headstart.extract.features import ensure_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import BACKENDS, FeatureOptions, feature_source
+from headstart.progress import Tell, heard_by, silent
 
 
 def main() -> None:
@@ -102,18 +103,25 @@ def extract(data: Path, backend: str, cache: Path) -> dict[str, Any]:
     paths = [image.path for image in read_dataset(data).images]
     marks: list[float] = []
 
-    def announce(line: str) -> None:
-        if line.endswith("on this machine"):  # the workers are ready
-            marks.append(processor_seconds())
+    class Ready:
+        def stage(self, name: str) -> Tell:
+            del name
+            return silent
 
-    def progress(done: int, total: int) -> None:
+        def note(self, line: str) -> None:
+            if line.endswith("on this machine"):  # the workers are ready
+                marks.append(processor_seconds())
+
+    def progress(done: int, total: int, note: str = "") -> None:
+        del note
         if done == total:
             marks.append(processor_seconds())
 
-    source = feature_source(FeatureOptions(cache=cache, backend=backend, announce=announce))
+    source = feature_source(FeatureOptions(cache=cache, backend=backend))
     if backend == "local":
         marks.append(processor_seconds())
-    told, _ = ensure_features(paths, source, source.store(), progress)
+    with heard_by(Ready()):
+        told, _ = ensure_features(paths, source, source.store(), progress)
     assert not told.reused
     assert not told.failures
     return {

@@ -159,7 +159,6 @@ class Job:
             augmentation,
             2,
             Budget(None, 4 << 30),
-            lambda name: lambda done, total, note="": None,
         )
 
     def pixels(self) -> Any:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..progress import stage
 from ..storage import sync_folder
 from .catalogue import specs
 from .mirror import remote_of
@@ -59,17 +59,13 @@ class Compaction:
     damaged: list[DamagedSegmentError] = field(default_factory=list)
 
 
-def compact(
-    cache: Path, progress: Callable[[int, int], None] = lambda done, total: None
-) -> list[Compaction]:
+def compact(cache: Path) -> list[Compaction]:
     """Compact every spec's segments.
 
     Parameters
     ----------
     cache : Path
         The cache's root.
-    progress : callable
-        Told ``(done, total)`` specs.
 
     Raises
     ------
@@ -79,8 +75,9 @@ def compact(
     found = specs(cache)
     results = []
     remote = remote_of(cache)
+    tell = stage("compacting")
     for done, (spec, folder) in enumerate(found):
-        progress(done, len(found))
+        tell(done, len(found))
         before = set(segment_paths(folder))
         results.append(compact_spec(folder, spec))
         if remote is not None:
@@ -88,7 +85,7 @@ def compact(
             damaged = {error.path for error in results[-1].damaged}
             gone = before - damaged - set(segment_paths(folder))
             remote.replace(folder, sorted(path.name for path in gone))
-    progress(len(found), len(found))
+    tell(len(found), len(found))
     return results
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CacheError
+from ..progress import stage
 from .catalogue import spec_folders
 from .mirror import remote_of
 from .segment import DamagedSegmentError, read_whole
@@ -54,12 +54,7 @@ class Verification:
     unfinished: list[Path] = field(default_factory=list)
 
 
-def verify(
-    cache: Path,
-    *,
-    mend: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Verification:
+def verify(cache: Path, *, mend: bool = False) -> Verification:
     """Check every segment of a cache: its checksums, index, spec and values.
 
     Parameters
@@ -69,8 +64,6 @@ def verify(
         afresh: what is there is what is read.
     mend : bool
         Set damaged segments aside, so that the next run extracts their images again.
-    progress : callable
-        Told ``(done, total)`` segments.
 
     Returns
     -------
@@ -83,13 +76,14 @@ def verify(
     folders = spec_folders(cache)
     total = sum(len(segment_paths(folder)) for folder in folders)
     seen: set[Path] = set()
+    tell = stage("verifying")
     for folder in folders:
         # Listed again until nothing is new: a compaction may merge segments meanwhile.
         while new := [path for path in segment_paths(folder) if path not in seen]:
             for path in new:
                 seen.add(path)
                 _check(path, result, mend=mend)
-                progress(min(len(seen), total), total)
+                tell(min(len(seen), total), total)
         result.damaged += damaged_segments(folder)
         result.unfinished += stale_temporaries(folder)
     return result

@@ -95,8 +95,8 @@ def cache_verify(
     if bool(recompute) != (data is not None):
         raise OptionError("--recompute N and DATA go together: images are drawn from DATA")
     place = options.cache or default_cache()
-    with stages(quiet=quiet) as stage:
-        found = verify(place, mend=mend, progress=stage("verifying"))
+    with stages(quiet=quiet):
+        found = verify(place, mend=mend)
         again = [] if data is None else recompute_specs(data, place, options, recompute, seed)
     with StatIndex(stat_index_path()) as index:
         paths = [index.paths(problem.digests) for problem in found.problems]
@@ -163,8 +163,8 @@ def cache_compact(cache: Cache = None, quiet: Quiet = False, as_json: Json = Fal
     from ..cache.compact import compact
     from ..console import print_json, print_table, stages, warn
 
-    with stages(quiet=quiet) as stage:
-        results = compact(cache or default_cache(), stage("compacting"))
+    with stages(quiet=quiet):
+        results = compact(cache or default_cache())
     if as_json:
         print_json(
             {

@@ -77,7 +77,7 @@ def transfer_vs_finetune(
     from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         comparison = compare(
             read_dataset(data),
             [feature_source(one) for one in options],
@@ -89,14 +89,12 @@ def transfer_vs_finetune(
                 epochs=epochs,
                 seed=seed,
             ),
-            stage,
             seed=seed,
             repeats=repeats,
             recompute=recompute,
             max_failures=max_failures,
             command=command_line(),
         )
-        stage("writing the report")
         written = write_report(comparison, out)
     results = comparison.results
     if as_json:

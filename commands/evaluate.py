@@ -79,7 +79,7 @@ def evaluate_data(
 
     classifier = load_model(model, trust_joblib=trust_joblib)
     dataset = read_dataset(data)
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         run = evaluate_model(
             classifier,
             dataset,
@@ -89,7 +89,6 @@ def evaluate_data(
             abstain,
             seed,
             max_failures,
-            stage("predicting"),
         )
     if as_json:
         print_json({"version": 1, **run.record})

@@ -61,9 +61,9 @@ def explain_images(
     from ..text import shown
 
     classifier = load_model(model, trust_joblib=trust_joblib)
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         told = explain(
-            classifier, images, options, stage, method, label=label, data=data, nearest=neighbours
+            classifier, images, options, method, label=label, data=data, nearest=neighbours
         )
         written = (
             None

@@ -69,7 +69,7 @@ def export_classifier(
     from ..console import print_json, stages, warn
 
     classifier = load_model(model, trust_joblib=trust_joblib)
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         run = export_model(
             classifier,
             out,
@@ -79,7 +79,6 @@ def export_classifier(
             data=data,
             tolerance=tolerance,
             card=card_paths(model)[1],
-            stage=stage,
         )
     if as_json:
         print_json({"version": 1, **run.record})

@@ -44,11 +44,12 @@ def extract_features(
     from ..extract.images.dataset import read_dataset
     from ..extract.pipeline import check_failures
     from ..extract.source import feature_source
+    from ..progress import stage
     from ..text import shown
 
     dataset = read_dataset(data)
     paths = [image.path for image in dataset.images]
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         source = feature_source(options)
         store = source.store()
         extraction, warnings = ensure_features(paths, source, store, stage("extracting"))

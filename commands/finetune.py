@@ -112,12 +112,11 @@ def finetune(
         resume=resume,
         seed=seed,
     )
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         run = fit_network(
             read_dataset(data),
             feature_source(options),
             settings,
-            stage,
             out=out,
             max_failures=max_failures,
         )

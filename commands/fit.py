@@ -74,13 +74,12 @@ def fit_head(
     from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         run = fit_heads(
             draw_sample(read_dataset(data), sample, seed),
             feature_source(options),
             model or ["logreg"],
             seed,
-            stage,
             out=out,
             max_failures=max_failures,
             class_weight=class_weight,
@@ -138,9 +137,9 @@ def learning_curve(
     from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         curve = learning_curve(
-            read_dataset(data), feature_source(options), model, seeds, seed, stage, max_failures
+            read_dataset(data), feature_source(options), model, seeds, seed, max_failures
         )
     if not quiet:
         for line in curve["warnings"]:

@@ -47,8 +47,8 @@ def inspect_data(
     from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
-    with stages(quiet=quiet) as stage:
-        inspection = inspect(read_dataset(data), feature_source(options), seed, stage, max_failures)
+    with stages(quiet=quiet):
+        inspection = inspect(read_dataset(data), feature_source(options), seed, max_failures)
         page = None if out is None else write_page(inspection, out, top)
     if as_json:
         print_json(inspection.to_dict())

@@ -93,7 +93,6 @@ def machine_options(
     cache: Cache = None,
 ) -> "FeatureOptions":
     """Return the options that say how to run on this machine."""
-    from ..console import announce
     from ..extract.decode.decode import MAX_PIXELS
     from ..extract.source import FeatureOptions
 
@@ -104,7 +103,6 @@ def machine_options(
         workers=workers,
         max_pixels=max_pixels or MAX_PIXELS,
         cache=cache,
-        announce=announce,
     )
 
 

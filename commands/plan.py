@@ -51,14 +51,13 @@ def plan_extraction(
     begin = time.perf_counter()
     dataset = read_dataset(data)
     listing = time.perf_counter() - begin
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         plan = reckon(
             [image.path for image in dataset.images],
             feature_source(options),
             sample=sample,
             workers=processes or WORKERS,
             bandwidth=bandwidth,
-            stage=stage,
         )
     if as_json:
         print_json(plan.document(listing))

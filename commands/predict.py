@@ -95,9 +95,8 @@ def predict_images(
     remarks: list[str] = []
     output.begin()
     # Rows on the same screen are progress enough.
-    with stages(quiet=quiet or (output.streams and sys.stdout.isatty())) as stage:
-        tell = stage("predicting")
-        answers = predict_each(classifier, images, options, top, tell, abstain, remarks.append)
+    with stages(quiet=quiet or (output.streams and sys.stdout.isatty())):
+        answers = predict_each(classifier, images, options, top, abstain, remarks.append)
         for answer in answers:
             output.take(folders.place(answer) if folders else answer)
     output.finish(promise)

@@ -29,18 +29,16 @@ def rank_features(
     """
     from ..cache import default_cache
     from ..classify.fit.rank import rank
-    from ..console import announce, print_json, print_table, say, stages, warn
+    from ..console import print_json, print_table, say, stages, warn
     from ..extract.images.dataset import read_dataset
 
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
         results = rank(
             read_dataset(data),
             cache or default_cache(),
             images,
             seed,
-            stage,
             measure=measure,
-            announce=announce,
         )
     if not quiet:
         for line in results["warnings"]:

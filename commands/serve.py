@@ -60,13 +60,14 @@ def serve_model(
     from ..classify.serve import serve
     from ..classify.serve.limits import Limits
     from ..console import say, stages, warn
+    from ..progress import note
 
     limits = Limits(max_bytes, max_files, timeout, concurrency)
-    with stages(quiet=quiet) as stage:
+    with stages(quiet=quiet):
 
         def ready(address: str, loopback: bool) -> None:
             say(address)
-            stage.note("Ctrl-C or SIGTERM ends it, once requests in flight are answered")
+            note("Ctrl-C or SIGTERM ends it, once requests in flight are answered")
             if not loopback and not quiet:
                 warn(f"other machines can reach {host}, and there is no authentication")
 

@@ -11,10 +11,11 @@ from ..cache import (
     StatIndex,
     stat_index_path,
 )
+from ..progress import Tell, silent, stage
 from .engine.gpus import visible_gpus
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
-from .pipeline import Extraction, Progress, extract, read_features
+from .pipeline import Extraction, extract, read_features
 from .source import FeatureSource
 
 
@@ -50,7 +51,7 @@ def ensure_features(
     paths: Sequence[Reference | PixelImage],
     source: FeatureSource,
     store: FeatureStore,
-    progress: Progress = lambda done, total: None,
+    progress: Tell = silent,
 ) -> tuple[Extraction, list[str]]:
     """Extract what the cache lacks; return what happened and warnings in words.
 
@@ -75,7 +76,6 @@ def ensure_features(
                 workers=source.plan.workers,
                 max_pixels=source.options.max_pixels,
                 progress=progress,
-                announce=source.options.announce,
             )
         warnings = [*map(str, store.damaged), *extraction.notes]
         if stat_index.problem:
@@ -86,8 +86,8 @@ def ensure_features(
 def load_features(
     paths: Sequence[Reference | PixelImage],
     source: FeatureSource,
-    progress: Progress = lambda done, total: None,
     in_memory: int | None = None,
+    doing: str = "extracting",
 ) -> Features:
     """Extract what the cache lacks, then read all.
 
@@ -97,10 +97,10 @@ def load_features(
         Images in files, behind URLs, in shards or in memory.
     source : FeatureSource
         What to extract.
-    progress : callable
-        Told ``(done, total)`` images.
     in_memory : int, optional
         Features of more bytes stay on the disk: ``X`` reads them where it is indexed.
+    doing : str
+        What this stage is called.
 
     Returns
     -------
@@ -108,6 +108,7 @@ def load_features(
     """
     store = source.store()
     warnings: list[str] = []
+    progress = stage(doing)
 
     def run() -> Extraction:
         extraction, problems = ensure_features(paths, source, store, progress)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..cache import DamagedSegmentError, FeatureStore, StatIndex, StoredRows
 from ..errors import DataError, OptionError
+from ..progress import Tell, note, silent
 from ..stopping import Stopped, sheltered
 from ..text import shown
 from .decode.decode import MAX_PIXELS
@@ -25,8 +26,6 @@ from .images.in_memory import PixelImage
 from .one_run import Run, bounded
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written
-
-Progress = Callable[[int, int], None]  # images done, images to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +103,7 @@ def extract(
     batch_size: int,
     workers: int,
     max_pixels: int = MAX_PIXELS,
-    progress: Progress = lambda done, total: None,
-    announce: Callable[[str], None] = lambda line: None,
+    progress: Tell = silent,
 ) -> Extraction:
     """Make sure that the store holds the features of all these images.
 
@@ -131,8 +129,6 @@ def extract(
         Larger images fail.
     progress : callable
         Told ``(done, total)`` images after each batch.
-    announce : callable
-        Told, in a line, when other processes are waited for.
 
     Returns
     -------
@@ -170,7 +166,7 @@ def extract(
             if shelter.wanted is not None:
                 raise Stopped(shelter.wanted, going_on(settled + run.done, len(paths)))
             if run.elsewhere:
-                announce(f"waiting for {run.elsewhere:,} images that other processes are computing")
+                note(f"waiting for {run.elsewhere:,} images that other processes are computing")
             unread = run.wait_for_others()
             progress(settled + run.done, len(paths))
     engine = run.engine

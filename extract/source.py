@@ -39,12 +39,7 @@ def _planned_engine(source: FeatureSource) -> Engine:
         source.weights,
         source.cache,
         fixed=source.options.engine != "auto",
-        announce=source.options.announce,
     )
-
-
-def _say_nothing(line: str) -> None:
-    del line
 
 
 @dataclass(frozen=True)
@@ -88,8 +83,6 @@ class FeatureOptions:
         Images a task of a cluster; see :func:`headstart.extract.cluster.tasks.shard_size`.
     make_engine : callable
         FeatureSource to engine.
-    announce : callable
-        Told, in a line, what will take a while before the first image.
     """
 
     backbone: str = "mobilenet"
@@ -109,7 +102,6 @@ class FeatureOptions:
     address: str | None = None
     shard_size: int | None = None
     make_engine: Callable[[FeatureSource], Engine] = _planned_engine
-    announce: Callable[[str], None] = _say_nothing
 
     def __getstate__(self) -> dict[str, Any]:
         """Let a cache behind a URL travel by that: each machine has a mirror of its own."""
@@ -207,7 +199,7 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
     backbone = find_backbone(options.backbone)
     plan = plan_for(options)
     layers = _layers(backbone, options.layers)
-    weights = find_weights(backbone.name, backbone.imagenet, options.weights, options.announce)
+    weights = find_weights(backbone.name, backbone.imagenet, options.weights)
     spec = FeatureSpec(
         backbone=backbone.name,
         weights_sha256=file_sha256(weights),

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import settings
 
 from browsing import WAITS_MS
-from fakes import FakeEngine, pretend_to_finetune
+from fakes import FakeEngine, Listening, pretend_to_finetune
 from headstart import cli
 from headstart.extract import source
+from headstart.progress import heard_by
 from headstart.stopping import SIGNALS
 from pictures import COLOURS, HOSTILE, paint, paint_photographs
 from serving import LARGEST, serving
@@ -72,6 +73,13 @@ def at_rest(monkeypatch):
 def fake_engine():
     """A fresh class, its counts at zero."""
     return type("CountingEngine", (FakeEngine,), {"calls": 0, "images": 0})
+
+
+@pytest.fixture
+def heard():
+    """What is said of progress while the test runs."""
+    with heard_by(Listening()) as listening:
+        yield listening
 
 
 @pytest.fixture
@@ -135,7 +143,6 @@ def colour_head(tmp_path_factory):
             feature_source(FeatureOptions(cache=root / "cache", make_engine=FakeEngine)),
             ["logreg"],
             0,
-            lambda name: lambda done, total: None,
             out=root / "m.headstart",
         )
     return run.records[0], root / "m.headstart"
@@ -179,7 +186,6 @@ def comparison(hostile_manifest, tmp_path_factory):
             [source],
             ["ridge", "centroid"],
             [[FineTuneSettings()]],
-            lambda name: lambda done, total: None,
             command="headstart compare transfer-vs-finetune '<b>'",
         )
 

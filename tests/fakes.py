@@ -1,4 +1,4 @@
-"""What stands in for a network: deterministic, quick, and it counts."""
+"""What stands in for a network and for a terminal: deterministic, quick, and they count."""
 
 from __future__ import annotations
 
@@ -30,6 +30,20 @@ class FakeEngine:
         return np.concatenate([q.mean(axis=(1, 2)) for q in quarters], axis=1, dtype=np.float32)
 
 
+class Listening:
+    """Writes down the stages that begin, each (done, total) of theirs, and the notes."""
+
+    def __init__(self):
+        self.stages, self.progress, self.notes = [], [], []
+
+    def stage(self, name):
+        self.stages.append(name)
+        return lambda done, total, note="": self.progress.append((done, total))
+
+    def note(self, line):
+        self.notes.append(line)
+
+
 def pretend_to_finetune(candidates, source):
     """Stand in for fine-tuning: a nearest-neighbour head that calls itself a network."""
     from headstart.classify.compare.approaches import Approach, head_approach
@@ -38,14 +52,16 @@ def pretend_to_finetune(candidates, source):
     name = "fine-tuned from block"
     head = head_approach(HEADS["knn"], candidates[0].seed)
 
-    def run(table, source, stage):
+    def run(table, source):
         from dataclasses import replace
+
+        from headstart.progress import stage
 
         tell = stage(f"{name}, epochs")
         tell(1, 2)
         tell(2, 2)
         losses = [{"val_loss": 0.5}, {"loss": 0.4, "val_loss": 0.3}, {"loss": 0.2, "val_loss": 0.4}]
-        outcome = head.run(table, source, stage)
+        outcome = head.run(table, source)
         return replace(outcome, name=name, kind="finetune", history=losses)
 
     settings = {"seed": candidates[0].seed, "epochs": 2}

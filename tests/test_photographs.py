@@ -28,10 +28,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def silent(_name):
-    return lambda done, total, note="": None
-
-
 @pytest.fixture(scope="module")
 def extracted(tmp_path_factory):
     """One cache for the tests that ask for the same features."""
@@ -82,7 +78,7 @@ def test_strangers_are_left_to_a_person_and_the_known_classes_are_not(known, unk
 def test_the_learning_curve_of_the_flowers_rises_and_ends_with_fit_heads_accuracy(extracted):
     dataset = read_dataset(SHARED / "data" / "flowers17")
     source = feature_source(FeatureOptions(cache=extracted))
-    told = learning_curve(dataset, source, "logreg", 2, 0, silent)
+    told = learning_curve(dataset, source, "logreg", 2, 0)
     points = {round(point["images_a_class"]): point for point in told["points"]}
     assert list(points) == [2, 4, 8, 16, 32, 64]
     accuracies = [point["accuracy"] for point in points.values()]
@@ -104,7 +100,7 @@ def test_fine_tuning_vgg16_on_flowers_beats_the_head_that_it_starts_from(tmp_pat
     options = FeatureOptions(backbone="vgg16", weights=weights, cache=tmp_path / "cache")
     source = feature_source(options)
     table = load_table(dataset, source)
-    result = fine_tune_dataset(table, source, FineTuneSettings(unfreeze=("block5",)), silent)
+    result = fine_tune_dataset(table, source, FineTuneSettings(unfreeze=("block5",)))
     assert result.head.evaluation.accuracy >= 0.87
     assert result.evaluation.accuracy >= 0.935
     assert result.evaluation.accuracy > result.head.evaluation.accuracy
@@ -115,7 +111,7 @@ def test_fine_tuning_vgg16_on_flowers_beats_the_head_that_it_starts_from(tmp_pat
 def test_fine_tuning_mobilenet_on_monkeys_loses_at_most_two_images(tmp_path):
     source = feature_source(FeatureOptions(cache=tmp_path))
     table = load_table(read_dataset(SHARED / "data" / "monkeys10"), source)
-    result = fine_tune_dataset(table, source, FineTuneSettings(), silent)
+    result = fine_tune_dataset(table, source, FineTuneSettings())
     assert result.evaluation.accuracy >= result.head.evaluation.accuracy - 2 / 272 - 1e-9
 
 
@@ -153,7 +149,7 @@ def test_scaled_decoding_changes_at_most_one_label_in_accuracy(name, tmp_path, m
 def test_layers_and_views_chosen_on_training_data_reach_the_target_on_monkeys(tmp_path):
     dataset = read_dataset(SHARED / "data" / "monkeys10")
     options = FeatureOptions(layers=("auto",), views="original,flip", cache=tmp_path)
-    run = fit_heads(dataset, feature_source(options), ["logreg", "ridge"], 0, silent)
+    run = fit_heads(dataset, feature_source(options), ["logreg", "ridge"], 0)
     best = next(record for record in run.records if record["model"] == run.best)
     assert best["cv"]["mean"] >= 0.98
     assert best["evaluation"]["accuracy"] >= 0.977

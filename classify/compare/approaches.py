@@ -14,7 +14,7 @@ from ...cache.rows import take
 from ...errors import unknown
 from ...extract.source import FeatureSource
 from ..data.table import Table
-from ..finetune.finetune import STARTS, FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
+from ..finetune.finetune import STARTS, FineTunedResult, FineTuneSettings, fine_tune_dataset
 from ..fit.fit_head import fit_head
 from ..heads.table import Head
 from ..network.depths import find_depths
@@ -47,14 +47,13 @@ class Approach:
     name: str
     kind: str
     settings: dict[str, Any]
-    run: Callable[[Table, FeatureSource, Stage], Outcome]
+    run: Callable[[Table, FeatureSource], Outcome]
 
 
 def head_approach(head: Head, seed: int) -> Approach:
     """Return a head on cached features, tuned by cross-validation."""
 
-    def run(table: Table, source: FeatureSource, stage: Stage) -> Outcome:
-        del stage  # heads have no epochs to tell
+    def run(table: Table, source: FeatureSource) -> Outcome:
         with measured() as cost:
             fitted = fit_head(head, table, seed)
         begin = time.perf_counter()
@@ -156,9 +155,9 @@ def finetune_approach(candidates: Sequence[FineTuneSettings], source: FeatureSou
     depth = first.unfreeze[-1] if first.unfreeze else "the last block"
     name = f"fine-tuned from {depth}{STARTS[first.start]}"
 
-    def run(table: Table, source: FeatureSource, stage: Stage) -> Outcome:
+    def run(table: Table, source: FeatureSource) -> Outcome:
         with measured() as cost:
-            tried = [fine_tune_dataset(table, source, one, stage) for one in candidates]
+            tried = [fine_tune_dataset(table, source, one) for one in candidates]
         best = min(tried, key=_held_out_loss)
         chosen = candidates[tried.index(best)]
         prediction = _prediction_seconds(best.model, best.boundary["dimension"], table)

@@ -10,7 +10,6 @@ from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
 from ...text import shown
 from ..doctor.inspect import inspect
-from ..finetune.finetune import Stage
 from ..fit.learning_curve import learning_curve
 from .kept_outcomes import FOLDER, ResultsCache, fingerprint, result_key
 from .run_all import Run
@@ -20,7 +19,7 @@ LONGEST = 10.0  # seconds of the fit from which on no curve is drawn unasked
 TOP = 12  # findings of a kind
 
 
-def find_curve(dataset: Dataset, run: Run, seed: int, stage: Stage) -> dict[str, Any] | None:
+def find_curve(dataset: Dataset, run: Run, seed: int) -> dict[str, Any] | None:
     """Return the learning curve of a head: ``model``, ``points``, ``conclusion``.
 
     Parameters
@@ -31,8 +30,6 @@ def find_curve(dataset: Dataset, run: Run, seed: int, stage: Stage) -> dict[str,
         Of the head.
     seed : int
         Draws the subsets.
-    stage : callable
-        Told what runs; returns where to tell its progress.
 
     Returns
     -------
@@ -46,13 +43,13 @@ def find_curve(dataset: Dataset, run: Run, seed: int, stage: Stage) -> dict[str,
     key = result_key(source.spec, fingerprint(run.bench.table), settings)
 
     def draw() -> dict[str, Any]:
-        found = learning_curve(dataset, source, name, SUBSETS, seed, stage)
+        found = learning_curve(dataset, source, name, SUBSETS, seed)
         return {part: found[part] for part in ("model", "points", "conclusion")}
 
     return ResultsCache(source.cache / FOLDER).remembered(key, draw)
 
 
-def find_findings(dataset: Dataset, run: Run, seed: int, stage: Stage) -> dict[str, Any]:
+def find_findings(dataset: Dataset, run: Run, seed: int) -> dict[str, Any]:
     """Return the data doctor's ``summary`` and the first findings of each kind.
 
     Parameters
@@ -63,18 +60,16 @@ def find_findings(dataset: Dataset, run: Run, seed: int, stage: Stage) -> dict[s
         Whose features to look at.
     seed : int
         Seeds the folds of the head that doubts labels.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     """
     source = run.bench.source
     settings = {"doctor": _places(dataset), "top": TOP, "seed": seed}
     key = result_key(source.spec, fingerprint(run.bench.table), settings)
     cache = ResultsCache(source.cache / FOLDER)
-    return cache.remembered(key, lambda: _examine(dataset, source, seed, stage))
+    return cache.remembered(key, lambda: _examine(dataset, source, seed))
 
 
-def _examine(dataset: Dataset, source: FeatureSource, seed: int, stage: Stage) -> dict[str, Any]:
-    found = inspect(dataset, source, seed, stage)
+def _examine(dataset: Dataset, source: FeatureSource, seed: int) -> dict[str, Any]:
+    found = inspect(dataset, source, seed)
     whole: Mapping[str, Any] = found.to_dict()
     kinds = ("label_errors", "duplicates", "near_duplicates", "outliers")
     return {"summary": found.summary(), **{kind: whole[kind][:TOP] for kind in kinds}}

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
+from ...progress import stage
 from ..data.table import Table
-from ..finetune.finetune import FineTuneSettings, Stage
+from ..finetune.finetune import FineTuneSettings
 from ..heads.table import find_heads
 from ..saved.made_with import describe_machine, versions
 from .approaches import finetune_approach, head_approach
@@ -67,7 +68,6 @@ def compare(
     sources: Sequence[FeatureSource],
     heads: Sequence[str],
     finetuning: Sequence[Sequence[FineTuneSettings]],
-    stage: Stage,
     *,
     seed: int = 0,
     repeats: int = 1,
@@ -93,8 +93,6 @@ def compare(
     finetuning : sequence of sequence of FineTuneSettings
         For each fine-tuned network the settings that it is chosen among, see
         :func:`headstart.classify.compare.approaches.finetune_candidates`.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     seed : int
         Seeds folds, heads and resampling.
     repeats : int
@@ -122,12 +120,12 @@ def compare(
         for source in sources
     ]
     benches = [
-        prepare(dataset, source, approaches, stage, max_failures)
+        prepare(dataset, source, approaches, max_failures)
         for source, approaches in zip(sources, plans, strict=True)
     ]
     check_same_images(benches)
-    runs = run_all(benches, stage, seed, repeats, recompute=recompute)
-    rates = {bench.source.spec.id: find_rate(bench, stage) for bench in benches}
+    runs = run_all(benches, seed, repeats, recompute=recompute)
+    rates = {bench.source.spec.id: find_rate(bench) for bench in benches}
     stage("figures")
     several = len(benches) > 1
     named = {
@@ -136,8 +134,8 @@ def compare(
     }
     results = summarise(dataset, benches, named, rates, seed)
     best = named[results["tests"]["first"]]
-    results["curve"] = find_curve(dataset, best, seed, stage)
-    results["doctor"] = find_findings(dataset, best, seed, stage)
+    results["curve"] = find_curve(dataset, best, seed)
+    results["doctor"] = find_findings(dataset, best, seed)
     results["settings"] = {
         "heads": list(heads),
         "finetune": [one.to_dict() for candidates in finetuning for one in candidates],

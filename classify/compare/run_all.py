@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from dataclasses import dataclass, replace
 
@@ -13,10 +12,9 @@ from ...errors import DataError
 from ...extract.images.images import Dataset, Image
 from ...extract.source import FeatureSource
 from ...extract.speed.stage_timer import measure_rate
+from ...progress import counted, stage
 from ..data.split import resplit
 from ..data.table import Table, load_table
-from ..finetune.epochs import Tell
-from ..finetune.finetune import Stage
 from .approaches import Approach
 from .kept_outcomes import FOLDER, Outcome, ResultsCache, fingerprint, result_key
 from .time_left import TimeLeft
@@ -61,7 +59,6 @@ def prepare(
     dataset: Dataset,
     source: FeatureSource,
     approaches: list[Approach],
-    stage: Stage,
     max_failures: str | None,
 ) -> Bench:
     """Load a backbone's features.
@@ -74,18 +71,16 @@ def prepare(
         The backbone.
     approaches : list of Approach
         What is to run on it.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     max_failures : str or None
         See :func:`headstart.extract.pipeline.check_failures`.
     """
     backbone = source.spec.backbone
-    table = load_table(dataset, source, max_failures, stage(f"features of {backbone}"))
+    table = load_table(dataset, source, max_failures, f"features of {backbone}")
     images = [dataset.images[i] for i in table.features.positions]
     return Bench(source, table, images, approaches)
 
 
-def find_rate(bench: Bench, stage: Stage) -> float | None:
+def find_rate(bench: Bench) -> float | None:
     """Return images/s from file to features: as measured now, or by an earlier run.
 
     To be called when everything has run: the engine's memory is no head's.
@@ -144,17 +139,13 @@ class _Job:
         return f"{self.approach.name} {backbone} {self.approach.settings['epochs']}"
 
 
-def run_all(
-    benches: list[Bench], stage: Stage, seed: int, repeats: int, *, recompute: bool
-) -> list[Run]:
+def run_all(benches: list[Bench], seed: int, repeats: int, *, recompute: bool) -> list[Run]:
     """Run what the cache of results does not hold, telling what runs and the time left.
 
     Parameters
     ----------
     benches : list of Bench
         From :func:`prepare`.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     seed : int
         Numbers the resplits.
     repeats : int
@@ -175,7 +166,7 @@ def run_all(
     paces = ResultsCache(benches[0].source.cache / FOLDER)
     left = TimeLeft([job.pace for job in missing], images, paces.note("durations"))
     for number, job in enumerate(missing, start=1):
-        outcomes[job.key] = _run_one(job, stage, f"{number}/{len(missing)}", left)
+        outcomes[job.key] = _run_one(job, f"{number}/{len(missing)}", left)
         job.cache.save(job.key, outcomes[job.key])
         paces.write_note("durations", {**paces.note("durations"), **left.known})
     runs = []
@@ -201,21 +192,17 @@ def _plan(benches: list[Bench], seed: int, repeats: int) -> list[_Job]:
     return jobs
 
 
-def _run_one(job: _Job, stage: Stage, counted: str, left: TimeLeft) -> Outcome:
-    stage(f"{counted} {job.approach.name}, about {_roughly(left.seconds())} left")
+def _run_one(job: _Job, number: str, left: TimeLeft) -> Outcome:
     begin = time.perf_counter()
-    tell = functools.partial(_counted, stage, counted)
-    outcome = job.approach.run(job.table, job.bench.source, tell)
+    with counted(number):
+        stage(f"{job.approach.name}, about {_roughly(left.seconds())} left")
+        outcome = job.approach.run(job.table, job.bench.source)
     left.done(job.pace, time.perf_counter() - begin)
     return outcome
 
 
 def _roughly(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-def _counted(stage: Stage, counted: str, name: str) -> Tell:
-    return stage(f"{counted} {name}")
 
 
 def _on_split(bench: Bench, number: int, seed: int) -> Table:

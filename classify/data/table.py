@@ -14,7 +14,7 @@ from ...extract.features import Features, load_features
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset, Image
 from ...extract.images.remote import Remote
-from ...extract.pipeline import Progress, check_failures
+from ...extract.pipeline import check_failures
 from ...extract.source import FeatureSource
 from ...text import shown
 from .columns import TapSelector
@@ -78,9 +78,9 @@ def load_table(
     dataset: Dataset,
     source: FeatureSource,
     max_failures: str | None = None,
-    progress: Progress = lambda done, total: None,
+    doing: str = "extracting",
 ) -> Table:
-    """Extract what is missing and lay a dataset out as numbers.
+    """Extract what is missing, a stage named by ``doing``, and lay a dataset out as numbers.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def load_table(
         If too many images failed or the splits cannot be used.
     """
     paths = [image.path for image in dataset.images]
-    features = load_features(paths, source, progress, in_memory=IN_MEMORY)
+    features = load_features(paths, source, IN_MEMORY, doing)
     check_failures(features.extraction, max_failures)
     images = [dataset.images[i] for i in features.positions]
     split = split_images(images, features.digests)

@@ -7,14 +7,15 @@ classifier, so training and evaluation images are looked at together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ...extract.features import load_features
 from ...extract.images.images import Dataset
-from ...extract.pipeline import Progress, check_failures
+from ...extract.pipeline import check_failures
 from ...extract.source import FeatureSource
+from ...progress import stage
 from ..data.groups import connect, group_images, known_groups, same
 from ..data.near_duplicates import Directions, NearPairs, Neighbours, find_neighbours, near_pairs
 from ..data.split import name_parts
@@ -30,7 +31,6 @@ def inspect(
     dataset: Dataset,
     source: FeatureSource,
     seed: int,
-    stage: Callable[[str], Progress],
     max_failures: str | None = None,
 ) -> Inspection:
     """Examine a dataset by its features, extracting what is missing.
@@ -43,8 +43,6 @@ def inspect(
         What to extract.
     seed : int
         Seeds the folds of the head that doubts labels.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     max_failures : str, optional
         See :func:`headstart.extract.pipeline.check_failures`.
 
@@ -54,7 +52,7 @@ def inspect(
         If too many images failed.
     """
     paths = [image.path for image in dataset.images]
-    features = load_features(paths, source, stage("extracting"), in_memory=IN_MEMORY)
+    features = load_features(paths, source, in_memory=IN_MEMORY)
     check_failures(features.extraction, max_failures)
     images = [dataset.images[position] for position in features.positions]
     parts = name_parts(images, features.digests)[1]

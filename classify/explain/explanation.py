@@ -13,8 +13,9 @@ import numpy as np
 from ...errors import DataError, unknown
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import read_dataset
-from ...extract.pipeline import Failure, Progress
+from ...extract.pipeline import Failure
 from ...extract.source import FeatureOptions, FeatureSource
+from ...progress import stage
 from ...text import shown
 from ..predict.predict import predict, source_of
 from ..saved.head_model import Model
@@ -142,7 +143,6 @@ def explain(
     model: Model | TunedModel,
     paths: Iterable[str | os.PathLike[str]],
     options: FeatureOptions,
-    stage: Callable[[str], Progress] = lambda name: lambda done, total: None,
     method: str = "auto",
     label: str | None = None,
     data: str | os.PathLike[str] | None = None,
@@ -158,8 +158,6 @@ def explain(
         Files and folders.
     options : FeatureOptions
         Where the cache is and how to run; what is extracted is the model's.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     method : str
         ``"auto"``, ``"cam"``, ``"grad-cam"`` or ``"occlusion"``.
     label : str, optional
@@ -183,15 +181,15 @@ def explain(
     head = head_layers(model)
     choice = choose_method(method, model, head)
     source = source_of(model, options)
-    predictions, failures = predict(model, paths, options, len(model.classes), stage("predicting"))
+    predictions, failures = predict(model, paths, options, len(model.classes))
     if not predictions:
         return Explanations(choice, [], failures, [])
     files = [one.path for one in predictions]
     training: TrainingImages | None = None
     remarks: list[str] = []
     if nearest:
-        training, remarks = _find_training(model, source, data, stage("training images"))
-    seen = see(model, files, source, stage("features"))
+        training, remarks = _find_training(model, source, data)
+    seen = see(model, files, source)
     draw, tell, images = _open(choice.method, model, source, head), stage("explaining"), []
     for at, one in enumerate(predictions):
         begin = time.perf_counter()
@@ -231,7 +229,6 @@ def _find_training(
     model: Model | TunedModel,
     source: FeatureSource,
     data: str | os.PathLike[str] | None,
-    progress: Progress,
 ) -> tuple[TrainingImages | None, list[str]]:
     """Return the training images, or a line that says why there are none.
 
@@ -245,7 +242,7 @@ def _find_training(
         return None, ["no neighbours: the model does not say what it was trained on; name --data"]
     try:
         dataset = read_dataset(place)
-        return training_images(model, dataset, source, progress), []
+        return training_images(model, dataset, source), []
     except DataError as error:
         if data is not None:
             raise

@@ -14,8 +14,9 @@ from ...extract.engine.network import pool
 from ...extract.features import load_features
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
-from ...extract.pipeline import Progress, read_features
+from ...extract.pipeline import read_features
 from ...extract.source import FeatureSource
+from ...progress import stage
 from ..data.split import split_images
 from ..network.kept_maps import PassingStore, extract_passing
 from ..saved.head_model import Model
@@ -63,16 +64,19 @@ class Seen:
 
 
 def see(
-    model: Model | TunedModel, files: Sequence[Reference], source: FeatureSource, progress: Progress
+    model: Model | TunedModel,
+    files: Sequence[Reference],
+    source: FeatureSource,
+    doing: str = "features",
 ) -> Seen:
     """Return what the head sees of images, from the cache where they are there.
 
     For a head on frozen features that is what its scaler makes of them; for a fine-tuned
-    network, its own pooled features.
+    network, its own pooled features. The stage is named by ``doing``.
     """
     if isinstance(model, TunedModel):
-        return _through_network(model, files, source, progress)
-    features = load_features(files, source, progress)
+        return _through_network(model, files, source, doing)
+    features = load_features(files, source, doing=doing)
     rows = features.X
     if len(features.positions):
         rows = model.estimator.estimator_[:-1].transform(rows)
@@ -80,8 +84,9 @@ def see(
 
 
 def _through_network(
-    model: TunedModel, files: Sequence[Reference], source: FeatureSource, progress: Progress
+    model: TunedModel, files: Sequence[Reference], source: FeatureSource, doing: str
 ) -> Seen:
+    tell = stage(doing)
     store = PassingStore(source.cache, source.spec)
     make_engine = functools.cache(lambda: source.options.make_engine(source))
     rows: list[NDArray[np.float32]] = []
@@ -96,7 +101,7 @@ def _through_network(
         positions += [low + at for at in found]
         digests += [digest for digest in extraction.digests if digest is not None]
         store.forget()
-        progress(low + len(block), len(files))
+        tell(low + len(block), len(files))
     return Seen(_unit(np.concatenate(rows) if rows else np.empty((0, 1))), positions, digests)
 
 
@@ -160,7 +165,7 @@ class TrainingImages:
 
 
 def training_images(
-    model: Model | TunedModel, dataset: Dataset, source: FeatureSource, progress: Progress
+    model: Model | TunedModel, dataset: Dataset, source: FeatureSource
 ) -> TrainingImages:
     """Return the training split of a dataset, as the fit had it.
 
@@ -169,7 +174,7 @@ def training_images(
     DataError
         If it has no training images.
     """
-    seen = see(model, [image.path for image in dataset.images], source, progress)
+    seen = see(model, [image.path for image in dataset.images], source, "training images")
     images = [dataset.images[at] for at in seen.positions]
     rows = split_images(images, seen.digests).fitting
     kept = Seen(

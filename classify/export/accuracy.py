@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import DecodeError, ExportError
 from ...extract.decode.views import Pixels
-from ...extract.pipeline import Progress
+from ...progress import stage
 from ..statistics.intervals import wilson
 from ..statistics.paired_tests import paired_test
 from .parity import Probabilities, Runtime, answers
@@ -22,7 +22,6 @@ def measure_accuracy(
     photographs: Photographs,
     ours: Callable[[Sequence[Pixels]], Probabilities],
     runtime: Runtime,
-    progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
     """Label the evaluation split twice and compare.
 
@@ -34,8 +33,6 @@ def measure_accuracy(
         Images to headstart's probabilities (n, k).
     runtime : callable
         The artefact, opened.
-    progress : callable
-        Told ``(done, total)`` images.
 
     Returns
     -------
@@ -51,6 +48,7 @@ def measure_accuracy(
     """
     mine, theirs, truth = [], [], []
     n = len(photographs.evaluation)
+    tell = stage("measuring accuracy")
     for low in range(0, n, BLOCK):
         pixels = []
         for at, path in enumerate(photographs.evaluation[low : low + BLOCK], start=low):
@@ -62,7 +60,7 @@ def measure_accuracy(
         if pixels:
             mine.append(ours(pixels).argmax(axis=1))
             theirs.append(answers(runtime, pixels)[1])
-        progress(min(low + BLOCK, n), n)
+        tell(min(low + BLOCK, n), n)
     if not truth:
         raise ExportError(f"no image of {photographs.name} can be read to measure accuracy on")
     first, second = np.concatenate(mine), np.concatenate(theirs)

@@ -13,7 +13,6 @@ from ...errors import ExportError
 from ...extract.decode.views import Pixels
 from ...extract.engine.agreement import probe_images
 from ...extract.images.in_memory import PixelImage
-from ...extract.pipeline import Progress
 from ...extract.source import FeatureSource
 from ..network.kept_maps import PassingStore, extract_passing
 from ..saved.head_model import Model
@@ -132,17 +131,10 @@ def compare(
     )
 
 
-def answers(
-    runtime: Runtime,
-    pixels: Sequence[Pixels],
-    progress: Progress = lambda done, total: None,
-) -> tuple[Probabilities, NDArray[np.int64]]:
+def answers(runtime: Runtime, pixels: Sequence[Pixels]) -> tuple[Probabilities, NDArray[np.int64]]:
     """Return an artefact's probabilities (n, k) and label indices (n,), image by image."""
-    told = []
-    for done, image in enumerate(pixels, start=1):
-        told.append(runtime(image[None]))
-        progress(done, len(pixels))
-    return np.concatenate([one for one, _ in told]), np.concatenate([label for _, label in told])
+    probabilities, labels = zip(*(runtime(image[None]) for image in pixels), strict=True)
+    return np.concatenate(probabilities), np.concatenate(labels)
 
 
 def our_answers(

@@ -7,7 +7,7 @@ import functools
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ExportError, OptionError, unknown
-from ...extract.pipeline import Progress
 from ...extract.source import FeatureOptions
+from ...progress import stage
 from ...storage import replacing, temporary_name
 from ..predict.predict import source_of
 from ..saved.card import add_export
@@ -29,8 +29,6 @@ from .graph import build_graph
 from .heads import is_native
 from .parity import Runtime, compare, our_answers, parity_record, tolerance_for
 from .photographs import find_photographs, to_compare
-
-Stage = Callable[[str], Progress]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,6 @@ def export_model(
     data: str | os.PathLike[str] | None = None,
     tolerance: float | None = None,
     card: Path | None = None,
-    stage: Stage = lambda name: lambda done, total: None,
 ) -> ExportRun:
     """Write one artefact from image to label: ONNX, TensorFlow Lite or SavedModel.
 
@@ -89,8 +86,6 @@ def export_model(
         too. When None: 1e-4, or 1e-2 for what is quantised, with equal labels.
     card : Path, optional
         JSON of the model's card; the export is noted there, if it exists.
-    stage : callable
-        Told each stage's name; returns where its progress goes.
 
     Raises
     ------
@@ -126,8 +121,7 @@ def export_model(
         about["parity"] = parity_record(parity)
         about["accuracy"] = None
         if photographs is not None:
-            tell = stage("measuring accuracy")
-            about["accuracy"] = measure_accuracy(photographs, ours, runtime, tell)
+            about["accuracy"] = measure_accuracy(photographs, ours, runtime)
         row.annotate(temporary, about)
         _check_unchanged(runtime, row.open_artefact(temporary), pixels[0])
         size = size_of(temporary)

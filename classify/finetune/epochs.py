@@ -6,12 +6,13 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...extract.backbone.loading import load_keras, load_tensorflow
+from ...progress import Tell, note
 from ..network.kept_maps import Stream
 from ..network.upper import Upper
 from .checkpoint import Position
@@ -20,13 +21,6 @@ DIVERGED = 10.0  # times the loss of guessing
 AHEAD = 2  # batches read before they are wanted
 
 Labels = NDArray[np.intp]
-
-
-class Tell(Protocol):
-    """Where progress is told: done, total, and a few words."""
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Tell it."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +110,6 @@ def train(
     position: Position,
     save: Callable[[Position], None],
     tell: Tell,
-    announce: Callable[[str], None],
 ) -> str | None:
     """Run the epochs of one stage, from where it stands; leave the best weights in place.
 
@@ -138,8 +131,6 @@ def train(
         Told the position after each epoch.
     tell : callable
         Progress in steps.
-    announce : callable
-        Told each epoch in a line.
 
     Returns
     -------
@@ -176,7 +167,7 @@ def train(
             if position.best(stage) is entry:
                 position.best_weights = position.weights
             save(position)
-            announce(_line(entry, pace))
+            note(_line(entry, pace))
     _set(model.variables, position.best_weights)
     return diverged
 

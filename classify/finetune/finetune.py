@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from ...extract.backbone.loading import load_keras, load_tensorflow
 from ...extract.engine.choose import free_memory
 from ...extract.engine.network import computing_in
 from ...extract.source import FeatureSource
+from ...progress import note, stage
 from ...text import shown
 from ..data.folds import hold_out
 from ..data.table import Table
@@ -35,7 +35,7 @@ from ..saved.network_model import TunedModel
 from ..saved.trained_on import marks_of
 from ..statistics.metrics import Evaluation, evaluate
 from .checkpoint import Checkpoint, Position
-from .epochs import Examples, Pace, Tell, predict_logits, prepare, train
+from .epochs import Examples, Pace, predict_logits, prepare, train
 
 MEMORY_SHARE = 0.5  # of what is free
 STARTS = {  # what training starts from → how that is said behind the network's name
@@ -43,8 +43,6 @@ STARTS = {  # what training starts from → how that is said behind the network'
     "random": ", random head",
     "scratch": ", random weights",
 }
-
-Stage = Callable[[str], Tell]  # what runs now → where to tell its progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +195,7 @@ class FineTunedResult:
 
 
 def fine_tune_dataset(
-    table: Table, source: FeatureSource, settings: FineTuneSettings, stage: Stage
+    table: Table, source: FeatureSource, settings: FineTuneSettings
 ) -> FineTunedResult:
     """Fit the linear probe, put it on the network, train stage by stage, evaluate once.
 
@@ -215,8 +213,6 @@ def fine_tune_dataset(
         The head's features: backbone, weights, tapped layers, pooling.
     settings : FineTuneSettings
         What moves, and how.
-    stage : callable
-        Told what runs; returns where to tell its progress.
 
     Raises
     ------
@@ -234,7 +230,7 @@ def fine_tune_dataset(
     layer = None
     if settings.start == "head":
         layer = linear_layer(_refit(probe, table, parts.training, settings.seed))
-    trained = _train_stages(depths, layer, table, parts, source, settings, stage)
+    trained = _train_stages(depths, layer, table, parts, source, settings)
     temperature = _temperature(trained, table.y[parts.held_out], settings)
     logits = predict_logits(trained.upper, trained.maps.evaluation(), settings.batch_size)
     probabilities = softmax(logits / temperature)
@@ -297,12 +293,11 @@ def _train_stages(
     parts: Parts,
     source: FeatureSource,
     settings: FineTuneSettings,
-    stage: Stage,
 ) -> _Trained:
     """Train stage by stage, each from what the one before has learnt."""
-    pace, announce = settings.pace(), source.options.announce
+    pace = settings.pace()
     checkpoint = Checkpoint.of(source.cache, _identity(table, parts, source, settings))
-    position = _position(checkpoint, settings, announce)
+    position = _position(checkpoint, settings)
     strategy = _strategy()
     with strategy.scope():
         network = _network(table, source, pretrained=settings.start != "scratch")
@@ -327,12 +322,11 @@ def _train_stages(
             settings.augmentation(),
             settings.epochs,
             settings.budget(),
-            stage,
         )
         held = maps.held_out()
         examples = Examples(maps.training, table.y[parts.training], held, table.y[parts.held_out])
         tell = stage(f"fine-tuning from {depth.name}")
-        diverged = train(upper, examples, pace, position, checkpoint.save, tell, announce)
+        diverged = train(upper, examples, pace, position, checkpoint.save, tell)
         if diverged is not None:
             break
     checkpoint.remove()
@@ -375,19 +369,17 @@ def _identity(
     }
 
 
-def _position(
-    checkpoint: Checkpoint, settings: FineTuneSettings, announce: Callable[[str], None]
-) -> Position:
+def _position(checkpoint: Checkpoint, settings: FineTuneSettings) -> Position:
     """Return where the run stands: at its start unless it is to be resumed."""
     if not settings.resume:
         if checkpoint.path.exists():
-            announce("this run was begun before: --resume would go on after its last epoch")
+            note("this run was begun before: --resume would go on after its last epoch")
         return Position()
     position = checkpoint.load()
     if position is None:
-        announce("nothing to resume: this run has no checkpoint, it begins anew")
+        note("nothing to resume: this run has no checkpoint, it begins anew")
         return Position()
-    announce(f"resuming after epoch {position.epoch} of stage {position.stage + 1}")
+    note(f"resuming after epoch {position.epoch} of stage {position.stage + 1}")
     return position
 
 

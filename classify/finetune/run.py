@@ -18,7 +18,7 @@ from ..network.depths import find_depths
 from ..saved.card import card_paths, save_with_card
 from ..statistics.metrics import ECE_BINS, reliability
 from ..statistics.paired_tests import paired_test
-from .finetune import FineTunedResult, FineTuneSettings, Stage, fine_tune_dataset
+from .finetune import FineTunedResult, FineTuneSettings, fine_tune_dataset
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ def fit_network(
     dataset: Dataset,
     source: FeatureSource,
     settings: FineTuneSettings,
-    stage: Stage,
     out: Path | None = None,
     max_failures: str | None = None,
 ) -> NetworkRun:
@@ -55,8 +54,6 @@ def fit_network(
         The head's features.
     settings : FineTuneSettings
         What moves, and how.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     out : Path, optional
         File for the classifier.
     max_failures : str, optional
@@ -69,8 +66,8 @@ def fit_network(
         cache, in the file that the message names.
     """
     find_depths(source, settings.unfreeze)  # a typing error must not cost an extraction
-    table = load_table(dataset, source, max_failures, stage("extracting"))
-    result = fine_tune_dataset(table, source, settings, stage)
+    table = load_table(dataset, source, max_failures)
+    result = fine_tune_dataset(table, source, settings)
     if result.diverged is not None and out is None:
         out = source.cache / "checkpoints" / "diverged.headstart"
     record = network_record(result, table, dataset.root, settings, out)

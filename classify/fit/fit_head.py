@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from ...cache.rows import take
 from ...errors import unknown
 from ...extract.images.images import Dataset
-from ...extract.pipeline import Progress
 from ...extract.source import FeatureSource
+from ...progress import stage
 from ..data.folds import choosing_rows
 from ..data.table import Table, load_table
 from ..heads.abstention import Abstainer, describe_abstention, make_abstainer
@@ -145,7 +145,6 @@ def fit_heads(
     source: FeatureSource,
     names: Sequence[str],
     seed: int,
-    stage: Callable[[str], Progress],
     out: Path | None = None,
     max_failures: str | None = None,
     class_weight: str | None = None,
@@ -163,8 +162,6 @@ def fit_heads(
         Names in the table of heads, ``"auto"`` (the fast ones) or ``"all"``.
     seed : int
         Seeds folds and estimators.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     out : Path, optional
         File for the best classifier.
     max_failures : str, optional
@@ -190,7 +187,7 @@ def fit_heads(
         heads = [head for head in heads if head.weighs_classes or head.name in names]
         for head in heads:
             head.pipeline(seed, class_weight=class_weight)  # refused by name
-    table = load_table(dataset, source, max_failures, stage("extracting"))
+    table = load_table(dataset, source, max_failures)
     fitted, left_out = [], []
     for head in heads:
         stage(f"fitting {head.name}")

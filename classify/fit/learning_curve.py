@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ...cache.rows import take
 from ...extract.images.images import Dataset
-from ...extract.pipeline import Progress
 from ...extract.source import FeatureSource
+from ...progress import stage
 from ..data.folds import choosing_rows
 from ..data.split import Rows
 from ..data.table import Table, load_table
@@ -65,7 +65,6 @@ def learning_curve(
     name: str,
     seeds: int,
     seed: int,
-    stage: Callable[[str], Progress],
     max_failures: str | None = None,
 ) -> dict[str, Any]:
     """Return the ``fit learning-curve`` contract.
@@ -85,8 +84,6 @@ def learning_curve(
         Subsets drawn of each size; all images are one subset.
     seed : int
         The first of the seeds.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     max_failures : str, optional
         See :func:`headstart.extract.pipeline.check_failures`.
 
@@ -96,9 +93,8 @@ def learning_curve(
         If the head is unknown.
     """
     head = find_head(name)  # a typing error must not cost an extraction
-    table = load_table(dataset, source, max_failures, stage("extracting"))
-    tell = stage(f"fitting {head.name} on subsets")
-    points = curve_points(head, table, seeds, seed, tell)
+    table = load_table(dataset, source, max_failures)
+    points = curve_points(head, table, seeds, seed)
     told = [point.to_dict() for point in points]
     evaluation = len(table.split.evaluation)
     extrapolation = None
@@ -122,13 +118,7 @@ def learning_curve(
     }
 
 
-def curve_points(
-    head: Head,
-    table: Table,
-    seeds: int,
-    seed: int,
-    progress: Progress = lambda done, total: None,
-) -> list[Point]:
+def curve_points(head: Head, table: Table, seeds: int, seed: int) -> list[Point]:
     """Fit and evaluate a head on nested subsets of every size.
 
     Parameters
@@ -141,8 +131,6 @@ def curve_points(
         Subsets of each size but the largest, which is one: all images.
     seed : int
         The first of the seeds.
-    progress : callable
-        Told ``(done, total)`` fits.
 
     Returns
     -------
@@ -160,12 +148,13 @@ def curve_points(
     kept = [at for at, mean in enumerate(means) if mean < [*means, math.inf][at + 1]]
     total, done = sum(len(levels[at]) for at in kept), 0
     points = []
+    tell = stage(f"fitting {head.name} on subsets")
     for at in kept:
         hits = []
         for number, rows in enumerate(levels[at]):
             hits.append(_hits(head, table, pool[rows], seed + number))
             done += 1
-            progress(done, total)
+            tell(done, total)
         size = round(means[at] / len(table.classes), 2)
         points.append(Point(size, round(means[at]), np.stack(hits)))
     return points

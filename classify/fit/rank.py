@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from ...extract.backbone.weights import file_sha256
 from ...extract.decode.decode import RECIPE
 from ...extract.images.digests import digest_files
 from ...extract.images.images import Dataset
-from ...extract.pipeline import Progress
 from ...extract.source import FeatureOptions, feature_source
 from ...extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
+from ...progress import stage
 from ..data.columns import TapSelector
 from ..data.folds import make_folds
 from ..data.split import split_images
@@ -96,10 +96,8 @@ def rank(
     cache: Path,
     images: int,
     seed: int,
-    stage: Callable[[str], Progress],
     *,
     measure: bool = False,
-    announce: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Run ``fit rank``: score what is cached, price what is not.
 
@@ -118,12 +116,8 @@ def rank(
         Training images to score on, at most.
     seed : int
         Draws them, and the folds.
-    stage : callable
-        Told what runs.
     measure : bool
         Time the backbones that are not cached instead of scaling by multiply-adds.
-    announce : callable
-        Told, in a line, what will take a while.
 
     Returns
     -------
@@ -146,17 +140,15 @@ def rank(
     if measure:
         stage("timing backbones")
         for name in sorted({spec.backbone for spec in absent} - {one.backbone for one in speeds}):
-            speeds.append(
-                time_backbone(FeatureOptions(backbone=name, cache=cache, announce=announce))
-            )
+            speeds.append(time_backbone(FeatureOptions(backbone=name, cache=cache)))
     price = functools.partial(_price, cache, sample.dataset, speeds)
-    progress = stage("scoring")
+    tell = stage("scoring")
     ranked = []
     for number, candidate in enumerate(candidates):
         scores = _scores(candidate, sample, seed)
         if scores is not None:
             ranked.append({**scores, **price(candidate.spec)})
-        progress(number + 1, len(candidates))
+        tell(number + 1, len(candidates))
     return {
         "version": 1,
         "images": len(sample.digests),

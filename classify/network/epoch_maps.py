@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 from ...cache.spec import FeatureSpec
 from ...errors import unknown
 from ...extract.images.addresses import Reference
-from ...extract.pipeline import Progress
 from ...extract.source import FeatureSource
+from ...progress import note
 from ..data.split import Rows
 from .kept_maps import Boundary, Keeping, Stream, plan_boundary
 
@@ -113,8 +113,6 @@ class EpochMaps:
         At most.
     budget : Budget
         Of disk and memory.
-    stage : callable
-        Told what runs; returns where to tell its progress.
     """
 
     def __init__(
@@ -127,17 +125,16 @@ class EpochMaps:
         augmentation: Augmentation,
         epochs: int,
         budget: Budget,
-        stage: Callable[[str], Progress],
     ) -> None:
         self.source, self.dimension = source, dimension
         self._parts, self._augmentation = parts, augmentation
-        self._memory, self._stage = budget.memory, stage
+        self._memory = budget.memory
         unchanged = [digests[row] for row in (*parts.held_out, *parts.evaluation)]
         wanted: dict[str, Sequence[bytes]] = {ORIGINAL: unchanged}
         for view in augmentation.cached(epochs):
             wanted[view] = [*wanted.get(view, []), *(digests[row] for row in parts.training)]
         self.keeping, line = plan_boundary(source, dimension, wanted, budget.disk)
-        source.options.announce(line)
+        note(line)
         self._boundary = Boundary(source, paths, digests, self.keeping)
         self._passing = Boundary(source, paths, digests, Keeping(None, 0))
         self._last: tuple[str, Stream] | None = None
@@ -188,7 +185,7 @@ class EpochMaps:
     def _prepare(self, rows: Rows, view: str) -> None:
         layer = self.source.spec.layers[0]
         name = f"activations of {layer}" + ("" if view == ORIGINAL else f", {view}")
-        self._boundary.prepare(rows, view, lambda: self._stage(name))
+        self._boundary.prepare(rows, view, name)
 
     def _open(self, rows: Rows, view: str, share: float) -> Stream:
         memory = int(share * self._memory)

@@ -20,8 +20,9 @@ from ...extract.engine.engine import Engine
 from ...extract.features import ensure_features
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
-from ...extract.pipeline import Extraction, Progress, extract
+from ...extract.pipeline import Extraction, extract
 from ...extract.source import FeatureSource
+from ...progress import Tell, silent, stage
 from ...text import shown
 from ..data.split import Rows
 
@@ -140,7 +141,7 @@ class Boundary:
     keeping: Keeping
     _stores: dict[str, FeatureStore] = field(default_factory=dict)
 
-    def prepare(self, rows: Rows, view: str, begin: Callable[[], Progress]) -> None:
+    def prepare(self, rows: Rows, view: str, name: str) -> None:
         """Make sure that the cache holds these rows, where it is to hold them.
 
         Parameters
@@ -149,12 +150,12 @@ class Boundary:
             Which images.
         view : str
             Which look at them.
-        begin : callable
-            Called when something has to be computed; returns where to tell progress.
+        name : str
+            Of the stage that begins when something has to be computed.
         """
         store = self._store(view)
         if self.keeping.storage and any(self.digests[row] not in store for row in rows):
-            self._extract(rows, view, begin())
+            self._extract(rows, view, stage(name))
 
     def read(self, rows: Rows, view: str = "original") -> Maps:
         """Return the maps (n, d) of some rows, reading or computing them.
@@ -170,7 +171,7 @@ class Boundary:
             while True:
                 missing = [row for row in rows if self.digests[row] not in store]
                 if missing:
-                    self._extract(np.array(missing), view, lambda done, total: None)
+                    self._extract(np.array(missing), view, silent)
                 try:
                     return store.read(digests)
                 except DamagedSegmentError:
@@ -179,7 +180,7 @@ class Boundary:
             if isinstance(store, PassingStore):
                 store.forget()
 
-    def _extract(self, rows: Rows, view: str, progress: Progress) -> None:
+    def _extract(self, rows: Rows, view: str, progress: Tell) -> None:
         source, store = self._source(view), self._store(view)
         paths = [self.paths[row] for row in rows]
         if isinstance(store, PassingStore):
@@ -214,7 +215,7 @@ def extract_passing(
     source: FeatureSource,
     store: PassingStore,
     make_engine: Callable[[], Engine],
-    progress: Progress = lambda done, total: None,
+    progress: Tell = silent,
 ) -> Extraction:
     """Extract what neither the cache nor the memory holds into the memory."""
     with StatIndex(stat_index_path()) as stat_index:
@@ -227,7 +228,6 @@ def extract_passing(
             workers=source.plan.workers,
             max_pixels=source.options.max_pixels,
             progress=progress,
-            announce=source.options.announce,
         )
 
 

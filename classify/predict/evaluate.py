@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataError, unknown
 from ...extract.images.images import SPLITS, Dataset, Image
-from ...extract.pipeline import Extraction, Failure, Progress, check_failures
+from ...extract.pipeline import Extraction, Failure, check_failures
 from ...extract.source import FeatureOptions
 from ...text import shown
 from ..data.class_map import ClassMap, map_classes
@@ -83,7 +83,6 @@ def evaluate_model(
     abstain: float | None = None,
     seed: int = 0,
     max_failures: str | None = None,
-    progress: Progress = lambda done, total: None,
 ) -> EvaluationRun:
     """Run ``evaluate``: label the images, compare with their labels.
 
@@ -107,8 +106,6 @@ def evaluate_model(
         Seeds the resampling of the intervals.
     max_failures : str, optional
         See :func:`headstart.extract.pipeline.check_failures`.
-    progress : callable
-        Told ``(done, total)`` images.
 
     Raises
     ------
@@ -124,7 +121,7 @@ def evaluate_model(
     threshold = None if abstainer is None else abstainer.threshold(abstain or 0.0)
     name, chosen = pick_images(dataset, split)
     mapped = map_classes(chosen, model.classes, class_map or {}, shown(dataset.root))
-    found = label_dataset(model, mapped.images, options, progress, judging=abstain is not None)
+    found = label_dataset(model, mapped.images, options, judging=abstain is not None)
     outcome = Extraction([None] * len(mapped.images), failures=found.failures)
     check_failures(outcome, max_failures)
     seen, told = seen_in_training(model, found, name)
@@ -179,14 +176,13 @@ def label_dataset(
     model: Model | TunedModel,
     images: Sequence[Image],
     options: FeatureOptions,
-    progress: Progress = lambda done, total: None,
     *,
     judging: bool = False,
 ) -> Labelled:
     """Label all images whose true classes the model knows."""
     index = {name: at for at, name in enumerate(model.classes)}
     paths = [image.path for image in images]
-    blocks = list(label_images(model, paths, options, progress, judging=judging))
+    blocks = list(label_images(model, paths, options, judging=judging))
     starts = np.cumsum([0, *(len(block.images) for block in blocks)]).tolist()
     kept = [
         images[start + at]

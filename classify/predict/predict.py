@@ -19,8 +19,9 @@ from ...extract.features import ensure_features
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
 from ...extract.images.listing import list_images
-from ...extract.pipeline import Extraction, Failure, Progress, read_features
+from ...extract.pipeline import Extraction, Failure, read_features
 from ...extract.source import FeatureOptions, FeatureSource, feature_source, options_for
+from ...progress import Tell, stage
 from ..heads.abstention import Abstainer
 from ..network.kept_maps import PassingStore, extract_passing
 
@@ -104,7 +105,6 @@ def predict(
     paths: Iterable[str | os.PathLike[str] | PixelImage],
     options: FeatureOptions,
     top: int = 3,
-    progress: Progress = lambda done, total: None,
     abstain: float | None = None,
 ) -> tuple[list[Prediction], list[Failure]]:
     """Label images, through the same cache as training.
@@ -120,8 +120,6 @@ def predict(
         Where the cache is and how to run; what is extracted is the model's.
     top : int
         Classes to name for each image.
-    progress : callable
-        Told ``(done, total)`` images.
     abstain : float, optional
         Share of images like the training images to label, over 0 and up to 1; the most
         unusual others are left to a person. None labels all.
@@ -143,7 +141,7 @@ def predict(
     """
     predictions: list[Prediction] = []
     failures: list[Failure] = []
-    for answer in predict_each(model, list_images(paths), options, top, progress, abstain):
+    for answer in predict_each(model, list_images(paths), options, top, abstain):
         if isinstance(answer, Prediction):
             predictions.append(answer)
         else:
@@ -156,7 +154,6 @@ def predict_each(
     images: Images,
     options: FeatureOptions,
     top: int = 3,
-    progress: Progress = lambda done, total: None,
     abstain: float | None = None,
     warn: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Prediction | Failure]:
@@ -179,7 +176,7 @@ def predict_each(
     """
     threshold = None if abstain is None else abstainer_of(model).threshold(abstain)
     told: set[str] = set()
-    for block in label_images(model, images, options, progress, judging=threshold is not None):
+    for block in label_images(model, images, options, judging=threshold is not None):
         for line in dict.fromkeys(block.warnings):
             if line not in told:
                 warn(line)
@@ -211,7 +208,6 @@ def label_images(
     model: AnyModel,
     images: Images,
     options: FeatureOptions,
-    progress: Progress = lambda done, total: None,
     *,
     judging: bool = False,
 ) -> Iterator[Answers]:
@@ -225,8 +221,6 @@ def label_images(
         What to label.
     options : FeatureOptions
         Where the cache is and how to run; what is extracted is the model's.
-    progress : callable
-        Told ``(done, total)`` images.
     judging : bool
         Whether to say how usual each image is, for abstention.
 
@@ -241,26 +235,26 @@ def label_images(
         If the backbone's weights here are not those of training, or the model cannot abstain.
     """
     source = source_of(model, options)
-    yield from label_with(model, source, images, progress, judging=judging)
+    yield from label_with(model, source, images, judging=judging)
 
 
 def label_with(
     model: AnyModel,
     source: FeatureSource,
     images: Images,
-    progress: Progress = lambda done, total: None,
     *,
     judging: bool = False,
 ) -> Iterator[Answers]:
     """Do what :func:`label_images` does, with a source that :func:`source_of` has made."""
     abstainer = abstainer_of(model) if judging else None
     store, run, size = _way(model, source, len(images))
+    progress = stage("predicting")
     for low in range(0, len(images), size):
         block = images[low : low + size]
         warnings: list[str] = []
 
-        def tell(done: int, total: int, low: int = low) -> None:
-            del total
+        def tell(done: int, total: int, note: str = "", low: int = low) -> None:
+            del total, note
             progress(low + done, len(images))
 
         def extract_block(block: Images = block, told: list[str] = warnings) -> Extraction:
@@ -281,7 +275,7 @@ def label_with(
             store.forget()
 
 
-Run = Callable[[Images, Progress], tuple[Extraction, list[str]]]
+Run = Callable[[Images, Tell], tuple[Extraction, list[str]]]
 
 
 def _way(model: AnyModel, source: FeatureSource, images: int) -> tuple[FeatureStore, Run, int]:
@@ -301,7 +295,7 @@ def _way(model: AnyModel, source: FeatureSource, images: int) -> tuple[FeatureSt
         passing = PassingStore(source.cache, source.spec)
         make_engine = functools.cache(lambda: source.options.make_engine(source))
 
-        def extract_maps(block: Images, tell: Progress) -> tuple[Extraction, list[str]]:
+        def extract_maps(block: Images, tell: Tell) -> tuple[Extraction, list[str]]:
             extraction = extract_passing(block, source, passing, make_engine, tell)
             return extraction, list(extraction.notes)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ...errors import OptionError
 from ...extract.source import FeatureOptions
+from ...progress import note
 from ..predict.in_memory import Labeller
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
@@ -65,7 +66,7 @@ def serve(
 
     with listen(*address) as bound:
         labeller = Labeller(model, options, abstain)
-        for note in labeller.notes:
-            options.announce(note)
+        for line in labeller.notes:
+            note(line)
         app = make_app(labeller, limits, top)
         run(app, bound, limits, lambda: ready(*url_of(bound)), stopping)

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import urllib.error
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -20,6 +20,7 @@ import h5py
 import psutil
 
 from ...errors import WeightsError, first_line
+from ...progress import note
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 60.0  # without a byte
@@ -72,7 +73,6 @@ def find_weights(
     backbone: str,
     imagenet: Pretrained,
     weights: str = "imagenet",
-    announce: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Return the weights file, downloading it when it must be.
 
@@ -84,8 +84,6 @@ def find_weights(
         Where its ImageNet weights come from.
     weights : str
         ``"imagenet"`` or the path of an HDF5 weights file.
-    announce : callable
-        Told, in a line, that a download begins.
 
     Raises
     ------
@@ -101,7 +99,7 @@ def find_weights(
         return path
     path = imagenet.local()
     if imagenet.bundled is None and not _is_whole(path, imagenet.checksum):
-        announce(f"downloading the ImageNet weights of {backbone} from {imagenet.url}")
+        note(f"downloading the ImageNet weights of {backbone} from {imagenet.url}")
         _download(backbone, imagenet, path)
     return path
 

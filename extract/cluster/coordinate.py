@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 from ...cache import FeatureStore, StatIndex
 from ...errors import CacheError, EngineError, HeadstartError, first_line
+from ...progress import Tell, note
 from ...stopping import Shelter, Stopped, sheltered
 from ..engine.choose import Plan
 from ..engine.gpus import run_on_each, visible_gpus
 from ..images.addresses import Reference
 from ..images.in_memory import PixelImage
-from ..pipeline import Extraction, Progress, going_on, look_up, summarise
+from ..pipeline import Extraction, going_on, look_up, summarise
 from ..source import FeatureSource
 from .tasks import cut, shard_size
 from .worker import ShardResult, extract_shard, start_worker
@@ -128,7 +129,7 @@ def extract_on_cluster(
     source: FeatureSource,
     store: FeatureStore,
     stat_index: StatIndex,
-    progress: Progress,
+    progress: Tell,
 ) -> Extraction:
     """Have the images that the cache lacks done by a cluster's workers.
 
@@ -169,15 +170,13 @@ def extract_on_cluster(
         layout = replace(layout, threads=options.workers or 1)
     sent = replace(
         source,
-        # Nobody listens there, and a worker asks no other cluster.
-        options=replace(
-            options, backend="local", address=None, announce=_hear_nothing, workers=layout.threads
-        ),
+        # A worker asks no other cluster.
+        options=replace(options, backend="local", address=None, workers=layout.threads),
     )
     with open_workers(options.backend, layout, options.address) as workers:
         where = options.address or "this machine"
         slots = _start(workers, sent)
-        options.announce(f"{slots} workers of {options.backend} on {where}")
+        note(f"{slots} workers of {options.backend} on {where}")
         startup = time.perf_counter() - begin
         shards = cut(unread, options.shard_size or shard_size(len(unread), slots))
         work = functools.partial(extract_shard, sent)
@@ -199,7 +198,7 @@ def extract_on_gpus(
     source: FeatureSource,
     store: FeatureStore,
     stat_index: StatIndex,
-    progress: Progress,
+    progress: Tell,
 ) -> Extraction:
     """Have the images that the cache lacks done by a process for each GPU of this machine."""
     begin = time.perf_counter()
@@ -219,10 +218,6 @@ def extract_on_gpus(
     extraction = tally.extraction(held, begin)
     _check_shared(store, extraction)
     return extraction
-
-
-def _hear_nothing(line: str) -> None:
-    del line
 
 
 def _start(workers: Workers, source: FeatureSource) -> int:

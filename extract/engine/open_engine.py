@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from ...cache.spec import FeatureSpec
 from ...errors import EngineError
+from ...progress import note
 from ..backbone.backbones import PIXELS
 from .choose import Plan
 from .engine import Engine, PixelEngine
@@ -20,7 +20,6 @@ def open_engine(
     cache: Path,
     *,
     fixed: bool = False,
-    announce: Callable[[str], None] = lambda line: None,
 ) -> Engine:
     """Return the planned engine.
 
@@ -36,8 +35,6 @@ def open_engine(
         Beside which exported networks are kept.
     fixed : bool
         Whether the user named the engine: then TensorFlow does not stand in.
-    announce : callable
-        Told, in a line, what will take a while.
 
     Raises
     ------
@@ -52,7 +49,7 @@ def open_engine(
 
     try:
         if kept_network(spec, cache) is None:
-            announce(f"exporting {spec.backbone} for ONNX Runtime: once, some 10 to 30 seconds")
+            note(f"exporting {spec.backbone} for ONNX Runtime: once, some 10 to 30 seconds")
         return open_network(spec, weights, cache)
     except EngineError as error:
         if fixed:

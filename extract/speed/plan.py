@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 from ...cache import StatIndex, stat_index_path
+from ...progress import stage
 from ..images.addresses import Reference
 from ..images.digests import known_digest
 from ..source import FeatureSource
@@ -116,7 +117,6 @@ def plan_extraction(
     sample: int = 64,
     workers: Sequence[int] = WORKERS,
     bandwidth: float | None = None,
-    stage: Callable[[str], object] = lambda line: None,
 ) -> ExtractionPlan:
     """Time a sample and reckon what the rest takes; nothing of it stays in the cache.
 
@@ -132,8 +132,6 @@ def plan_extraction(
         Numbers of worker processes to reckon with.
     bandwidth : float, optional
         MB/s that all workers together can read and write.
-    stage : callable
-        Told what begins.
 
     Raises
     ------

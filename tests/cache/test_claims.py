@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
+from fakes import Listening
 from headstart.cache import Claims, FeatureSpec, FeatureStore, StatIndex
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import extract
+from headstart.progress import heard_by
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (32, 32), "crop", "none", "float32", 1)
 
@@ -74,13 +76,12 @@ def test_a_run_says_that_it_waits_and_computes_what_the_other_did_not(
     child = hold(hashlib.sha256(paths[3].read_bytes()).digest(), store.folder)
     told = []
 
-    def announce(line):
-        told.append((line, len(FeatureStore(tmp_path / "cache", SPEC))))
-        child.stdin.close()
+    class Letting(Listening):
+        def note(self, line):
+            told.append((line, len(FeatureStore(tmp_path / "cache", SPEC))))
+            child.stdin.close()
 
-    with StatIndex(tmp_path / "stat.sqlite") as index:
-        result = extract(
-            paths, store, fake_engine, index, batch_size=4, workers=2, announce=announce
-        )
+    with StatIndex(tmp_path / "stat.sqlite") as index, heard_by(Letting()):
+        result = extract(paths, store, fake_engine, index, batch_size=4, workers=2)
     assert told == [("waiting for 1 images that other processes are computing", 29)]
     assert (result.extracted, fake_engine.images) == (30, 30)

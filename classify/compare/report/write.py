@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import DataError
+from ....progress import stage
 from ....storage import replacing
 from ..compare import Comparison
 from ..results import RESULTS_VERSION
@@ -37,6 +38,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     """
     from .page import page_text
 
+    stage("writing the report")
     results = comparison.results
     documents = {
         "index.html": page_text(comparison),

@@ -33,13 +33,9 @@ def job(tmp_path_factory):
         yield source, load_table(read_dataset(root / "data"), source)
 
 
-def silent(name):
-    return lambda done, total, note="": None
-
-
 def test_a_head_tells_its_budget_and_what_each_part_took(job):
     source, table = job
-    outcome = head_approach(HEADS["ridge"], 0).run(table, source, silent)
+    outcome = head_approach(HEADS["ridge"], 0).run(table, source)
     assert (outcome.name, outcome.kind) == ("ridge", "transfer")
     assert outcome.probabilities.shape == (9, 3)
     assert set(outcome.seconds) == {"selection", "training", "prediction"}
@@ -60,7 +56,7 @@ def test_a_changed_row_of_the_table_is_another_approach():
 def test_the_learning_rate_is_chosen_on_held_out_images(job, monkeypatch):
     losses = {1e-5: [0.5, 0.4], 1e-4: [0.5, 0.2, 0.3], 1e-3: [0.5, 9.0]}
 
-    def pretend(table, source, settings, stage):
+    def pretend(table, source, settings):
         epochs = [{"val_loss": loss, "seconds": 2.0} for loss in losses[settings.learning_rate]]
         return SimpleNamespace(
             head=SimpleNamespace(seconds=1.0),
@@ -78,7 +74,7 @@ def test_the_learning_rate_is_chosen_on_held_out_images(job, monkeypatch):
     monkeypatch.setattr("headstart.classify.compare.approaches.fine_tune_dataset", pretend)
     source, table = job
     candidates = finetune_candidates([], ["head"], list(losses), epochs=2)[0]
-    outcome = finetune_approach(candidates, source).run(table, source, silent)
+    outcome = finetune_approach(candidates, source).run(table, source)
     assert outcome.budget["learning_rate"] == 1e-4
     assert outcome.probabilities[0, 0] == 1e-4
     assert outcome.budget["learning_rates"] == [1e-5, 1e-4, 1e-3]
@@ -92,7 +88,7 @@ def test_the_learning_rate_is_chosen_on_held_out_images(job, monkeypatch):
 def test_a_network_tells_its_budget_and_what_each_part_took(job):
     source, table = job
     candidates = finetune_candidates([], ["head"], [1e-4], epochs=1)[0]
-    outcome = finetune_approach(candidates, source).run(table, source, silent)
+    outcome = finetune_approach(candidates, source).run(table, source)
     assert (outcome.name, outcome.kind) == ("fine-tuned from the last block", "finetune")
     assert outcome.budget["unfrozen"] == "conv_dw_13"
     assert outcome.budget["training_images"] + outcome.budget["held_out_images"] == 21
@@ -104,11 +100,11 @@ def test_a_network_tells_its_budget_and_what_each_part_took(job):
 def test_a_random_head_starts_at_guessing(job):
     source, table = job
     candidates = finetune_candidates([], ["random"], [1e-9], epochs=1)[0]
-    outcome = finetune_approach(candidates, source).run(table, source, silent)
+    outcome = finetune_approach(candidates, source).run(table, source)
     assert outcome.name == "fine-tuned from the last block, random head"
     start = outcome.history[0]["val_loss"]
     fitted = finetune_candidates([], ["head"], [1e-9], epochs=1)[0]
-    from_head = finetune_approach(fitted, source).run(table, source, silent).history[0]["val_loss"]
+    from_head = finetune_approach(fitted, source).run(table, source).history[0]["val_loss"]
     assert start > 1.2 * from_head, "guessing has 1.1"
 
 
@@ -116,7 +112,7 @@ def test_from_scratch_nothing_is_pretrained_and_everything_moves(job):
     source, table = job
     candidates = finetune_candidates(["conv_dw_13"], ["scratch"], [1e-3], epochs=1)[0]
     assert candidates[0].unfreeze == ("all",)
-    outcome = finetune_approach(candidates, source).run(table, source, silent)
+    outcome = finetune_approach(candidates, source).run(table, source)
     assert outcome.name == "fine-tuned from all, random weights"
     assert outcome.trainable_parameters > 3_000_000
 

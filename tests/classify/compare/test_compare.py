@@ -32,16 +32,14 @@ def run(photographs, tmp_path, monkeypatch):
         runs, "_run_one", lambda job, *rest: ran.append(job.approach.name) or really(job, *rest)
     )
 
-    def again(*heads, told=None, **options):
+    def again(*heads, **options):
         ran.clear()
         source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
-        stages = told if told is not None else []
         comparison = compare(
             read_dataset(photographs),
             [source],
             heads or ("ridge", "knn"),
             [[FineTuneSettings()]],
-            lambda name: stages.append(name) or (lambda done, total: None),
             **options,
         )
         return comparison.results, list(ran)
@@ -131,10 +129,9 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_reuse(run, tmp_path):
     assert run()[1] == ["knn", "ridge", "fine-tuned from block"]
 
 
-def test_progress_counts_the_approaches_and_tells_the_time_left(run):
-    told = []
-    run(told=told)
-    counted = [line for line in told if line[0].isdigit()]
+def test_progress_counts_the_approaches_and_tells_the_time_left(run, heard):
+    run()
+    counted = [line for line in heard.stages if line[0].isdigit()]
     assert [line.split(",")[0] for line in counted if "left" in line] == [
         "1/3 knn",
         "2/3 ridge",
@@ -230,7 +227,6 @@ def test_two_backbones_stand_in_one_document(photographs, tmp_path, monkeypatch)
         [one, other],
         ["ridge"],
         [[FineTuneSettings()]],
-        lambda name: lambda done, total: None,
     ).results
     assert [entry["name"] for entry in results["approaches"]] == [
         "ridge on mobilenet",

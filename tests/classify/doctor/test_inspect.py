@@ -22,17 +22,13 @@ from pictures import COLOURS, paint
 SHARED = Path(__file__).parents[4] / "shared"
 
 
-def silent(_name):
-    return lambda done, total: None
-
-
 @pytest.fixture
 def examine(fake_engine, tmp_path):
     """Inspect a folder or manifest with the fake engine."""
 
     def go(root, **options):
         features = FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache")
-        return inspect(read_dataset(root), feature_source(features), 0, silent, **options)
+        return inspect(read_dataset(root), feature_source(features), 0, **options)
 
     return go
 
@@ -233,7 +229,7 @@ def test_a_page_that_cannot_be_written_is_told(examine, ward, tmp_path):
 def test_wrong_labels_and_copies_planted_in_monkeys_come_back(tmp_path, first_cleaned):
     dataset = read_dataset(SHARED / "data" / "monkeys10")
     source = feature_source(FeatureOptions(cache=tmp_path / "cache"))
-    own = inspect(dataset, source, 0, silent)
+    own = inspect(dataset, source, 0)
     assert sum(one.across_splits for one in own.duplicates) == 0  # of 67 groups …
     assert len(own.duplicates) == 67
     assert sum(one.across_splits for one in own.near_duplicates) >= 50  # … and of these, many
@@ -263,7 +259,7 @@ def test_wrong_labels_and_copies_planted_in_monkeys_come_back(tmp_path, first_cl
     with open(manifest, "w", newline="") as file:
         csv.writer(file).writerows([("path", "label", "split"), *rows])
 
-    found = inspect(read_dataset(manifest), source, 0, silent)
+    found = inspect(read_dataset(manifest), source, 0)
     assert sum(one.image.path in wrong for one in found.label_errors[:40]) >= 16
     exact = [{"0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg"} & names(g) for g in found.duplicates]
     assert all(exact[:5])

@@ -80,7 +80,7 @@ def monkeys(tmp_path_factory):
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
         options = FeatureOptions(cache=root / "cache")
         path = root / "m.headstart"
-        fit_heads(read_dataset(MONKEYS), feature_source(options), ["logreg"], 0, silent, out=path)
+        fit_heads(read_dataset(MONKEYS), feature_source(options), ["logreg"], 0, out=path)
         yield load_model(path), options, root
 
 
@@ -170,7 +170,7 @@ def test_fine_tuned_networks_are_exported_too(unfreeze, tmp_path, monkeys):
     few = [image for number, image in enumerate(dataset.images) if number % 12 == 0]
     table = load_table(type(dataset)(dataset.root, few), source)
     settings = FineTuneSettings(unfreeze=(unfreeze,), epochs=1)
-    tuned = fine_tune_dataset(table, source, settings, silent).model
+    tuned = fine_tune_dataset(table, source, settings).model
     for form in FILES:
         run = export_model(tuned, tmp_path / form, options, form=form)
         assert run.record["parity"]["labels_equal"] == 64
@@ -192,7 +192,7 @@ def test_heads_layers_views_and_resize_rules_are_exported(head, chosen, tmp_path
     few = [image for number, image in enumerate(dataset.images) if number % 12 == 0]
     source = feature_source(FeatureOptions(cache=options.cache, **chosen))
     path = tmp_path / "m.headstart"
-    fit_heads(type(dataset)(dataset.root, few), source, [head], 0, silent, out=path)
+    fit_heads(type(dataset)(dataset.root, few), source, [head], 0, out=path)
     model = load_model(path)
     for form in FILES:
         run = export_model(model, tmp_path / form, options, form=form, data=MONKEYS / "validation")

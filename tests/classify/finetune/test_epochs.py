@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fakes import Listening
 from headstart.classify.finetune.checkpoint import Position
 from headstart.classify.finetune.epochs import (
     Examples,
@@ -20,6 +21,7 @@ from headstart.classify.finetune.epochs import (
 from headstart.classify.network.upper import HEAD, Upper
 from headstart.extract.backbone.blocks import Block
 from headstart.extract.backbone.loading import load_keras
+from headstart.progress import heard_by, silent
 
 PACE = Pace(
     learning_rate=1e-2,
@@ -74,9 +76,9 @@ def run(upper, pace=PACE, position=None, data=None, save=lambda position: None):
     data = data or examples()
     position = position or Position()
     prepare(upper, pace, len(data.y))
-    told = []
-    diverged = train(upper, data, pace, position, save, lambda *all_: None, told.append)
-    return position, diverged, told
+    with heard_by(Listening()) as heard:
+        diverged = train(upper, data, pace, position, save, silent)
+    return position, diverged, heard.notes
 
 
 def test_training_lowers_the_loss_and_each_epoch_is_told():

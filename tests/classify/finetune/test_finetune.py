@@ -39,7 +39,7 @@ def job(tmp_path_factory):
 
 def tuned(job, **settings):
     _, source, table = job
-    return fine_tune_dataset(table, source, FineTuneSettings(**settings), silent)
+    return fine_tune_dataset(table, source, FineTuneSettings(**settings))
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,6 @@ from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
 
 
-def silent(_name):
-    return lambda done, total: None
-
-
 @pytest.fixture
 def run(photographs, fake_engine, tmp_path):
     dataset = read_dataset(photographs)
@@ -21,7 +17,7 @@ def run(photographs, fake_engine, tmp_path):
         source = feature_source(
             FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache", **features)
         )
-        return fit_heads(dataset, source, names, 0, silent, **options)
+        return fit_heads(dataset, source, names, 0, **options)
 
     return go
 

@@ -21,15 +21,11 @@ from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 
-def silent(_name):
-    return lambda done, total: None
-
-
 @pytest.fixture
 def run(fake_engine, tmp_path):
     def go(data, name="logreg", seeds=2, seed=0):
         source = feature_source(FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache"))
-        return learning_curve(read_dataset(data), source, name, seeds, seed, silent)
+        return learning_curve(read_dataset(data), source, name, seeds, seed)
 
     return go
 
@@ -176,5 +172,5 @@ def test_each_subset_chooses_layers_and_views_too(photographs, fake_engine, tmp_
         make_engine=fake_engine, cache=tmp_path, views="original,flip", layers=("auto",)
     )
     source = feature_source(options)
-    told = learning_curve(read_dataset(photographs), source, "logreg", 1, 0, silent)
+    told = learning_curve(read_dataset(photographs), source, "logreg", 1, 0)
     assert told["points"][-1]["accuracy"] == 1

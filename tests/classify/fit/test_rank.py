@@ -23,10 +23,6 @@ from near import near
 LAYERS = ("conv_pw_5_relu", "conv_pw_13_relu")
 
 
-def silent(_name):
-    return lambda done, total: None
-
-
 @pytest.fixture
 def two_layers(fake_engine):
     """An engine of two layers: the first is noise, the second tells colours apart."""
@@ -58,9 +54,7 @@ def fill(photographs, fake_engine, tmp_path):
 @pytest.fixture
 def ranked(photographs, tmp_path):
     def run(images=100, **options):
-        return rank(
-            read_dataset(photographs), tmp_path / "cache", images, seed=0, stage=silent, **options
-        )
+        return rank(read_dataset(photographs), tmp_path / "cache", images, seed=0, **options)
 
     return run
 

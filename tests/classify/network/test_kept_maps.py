@@ -37,10 +37,6 @@ def images(tmp_path, fake_engine):
     return source, paths, features.digests, features.X
 
 
-def silent(name):
-    return lambda done, total, note="": None
-
-
 @pytest.mark.parametrize("storage", ["float32", "float16", None])
 @pytest.mark.parametrize("memory", [0, MB])
 def test_maps_are_the_same_however_they_are_kept(images, storage, memory):
@@ -73,7 +69,7 @@ def test_what_the_cache_holds_is_not_computed_anew(images, fake_engine):
 def test_a_damaged_segment_is_mended_while_training_reads(images):
     source, paths, digests, truth = images
     boundary = Boundary(source, paths, digests, Keeping("float32", 0))
-    boundary.prepare(np.arange(12), "original", lambda: silent(""))
+    boundary.prepare(np.arange(12), "original", "maps")
     (segment,) = source.cache.rglob("*.h5")
     data = bytearray(segment.read_bytes())
     at = bytes(data).index(truth[5].tobytes())
@@ -113,7 +109,7 @@ def test_a_network_remembers_how_its_maps_were_kept(images):
     source, paths, digests, truth = images
     parts = Parts(np.arange(6), np.arange(6, 9), np.arange(9, 12))
     budget = Budget(12 * 12 * 2, MB)
-    maps = EpochMaps(source, 12, paths, digests, parts, Augmentation(), 4, budget, silent)
+    maps = EpochMaps(source, 12, paths, digests, parts, Augmentation(), 4, budget)
     assert maps.spec == replace(source.spec, storage="float16")
     assert maps.describe()["bytes_written"] == 288
     every = np.arange(6)
@@ -141,9 +137,7 @@ def test_each_epoch_sees_its_own_view_and_the_others_the_original(images, fake_e
     budget = Budget(None, MB)
 
     def opened(kind):
-        return EpochMaps(
-            source, 12, paths, digests, parts, Augmentation(kind, 2), 4, budget, silent
-        )
+        return EpochMaps(source, 12, paths, digests, parts, Augmentation(kind, 2), 4, budget)
 
     maps = opened("views")
     every = np.arange(6)

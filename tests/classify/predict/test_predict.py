@@ -44,18 +44,18 @@ def torn(tmp_path):
     return path
 
 
-def test_answers_come_in_order_failures_among_them(trained, photographs, torn, monkeypatch):
+def test_answers_come_in_order_failures_among_them(trained, photographs, torn, heard, monkeypatch):
     model, _, options = trained
     monkeypatch.setattr(module, "BLOCK", 4)
     images = [torn, *sorted((photographs / "red").iterdir()), torn.with_name("absent.png")]
-    told = []
-    answers = list(predict_each(model, images, options, 1, lambda *one: told.append(one)))
+    answers = list(predict_each(model, images, options, 1))
     assert [answer.path for answer in answers] == images
     assert isinstance(answers[0], Failure)
     assert answers[-1].reason == "cannot read: No such file or directory"
     assert {answer.label for answer in answers[1:-1]} == {"red"}
-    assert told == sorted(told)
-    assert told[-1] == (12, 12)
+    assert heard.stages == ["predicting"]
+    assert heard.progress == sorted(heard.progress)
+    assert heard.progress[-1] == (12, 12)
 
 
 def test_blocks_and_a_single_call_say_the_same(trained, photographs, monkeypatch):
@@ -138,14 +138,13 @@ def test_json_lines_hold_failures_as_records(headstart, trained, photographs, to
     assert [len(one["top"]) for one in others] == [1] * 10
 
 
-def test_rows_are_printed_as_they_come(trained, photographs, monkeypatch):
+def test_rows_are_printed_as_they_come(trained, photographs, heard, monkeypatch):
     model, _, options = trained
     monkeypatch.setattr(module, "BLOCK", 3)
     images = sorted((photographs / "red").iterdir())
-    told = []
-    answers = predict_each(model, images, options, 1, lambda done, total: told.append(done))
+    answers = predict_each(model, images, options, 1)
     assert isinstance(next(answers), Prediction)
-    assert max(told) == 3
+    assert max(heard.progress) == (3, 10)
 
 
 def test_a_list_on_standard_input_is_labelled(headstart, trained, photographs, monkeypatch):
@@ -208,8 +207,9 @@ def test_nothing_that_can_be_labelled_is_an_error(headstart, trained, torn):
 def test_progress_on_a_terminal_leaves_redirected_rows_alone(tmp_path):
     """Rich would send standard output to the terminal that shows the bars."""
     script = (
-        "from headstart.console import Stages\n"
-        "with Stages(quiet=False) as stage:\n"
+        "from headstart.console import stages\n"
+        "from headstart.progress import stage\n"
+        "with stages():\n"
         "    stage('x')(1, 2)\n"
         "    print('row', flush=True)\n"
     )
@@ -238,7 +238,6 @@ def test_photographs_get_training_time_features_and_labels(tmp_path):
         source,
         ["logreg"],
         0,
-        lambda name: lambda done, total: None,
         out=tmp_path / "m",
     )
     seen = load_features([image.path for image in few], source).X

@@ -23,10 +23,6 @@ from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
 
 
-def silent(name):
-    return lambda *told: None
-
-
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
     """A network fine-tuned on 24 pictures: table, source, result, the file it is saved in."""
@@ -40,7 +36,7 @@ def job(tmp_path_factory):
         source = feature_source(FeatureOptions(cache=root / "cache", engine="tensorflow"))
         table = load_table(read_dataset(root / "data"), source)
         settings = FineTuneSettings(learning_rate=3e-4, epochs=2)
-        result = fine_tune_dataset(table, source, settings, silent)
+        result = fine_tune_dataset(table, source, settings)
         path = root / "network.headstart"
         replace(result.model, record={"accuracy": 1}).save(path)
         yield table, source, result, path
@@ -127,20 +123,17 @@ def test_evaluating_it_gives_training_times_figures_and_knows_its_images(job):
     assert run.record["seen_in_training"]["evaluation"]["n"] == 6
 
 
-def test_blocks_pixels_and_limits_are_those_of_heads(job, tmp_path, monkeypatch):
+def test_blocks_pixels_and_limits_are_those_of_heads(job, tmp_path, heard, monkeypatch):
     table, source, _, path = job
     monkeypatch.setattr("headstart.classify.predict.predict.MAPS", 2)
     pixels = PixelImage(np.asarray(Image.open(table.paths[0])), "from memory")
     paths = [*table.paths[:4], pixels]
-    told = []
     options = FeatureOptions(cache=source.cache)
-    predictions, _ = predict(
-        load_model(path), paths, options, progress=lambda *one: told.append(one)
-    )
+    predictions, _ = predict(load_model(path), paths, options)
     memory, file = dict(predictions[-1].top), dict(predictions[0].top)
     assert memory == pytest.approx(file, abs=1e-5)
-    assert told[-1] == (5, 5)
-    assert told == sorted(told)
+    assert heard.progress[-1] == (5, 5)
+    assert heard.progress == sorted(heard.progress)
     small = FeatureOptions(cache=tmp_path, max_pixels=100)
     predictions, failures = predict(load_model(path), table.paths[:2], small)
     assert (len(predictions), len(failures)) == (0, 2)
@@ -202,7 +195,7 @@ def test_arrays_that_do_not_fit_the_backbone_are_refused(job):
 def test_the_head_alone_and_the_whole_network_can_be_saved_too(job, tmp_path, unfreeze):
     table, source, _, _ = job
     settings = FineTuneSettings(unfreeze=unfreeze, epochs=1, learning_rate=1e-4, batch_size=8)
-    result = fine_tune_dataset(table, source, settings, silent)
+    result = fine_tune_dataset(table, source, settings)
     result.model.save(tmp_path / "m")
     paths = [table.paths[row] for row in table.split.evaluation]
     predictions, _ = predict(load_model(tmp_path / "m"), paths, FeatureOptions(cache=source.cache))
@@ -222,8 +215,8 @@ def test_reduced_precision_trains_close_to_float32(job, precision):
     )
     reduced = replace(reduced, options=exact)
     settings = FineTuneSettings(epochs=2, learning_rate=1e-4)
-    result = fine_tune_dataset(table, reduced, settings, silent)
-    plain = fine_tune_dataset(table, source, settings, silent)
+    result = fine_tune_dataset(table, reduced, settings)
+    plain = fine_tune_dataset(table, source, settings)
     assert result.diverged is None
     losses = [[entry["val_loss"] for entry in one.history] for one in (result, plain)]
     np.testing.assert_allclose(*losses, rtol=0.05)

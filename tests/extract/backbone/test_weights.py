@@ -68,14 +68,13 @@ def left(pretrained):
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
-def test_a_download_is_checked_and_named_once_it_is_whole(serve, algorithm):
+def test_a_download_is_checked_and_named_once_it_is_whole(serve, heard, algorithm):
     checksum = hashlib.new(algorithm, WEIGHTS).hexdigest()
     pretrained, server = serve("whole", checksum=checksum)
-    told = []
-    assert find_weights("net", pretrained, announce=told.append).read_bytes() == WEIGHTS
-    assert find_weights("net", pretrained, announce=told.append) == pretrained.local()
+    assert find_weights("net", pretrained).read_bytes() == WEIGHTS
+    assert find_weights("net", pretrained) == pretrained.local()
     assert (server.asked, left(pretrained)) == (1, ["weights.h5"])
-    assert told == [f"downloading the ImageNet weights of net from {pretrained.url}"]
+    assert heard.notes == [f"downloading the ImageNet weights of net from {pretrained.url}"]
 
 
 @pytest.mark.parametrize("way", ["half", "nothing", "wrong", "unannounced", "missing"])
