@@ -202,8 +202,7 @@ def test_two_devices_learn_what_one_does():
             two = t.network()
             t.prepare(two, t.PACE, 40)
         position = t.Position()
-        assert t.train(two, t.examples(), t.PACE, position, lambda p: None, lambda *a: None,
-                       lambda line: None) is None
+        assert t.train(two, t.examples(), t.PACE, position, lambda p: None, t.silent) is None
         for a, b in zip(alone.history, position.history, strict=True):
             assert abs(a["val_loss"] - b["val_loss"]) < 1e-3, (a, b)
         print("same")
@@ -212,7 +211,7 @@ def test_two_devices_learn_what_one_does():
 
     here = pathlib.Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), str(here)],
+        [sys.executable, "-c", textwrap.dedent(script), str(here), str(here.parents[1])],
         capture_output=True,
         text=True,
         check=False,
