@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import platformdirs
+
 from .errors import OptionError, first_line
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -134,6 +136,11 @@ def why(error: Exception) -> str:
     if isinstance(error, NotImplementedError):
         return "this protocol cannot do that"
     return first_line(error)
+
+
+def user_folder() -> Path:
+    """Return where this machine keeps what is only its own: the platform's user cache folder."""
+    return platformdirs.user_cache_path("headstart")
 
 
 def temporary_name() -> str:

@@ -7,9 +7,8 @@ from .remote import UnsentError
 from .rows import StoredRows
 from .segment import DamagedSegmentError
 from .spec import FeatureSpec
-from .statindex import Sighting, StatIndex
+from .statindex import Sighting, StatIndex, stat_index_path
 from .store import FeatureStore
-from .user_folder import stat_index_path
 
 __all__ = [
     "Claims",

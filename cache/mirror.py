@@ -6,9 +6,8 @@ import hashlib
 from pathlib import Path
 
 from ..errors import CacheError
-from ..storage import file_system, replacing
+from ..storage import file_system, replacing, user_folder
 from .remote import RemoteCache
-from .user_folder import user_folder
 
 MARKER = "remote-cache"  # in the mirror's root: the URL
 

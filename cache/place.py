@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..storage import is_url, without_file
-from .user_folder import user_folder
+from ..storage import is_url, user_folder, without_file
 
 
 def default_cache() -> Path:

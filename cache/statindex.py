@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from ..storage import user_folder
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
     path BLOB PRIMARY KEY,
@@ -31,6 +33,11 @@ CREATE TABLE IF NOT EXISTS file (
 # Git's index has the same race: https://git-scm.com/docs/racy-git
 COARSE_TICK_NS = 2_000_000_000
 FINE_TICK_NS = 50_000_000
+
+
+def stat_index_path() -> Path:
+    """Return this machine's stat index: always local, wherever the features are."""
+    return user_folder() / "stat-index.sqlite"
 
 
 class Stat(Protocol):

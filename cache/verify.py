@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from .catalogue import spec_folders
 from .mirror import remote_of
 from .segment import DamagedSegmentError, read_whole
 from .spec_folder import damaged_segments, segment_paths, set_aside, stale_temporaries
+from .statindex import StatIndex, stat_index_path
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class Problem:
     path: Path
     reason: str
     digests: list[bytes] = field(default_factory=list)
+
+    @functools.cached_property
+    def images(self) -> list[str]:
+        """Addresses that had one of these digests when this machine last read them, sorted."""
+        with StatIndex(stat_index_path()) as index:
+            return index.paths(self.digests)
 
 
 @dataclass

@@ -8,7 +8,8 @@ import typer
 from .options import Cache, Json, Quiet, Seed, machine_options, takes
 
 if TYPE_CHECKING:
-    from ..cache.verify import Problem
+    from ..cache.verify import Problem, Verification
+    from ..extract.recompute import Recomputation
     from ..extract.source import FeatureOptions
 
 app = typer.Typer(help="Look after the features that are kept.", no_args_is_help=True)
@@ -20,46 +21,33 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
 
     Example: headstart cache info
     """
-    from dataclasses import asdict
-
     from ..cache import default_cache, place_of
     from ..cache.catalogue import holdings
+    from ..cache.documents import info_document
     from ..console import print_json, print_table, say, size
 
     place = cache or default_cache()
-    found = holdings(place)
+    held = holdings(place)
     if as_json:
-        specs = [
-            {
-                "id": one.spec.id,
-                "spec": asdict(one.spec),
-                "folder": place_of(one.folder),
-                "images": one.images,
-                "rows": one.rows,
-                "segments": one.segments,
-                "damaged": one.damaged,
-                "unfinished": one.unfinished,
-                "bytes": one.bytes,
-            }
-            for one in found
-        ]
-        print_json({"version": 1, "cache": place_of(place), "specs": specs})
+        print_json(info_document(place, held))
         return
     print_table(
         ["spec", "id", "images", "segments", "set aside", "size"],
         [
             [
-                " ".join((one.spec.backbone, "+".join(one.spec.layers), one.spec.pooling)),
-                one.spec.id,
-                f"{one.images:,}",
-                f"{one.segments:,}",
-                f"{one.damaged:,}",
-                size(one.bytes),
+                " ".join(
+                    (holding.spec.backbone, "+".join(holding.spec.layers), holding.spec.pooling)
+                ),
+                holding.spec.id,
+                f"{holding.images:,}",
+                f"{holding.segments:,}",
+                f"{holding.damaged:,}",
+                size(holding.bytes),
             ]
-            for one in found
+            for holding in held
         ],
     )
-    say(f"cache: {place_of(place)}, {size(sum(one.bytes for one in found))}")
+    say(f"cache: {place_of(place)}, {size(sum(holding.bytes for holding in held))}")
 
 
 @app.command("verify")
@@ -85,72 +73,66 @@ def cache_verify(
 
     Example: headstart cache verify photographs/ --recompute 20
     """
-    from ..cache import StatIndex, default_cache, place_of, stat_index_path
+    from ..cache import default_cache
+    from ..cache.documents import verify_document
     from ..cache.verify import check_clean, verify
-    from ..console import print_json, say, stages, warn
+    from ..console import print_json, stages
     from ..errors import OptionError
     from ..extract.recompute import check_equal, recompute_specs
-    from ..text import shown
 
     if bool(recompute) != (data is not None):
         raise OptionError("--recompute N and DATA go together: images are drawn from DATA")
     place = options.cache or default_cache()
     with stages(quiet=quiet):
-        found = verify(place, mend=mend)
+        verification = verify(place, mend=mend)
         again = [] if data is None else recompute_specs(data, place, options, recompute, seed)
-    with StatIndex(stat_index_path()) as index:
-        paths = [index.paths(problem.digests) for problem in found.problems]
     if as_json:
-        print_json(
-            {
-                "version": 1,
-                "cache": place_of(place),
-                "clean": not found.problems and not any(one.differing for one in again),
-                "segments": found.segments,
-                "rows": found.rows,
-                "problems": [
-                    {
-                        "path": shown(problem.path),
-                        "reason": problem.reason,
-                        "digests": [digest.hex() for digest in problem.digests],
-                        "images": [shown(path) for path in known],
-                    }
-                    for problem, known in zip(found.problems, paths, strict=True)
-                ],
-                "set_aside": [shown(path) for path in found.damaged],
-                "unfinished": [shown(path) for path in found.unfinished],
-                "recomputed": [
-                    {
-                        "id": one.spec.id,
-                        "images": one.images,
-                        "error": one.error,
-                        "allowed": one.allowed,
-                        "differing": [shown(path) for path in one.differing],
-                        "skipped": one.skipped,
-                    }
-                    for one in again
-                ],
-            }
-        )
+        recomputed = [sample.to_document() for sample in again]
+        print_json(verify_document(place, verification, recomputed))
     else:
-        say(f"{found.segments:,} segments with {found.rows:,} rows are as they were written")
-        for problem, known in zip(found.problems, paths, strict=True):
-            say(f"damaged: {shown(problem.path)}: {problem.reason}; {_concerned(problem, known)}")
-        for one in again:
-            said = one.skipped or (
-                f"{one.images} images computed again, largest relative error {one.error:.1e} "
-                f"({one.allowed:g} is allowed)"
-            )
-            say(f"{one.spec.folder}: {said}")
-            for path in one.differing:
-                say(f"differs: {shown(path)}")
+        _say_verified(verification, again)
     if not quiet:
-        if found.damaged:
-            warn(f"{len(found.damaged)} segments were set aside earlier; they are never read")
-        if found.unfinished:
-            warn(f"{len(found.unfinished)} files of killed runs; the next run removes them")
-    check_clean(found, mended=mend)
+        _warn_of_leftovers(verification)
+    check_clean(verification, mended=mend)
     check_equal(again)
+
+
+def _say_verified(verification: "Verification", again: "list[Recomputation]") -> None:
+    from ..console import say
+    from ..text import shown
+
+    say(
+        f"{verification.segments:,} segments with {verification.rows:,} rows are as they were "
+        "written"
+    )
+    for problem in verification.problems:
+        say(f"damaged: {shown(problem.path)}: {problem.reason}; {_concerned(problem)}")
+    for sample in again:
+        outcome = sample.skipped or (
+            f"{sample.images} images computed again, largest relative error {sample.error:.1e} "
+            f"({sample.allowed:g} is allowed)"
+        )
+        say(f"{sample.spec.folder}: {outcome}")
+        for path in sample.differing:
+            say(f"differs: {shown(path)}")
+
+
+def _concerned(problem: "Problem") -> str:
+    from ..text import shown
+
+    if not problem.digests:
+        return "its index cannot be read"
+    some = ", ".join(map(shown, problem.images[:3])) + (", …" if len(problem.images) > 3 else "")
+    return f"the features of {len(problem.digests)} images" + (f": {some}" if some else "")
+
+
+def _warn_of_leftovers(verification: "Verification") -> None:
+    from ..console import warn
+
+    if verification.damaged:
+        warn(f"{len(verification.damaged)} segments were set aside earlier; they are never read")
+    if verification.unfinished:
+        warn(f"{len(verification.unfinished)} files of killed runs; the next run removes them")
 
 
 @app.command("compact")
@@ -161,41 +143,27 @@ def cache_compact(cache: Cache = None, quiet: Quiet = False, as_json: Json = Fal
     """
     from ..cache import default_cache
     from ..cache.compact import compact
+    from ..cache.documents import compact_document
     from ..console import print_json, print_table, stages, warn
 
     with stages(quiet=quiet):
-        results = compact(cache or default_cache())
+        compactions = compact(cache or default_cache())
     if as_json:
-        print_json(
-            {
-                "version": 1,
-                "specs": [
-                    {
-                        "folder": str(one.folder),
-                        "segments_before": one.before,
-                        "segments": one.after,
-                        "rows": one.rows,
-                        "duplicates": one.duplicates,
-                        "damaged": [str(error.path) for error in one.damaged],
-                    }
-                    for one in results
-                ],
-            }
-        )
+        print_json(compact_document(compactions))
     else:
         print_table(
             ["spec", "segments before", "after", "rows", "repeated rows dropped"],
             [
                 [
-                    one.folder.name,
-                    *(f"{n:,}" for n in (one.before, one.after, one.rows, one.duplicates)),
+                    spec.folder.name,
+                    *(f"{n:,}" for n in (spec.before, spec.after, spec.rows, spec.duplicates)),
                 ]
-                for one in results
+                for spec in compactions
             ],
         )
     if not quiet:
-        for one in results:
-            for error in one.damaged:
+        for spec in compactions:
+            for error in spec.damaged:
                 warn(str(error))
 
 
@@ -214,6 +182,7 @@ def cache_clear(
     """
     from ..cache import default_cache, place_of
     from ..cache.clear import plan_removal, remove
+    from ..cache.documents import clear_document
     from ..console import print_json, say, size
     from ..errors import OptionError
 
@@ -231,18 +200,6 @@ def cache_clear(
         )
     remove(plan)
     if as_json:
-        removed = [
-            {"folder": str(one.folder), "files": len(one.files), "bytes": one.bytes} for one in plan
-        ]
-        print_json({"version": 1, "cache": place_of(place), "removed": removed})
+        print_json(clear_document(place, plan))
     else:
         say(f"removed {files} files ({total}) from {place_of(place)}")
-
-
-def _concerned(problem: "Problem", known: list[str]) -> str:
-    from ..text import shown
-
-    if not problem.digests:
-        return "its index cannot be read"
-    named = f": {', '.join(map(shown, known[:3]))}{', …' if len(known) > 3 else ''}"
-    return f"the features of {len(problem.digests)} images{named if known else ''}"

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from ..cache import FeatureSpec
 from ..cache.catalogue import specs
+from ..cache.documents import RecomputedDocument
 from ..errors import CacheError, DecodeError, EngineError, OptionError, WeightsError
+from ..text import shown
 from .decode.decode import decode_views
 from .engine.agreement import TOLERANCES, relative_error
 from .images.addresses import Reference
@@ -49,6 +51,17 @@ class Recomputation:
     allowed: float
     differing: list[Reference]
     skipped: str | None = None
+
+    def to_document(self) -> RecomputedDocument:
+        """Return what ``cache verify`` says of it in JSON."""
+        return {
+            "id": self.spec.id,
+            "images": self.images,
+            "error": self.error,
+            "allowed": self.allowed,
+            "differing": [shown(path) for path in self.differing],
+            "skipped": self.skipped,
+        }
 
 
 def recompute_specs(

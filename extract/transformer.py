@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
 from ..cache.place import cache_folder
-from ..cache.user_folder import user_folder
+from ..storage import user_folder
 from .engine.turns import taking_turns
 from .features import Features, load_features
 from .images.addresses import Reference

@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 
 from ...cache.spec import FeatureSpec
-from ...cache.user_folder import user_folder
 from ...errors import EngineError, first_line
-from ...storage import replacing
+from ...storage import replacing, user_folder
 from ...version import __version__
 from .agreement import check_agreement, probe_images
 from .engine import Features, Images

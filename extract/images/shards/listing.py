@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ....cache.statindex import at_rest
-from ....cache.user_folder import user_folder
-from ....storage import replacing
+from ....storage import replacing, user_folder
 from ..remote import File
 from .members import Member
 from .parquet_rows import Row

@@ -8,7 +8,6 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from headstart.cache.user_folder import user_folder
 from headstart.errors import DataError, DecodeError
 from headstart.extract.decode.decode import MAX_PIXELS
 from headstart.extract.images.addresses import reference
@@ -19,6 +18,7 @@ from headstart.extract.images.shard_dataset import split_of
 from headstart.extract.images.shards import parquet_rows
 from headstart.extract.images.shards.members import Member
 from headstart.extract.images.shards.parquet_rows import Row
+from headstart.storage import user_folder
 from shards import (
     WRITERS,
     example_of,
