@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import unknown
-from .keras_applications import ROWS
+from .keras_applications import ROWS, Row
 from .loading import load_keras
 from .weights import Pretrained, check_fit, readable_with_lock, snake_case
 
@@ -93,35 +93,23 @@ class Backbone:
         return network
 
 
-def _keras_row(
-    builder: str,
-    module: str,
-    side: int,
-    layer: str,
-    dimension: int,
-    parameters: float,
-    activation_mb: int,
-    multiply_adds: float,
-    url: str,
-    checksum: str | None,
-    file: str,
-) -> Backbone:
-    """Return the generic row: any model of ``keras.applications``."""
+def _generic(row: Row) -> Backbone:
+    """Return the backbone of a row of ``keras.applications``."""
     return Backbone(
-        name=builder.lower(),
-        module=module,
-        builder=builder,
-        input_size=(side, side),
-        layer=layer,
-        dimension=dimension,
-        parameters=parameters,
-        activation_mb=activation_mb,
-        multiply_adds=multiply_adds,
-        imagenet=Pretrained(url=url, checksum=checksum, file=file),
+        name=row.builder.lower(),
+        module=row.module,
+        builder=row.builder,
+        input_size=(row.side, row.side),
+        layer=row.layer,
+        dimension=row.dimension,
+        parameters=row.parameters,
+        activation_mb=row.activation_mb,
+        multiply_adds=row.multiply_adds,
+        imagenet=Pretrained(url=row.url, checksum=row.checksum, file=row.file),
     )
 
 
-_GENERIC = {row.name: row for row in (_keras_row(*values) for values in ROWS)}
+_GENERIC = {backbone.name: backbone for backbone in map(_generic, ROWS)}
 
 BACKBONES = {
     "mobilenet": replace(

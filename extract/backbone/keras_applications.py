@@ -8,13 +8,30 @@ classifier, and Keras' name for that file. A test holds the table against the Ke
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 _KERAS_2 = "https://storage.googleapis.com/keras-applications"
 
-Row = tuple[str, str, int, str, int, float, int, float, str, str | None, str]
+
+class Row(NamedTuple):
+    """One model."""
+
+    builder: str
+    module: str
+    side: int
+    layer: str
+    dimension: int
+    parameters: float
+    activation_mb: int
+    multiply_adds: float
+    url: str
+    checksum: str | None
+    file: str
+
 
 # fmt: off
-ROWS: tuple[Row, ...] = (
+_TABLE = (
     ("ConvNeXtBase", "convnext", 224, "top", 1024, 87.6, 12, 15.4,
      f"{_KERAS}/convnext/convnext_base_notop.h5",
      "40a20c5548a5e9202f69735ecc06c990e6b7c9d2de39f0361e27baeb24cb7c45", "convnext_base_notop.h5"),
@@ -137,3 +154,5 @@ ROWS: tuple[Row, ...] = (
      "b0042744bf5b25fce3cb969f33bebb97", "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
 )
 # fmt: on
+
+ROWS = tuple(map(Row._make, _TABLE))
