@@ -61,7 +61,7 @@ def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
         ``per_class``, ``confused``), ``abstention`` (``wished``, ``coverage``, ``risk``,
         ``risk_ci95``, …, on the evaluation split; None of a network), ``backbone``, ``spec``
         (everything that decides a feature's value, with its ``id``), ``cost`` (``seconds``,
-        ``trainable_parameters``), ``versions``, ``intended_use`` and ``limits`` (sentences) and
+        ``trainable_parameters``), ``license`` (as its maker named it, or None), ``versions``, ``intended_use`` and ``limits`` (sentences) and
         ``exports`` (what :func:`add_export` was given).
 
     Raises
@@ -101,6 +101,7 @@ def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
             "seconds": record["seconds"],
             "trainable_parameters": record["trainable_parameters"],
         },
+        "license": account.get("license"),
         "versions": {"headstart": __version__, **account["versions"]},
         "exports": [],
     }

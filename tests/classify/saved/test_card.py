@@ -69,6 +69,7 @@ def test_the_hubs_own_library_reads_the_same_figures(saved):
     assert (told.library_name, told.pipeline_tag) == ("headstart", "image-classification")
     assert told.base_model == "google/mobilenet_v1_1.0_224"
     assert told.model_name == "m"
+    assert (told.license, told.license_name) == ("other", "not-chosen-yet")
     read = {one.metric_type: one.metric_value for one in told.eval_results}
     figures = card["evaluation"]["figures"]
     assert read == {

@@ -1,11 +1,14 @@
 """The card's metadata: YAML that any reader reads back to the same document."""
 
+import re
+
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.classify.saved.front_matter import metadata, to_yaml
+from headstart.classify.saved.licences import HUB_LICENCES, licence_fields
 
 TEXTS = st.text(max_size=12) | st.sampled_from(
     [
@@ -49,13 +52,10 @@ def test_floats_stay_numbers(value):
     assert read == value
 
 
-def test_texts_are_plain_where_that_is_safe():
-    assert to_yaml({"a": ["plain", "two words", "on"]}) == 'a:\n- plain\n- "two words"\n- "on"\n'
-
-
 def test_a_backbone_whose_checkpoint_is_not_on_the_hub_names_none():
     figure = {"value": 0.5, "ci95": [0.4, 0.6]}
     card = {
+        "license": None,
         "name": "m",
         "backbone": {"name": "vgg16", "base_model": None},
         "evaluation": {
@@ -65,6 +65,22 @@ def test_a_backbone_whose_checkpoint_is_not_on_the_hub_names_none():
     }
     told = metadata(card)
     assert "base_model" not in told
-    assert "license" not in told
     (metric, *_) = told["model-index"][0]["results"][0]["metrics"]
     assert metric["name"] == "accuracy (95 % interval 0.4000 to 0.6000)"
+
+
+@pytest.mark.parametrize(
+    ("licence", "fields"),
+    [
+        ("MIT", {"license": "mit"}),
+        ("Acme (internal)", {"license": "other", "license_name": "acme-internal"}),
+        (None, {"license": "other", "license_name": "not-chosen-yet"}),
+    ],
+)
+def test_a_licence_is_one_of_the_hubs_or_other_with_its_name(licence, fields):
+    told = licence_fields(licence)
+    assert fields.items() <= told.items()
+    # The Hub's own rules: a name of its list, and for "other" a name in its alphabet.
+    assert told["license"] in HUB_LICENCES | {"other"}
+    if told["license"] == "other":
+        assert re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", told["license_name"])
