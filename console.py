@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from rich.console import Console
@@ -146,6 +146,13 @@ def say(line: str) -> None:
 def warn(line: str) -> None:
     """Print one warning on standard error."""
     err.print(Text.assemble(("warning: ", "yellow"), line))
+
+
+def warn_all(lines: Iterable[str], *, quiet: bool) -> None:
+    """Print warnings on standard error, unless nobody wants to hear them."""
+    if not quiet:
+        for line in lines:
+            warn(line)
 
 
 def remark(line: str) -> None:

@@ -8,6 +8,7 @@ import typer
 from .options import (
     Data,
     Json,
+    License,
     MaxFailures,
     Quiet,
     Seed,
@@ -82,6 +83,7 @@ def finetune(
     ] = False,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the classifier here.")] = None,
+    license_: License = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -118,6 +120,7 @@ def finetune(
             feature_source(options),
             settings,
             out=out,
+            licence=license_,
             max_failures=max_failures,
         )
     if not quiet:

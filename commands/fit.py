@@ -1,7 +1,7 @@
 """``headstart fit``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,7 @@ from .finetune import finetune
 from .options import (
     Data,
     Json,
+    License,
     MaxFailures,
     Quiet,
     Seed,
@@ -18,6 +19,8 @@ from .options import (
 from .rank import rank_features
 
 if TYPE_CHECKING:
+    from ..classify.fit.fit_heads import HeadsRun
+    from ..classify.saved.records import HeadRecord
     from ..extract.source import FeatureOptions
 
 app = typer.Typer(help="Train classifiers.", no_args_is_help=True)
@@ -61,6 +64,7 @@ def fit_head(
     ] = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
+    license_: License = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -69,8 +73,8 @@ def fit_head(
     Example: headstart fit head photographs/ --model logreg --out photographs.headstart
     """
     from ..classify.data.sampling import draw_sample
-    from ..classify.fit.fit_head import fit_heads
-    from ..console import print_json, print_table, say, stages, warn
+    from ..classify.fit.fit_heads import HeadSettings, fit_heads
+    from ..console import print_json, stages, warn_all
     from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
@@ -78,38 +82,35 @@ def fit_head(
         run = fit_heads(
             draw_sample(read_dataset(data), sample, seed),
             feature_source(options),
-            model or ["logreg"],
-            seed,
+            HeadSettings(model or ["logreg"], seed, class_weight, rule),
             out=out,
+            licence=license_,
             max_failures=max_failures,
-            class_weight=class_weight,
-            rule=rule,
         )
-    records = run.records
-    best = next(record for record in records if record["model"] == run.best)
-    if not quiet:
-        for line in run.warnings:
-            warn(line)
+    warn_all(run.warnings, quiet=quiet)
     if as_json:
-        several = {"heads": records, "best": run.best, "within_one_se": run.within_one_se}
-        print_json({"version": 1, **(best if len(records) == 1 else several)})
-        return
+        print_json(run.document())
+    else:
+        _print_heads(run)
+
+
+def _print_heads(run: "HeadsRun") -> None:
+    from ..console import print_table, say
+
+    best = run.best
     print_table(
         ["head", "cross-validated", "accuracy", "95 % interval", "macro-F1", "log loss", "seconds"],
-        [_head_row(record) for record in records],
+        [_head_row(record) for record in run.records],
     )
-    evaluation = best["evaluation"]
+    evaluation, taps = best["evaluation"], best["taps"]
     say(f"accuracy on the {evaluation['n']} images of the {evaluation['split']} split, used once")
-    close = set(run.within_one_se)
-    cheaper = [one["model"] for one in records[: records.index(best)] if one["model"] in close]
-    if cheaper:
+    if cheaper := run.cheaper():
         say(f"cheaper and within one standard error of the best: {', '.join(cheaper)}")
     chosen = ", ".join(f"{name} = {value}" for name, value in best["params"].items())
-    taps = best["taps"]
     seen = f"{', '.join(taps['layers'])}, {taps['views']}"
     say(f"{best['model']} on {seen}: {chosen}; {best['seconds']['features']:.1f} s for features")
-    if out is not None:
-        say(f"saved: {out}")
+    if best["path"] is not None:
+        say(f"saved: {best['path']}")
         say(f"model card: {best['card']}")
 
 
@@ -133,7 +134,7 @@ def learning_curve(
     Example: headstart fit learning-curve photographs/
     """
     from ..classify.fit.learning_curve import learning_curve
-    from ..console import interval, print_json, print_table, say, stages, warn
+    from ..console import interval, print_json, print_table, say, stages, warn_all
     from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
@@ -141,9 +142,7 @@ def learning_curve(
         curve = learning_curve(
             read_dataset(data), feature_source(options), model, seeds, seed, max_failures
         )
-    if not quiet:
-        for line in curve["warnings"]:
-            warn(line)
+    warn_all(curve["warnings"], quiet=quiet)
     if as_json:
         print_json(curve)
         return
@@ -165,7 +164,7 @@ def learning_curve(
     say(curve["conclusion"])
 
 
-def _head_row(record: dict[str, Any]) -> list[str]:
+def _head_row(record: "HeadRecord") -> list[str]:
     from ..console import interval
 
     cv, evaluation = record["cv"], record["evaluation"]

@@ -28,6 +28,14 @@ MaxFailures = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Seeds folds, weights and order.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+License = Annotated[
+    str | None,
+    typer.Option(
+        "--license",
+        metavar="NAME",
+        help="Of the saved classifier, for its card, such as mit or cc-by-4.0. Default: none yet.",
+    ),
+]
 TrustJoblib = Annotated[
     bool,
     typer.Option(

@@ -1,10 +1,13 @@
 """``headstart fit rank``."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import Cache, Data, Json, Quiet, Seed
+
+if TYPE_CHECKING:
+    from ..classify.fit.rank import FeatureDocument, PricedFeatures, PriceDocument, RankedFeatures
 
 
 def rank_features(
@@ -23,13 +26,13 @@ def rank_features(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Rank cached features by quick scores on a few images, and price what is not cached.
+    """Rank cached features by logreg's accuracy on a few images, and price what is not cached.
 
     Example: headstart fit rank photographs/
     """
     from ..cache import default_cache
     from ..classify.fit.rank import rank
-    from ..console import print_json, print_table, say, stages, warn
+    from ..console import print_json, print_table, say, stages, warn_all
     from ..extract.images.dataset import read_dataset
 
     with stages(quiet=quiet):
@@ -40,16 +43,14 @@ def rank_features(
             seed,
             measure=measure,
         )
-    if not quiet:
-        for line in results["warnings"]:
-            warn(line)
+    warn_all(results["warnings"], quiet=quiet)
     if as_json:
         print_json(results)
         return
     ranked, not_cached = results["ranked"], results["not_cached"]
     if ranked:
         print_table(
-            ["features", "images", "LogME", "nearest centroid", "95 % interval", "to extract"],
+            ["features", "images", "logreg, out of fold", "95 % interval", "to extract"],
             [_ranked_row(row) for row in ranked],
         )
         say(
@@ -69,25 +70,23 @@ def rank_features(
         )
 
 
-def _fit_command(data: str, row: dict[str, Any]) -> str:
+def _fit_command(data: str, row: "RankedFeatures") -> str:
     return f"'{' '.join(['headstart fit head', data, *row['options']])}'"
 
 
-def _ranked_row(row: dict[str, Any]) -> list[str]:
+def _ranked_row(row: "RankedFeatures") -> list[str]:
     from ..console import interval
 
-    centroid = row["nearest_centroid"]
     return [
         _name(row),
         f"{row['images']:,}",
-        f"{row['log_me']:.3f}",
-        f"{100 * centroid['accuracy']:.1f} %",
-        interval(centroid["ci95"]),
+        f"{100 * row['accuracy']:.1f} %",
+        interval(row["ci95"]),
         _seconds(row),
     ]
 
 
-def _price_row(row: dict[str, Any]) -> list[str]:
+def _price_row(row: "PricedFeatures") -> list[str]:
     return [
         _name(row),
         f"{row['missing_images']:,}",
@@ -97,13 +96,13 @@ def _price_row(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _name(row: dict[str, Any]) -> str:
+def _name(row: "FeatureDocument") -> str:
     """Return the backbone and the options that make these features of it."""
     options = row["options"]
     return " ".join([row["backbone"], *(options[2:] if "--backbone" in options else options)])
 
 
-def _seconds(row: dict[str, Any]) -> str:
+def _seconds(row: "PriceDocument") -> str:
     if row["seconds"] is None:
         return "–"
     return f"{row['seconds']:,.1f} s" if row["missing_images"] else "cached"

@@ -131,7 +131,7 @@ def served(trained, tmp_path_factory):
 @pytest.fixture(scope="session")
 def colour_head(tmp_path_factory):
     """A head fitted on the photographs by the fake engine, a fifth held out: record, file."""
-    from headstart.classify.fit.fit_head import fit_heads
+    from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
     from headstart.extract.images.dataset import read_dataset
     from headstart.extract.source import FeatureOptions, feature_source
 
@@ -141,8 +141,7 @@ def colour_head(tmp_path_factory):
         run = fit_heads(
             read_dataset(paint_photographs(root / "photographs")),
             feature_source(FeatureOptions(cache=root / "cache", make_engine=FakeEngine)),
-            ["logreg"],
-            0,
+            HeadSettings(),
             out=root / "m.headstart",
         )
     return run.records[0], root / "m.headstart"

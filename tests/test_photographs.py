@@ -9,7 +9,8 @@ import simplejpeg
 from headstart.cache import cache_folder
 from headstart.classify.data.table import load_table
 from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
-from headstart.classify.fit.fit_head import fit_head, fit_heads
+from headstart.classify.fit.fit_head import fit_head
+from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.classify.fit.learning_curve import learning_curve
 from headstart.classify.heads.table import find_head
 from headstart.classify.saved.head_model import Model
@@ -149,8 +150,8 @@ def test_scaled_decoding_changes_at_most_one_label_in_accuracy(name, tmp_path, m
 def test_layers_and_views_chosen_on_training_data_reach_the_target_on_monkeys(tmp_path):
     dataset = read_dataset(SHARED / "data" / "monkeys10")
     options = FeatureOptions(layers=("auto",), views="original,flip", cache=tmp_path)
-    run = fit_heads(dataset, feature_source(options), ["logreg", "ridge"], 0)
-    best = next(record for record in run.records if record["model"] == run.best)
+    run = fit_heads(dataset, feature_source(options), HeadSettings(["logreg", "ridge"]))
+    best = run.best
     assert best["cv"]["mean"] >= 0.98
     assert best["evaluation"]["accuracy"] >= 0.977
 

@@ -13,7 +13,7 @@ from ...extract.images.images import Dataset
 from ...extract.images.remote import Remote
 from ...extract.source import FeatureSource
 from ..data.table import Table, load_table
-from ..fit.account import give_account
+from ..fit.record import give_account
 from ..network.depths import find_depths
 from ..saved.card import card_paths, save_with_card
 from ..statistics.metrics import ECE_BINS, reliability
@@ -42,6 +42,7 @@ def fit_network(
     source: FeatureSource,
     settings: FineTuneSettings,
     out: Path | None = None,
+    licence: str | None = None,
     max_failures: str | None = None,
 ) -> NetworkRun:
     """Run ``fit finetune``: fine-tune from the fitted head, evaluate once, save where told.
@@ -56,6 +57,8 @@ def fit_network(
         What moves, and how.
     out : Path, optional
         File for the classifier.
+    licence : str, optional
+        Of the classifier, for its card.
     max_failures : str, optional
         See :func:`headstart.extract.pipeline.check_failures`.
 
@@ -72,7 +75,7 @@ def fit_network(
         out = source.cache / "checkpoints" / "diverged.headstart"
     record = network_record(result, table, dataset.root, settings, out)
     if out is not None:
-        record["account"] = give_account(table, result.probabilities, settings.seed)
+        record["account"] = give_account(table, result.probabilities, settings.seed, licence)
         save_with_card(replace(result.model, record=record), out)
     if result.diverged is not None:
         raise TrainingError(

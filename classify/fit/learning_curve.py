@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,39 @@ from ..heads.table import Head, find_head
 from ..heads.training_rows import training_data
 from ..statistics.intervals import _spread, crossed_interval
 from ..statistics.power_law import LEAST_SIZES, extrapolate
+from .subsets import nested_subsets, subset_targets
+
+
+class PointDocument(TypedDict):
+    """One size; ``accuracies`` are those of the subsets."""
+
+    images_a_class: float
+    images: int
+    accuracy: float
+    ci95: list[float]
+    seeds: int
+    accuracies: list[float]
+
+
+class EvaluatedOn(TypedDict):
+    """The evaluation split."""
+
+    split: str
+    n: int
+
+
+class LearningCurveDocument(TypedDict):
+    """The ``fit learning-curve`` contract; no extrapolation where the sizes are too few."""
+
+    version: int
+    model: str
+    points: list[PointDocument]
+    evaluation: EvaluatedOn
+    extrapolation: dict[str, Any] | None
+    conclusion: str
+    classes: list[str]
+    seed: int
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -47,7 +80,7 @@ class Point:
         """Mean over subsets and images, 0 to 1."""
         return float(self.hits.mean())
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PointDocument:
         """Return the contract's entry of ``points``."""
         return {
             "images_a_class": self.images_a_class,
@@ -66,7 +99,7 @@ def learning_curve(
     seeds: int,
     seed: int,
     max_failures: str | None = None,
-) -> dict[str, Any]:
+) -> LearningCurveDocument:
     """Return the ``fit learning-curve`` contract.
 
     Each subset chooses its regularisation by cross-validation on itself alone;
@@ -93,9 +126,12 @@ def learning_curve(
         If the head is unknown.
     """
     head = find_head(name)  # a typing error must not cost an extraction
-    table = load_table(dataset, source, max_failures)
+    return draw_curve(head, load_table(dataset, source, max_failures), seeds, seed)
+
+
+def draw_curve(head: Head, table: Table, seeds: int, seed: int) -> LearningCurveDocument:
+    """Return the ``fit learning-curve`` contract of a table; see :func:`learning_curve`."""
     points = curve_points(head, table, seeds, seed)
-    told = [point.to_dict() for point in points]
     evaluation = len(table.split.evaluation)
     extrapolation = None
     if len(points) >= LEAST_SIZES:
@@ -108,7 +144,7 @@ def learning_curve(
     return {
         "version": 1,
         "model": head.name,
-        "points": told,
+        "points": [point.to_dict() for point in points],
         "evaluation": {"split": table.split.name, "n": evaluation},
         "extrapolation": extrapolation,
         "conclusion": conclude(len(points), extrapolation, evaluation, head.least),
@@ -141,23 +177,31 @@ def curve_points(head: Head, table: Table, seeds: int, seed: int) -> list[Point]
     y, groups = table.y[pool], table.groups[pool]
     targets = subset_targets(np.bincount(y, minlength=len(table.classes)), head.least)
     drawn = [nested_subsets(y, groups, targets, seed + number) for number in range(seeds)]
-    levels = [list(level) for level in zip(*drawn, strict=True)]
+    levels = [list(subsets) for subsets in zip(*drawn, strict=True)]
     levels[-1] = levels[-1][:1]  # all images, whatever the seed
-    means = [float(np.mean([len(rows) for rows in level])) for level in levels]
-    # Large groups may fill two sizes alike.
-    kept = [at for at, mean in enumerate(means) if mean < [*means, math.inf][at + 1]]
-    total, done = sum(len(levels[at]) for at in kept), 0
-    points = []
+    levels = _growing(levels)
+    total, done = sum(len(subsets) for subsets in levels), 0
     tell = stage(f"fitting {head.name} on subsets")
-    for at in kept:
+    points = []
+    for subsets in levels:
         hits = []
-        for number, rows in enumerate(levels[at]):
+        for number, rows in enumerate(subsets):
             hits.append(_hits(head, table, pool[rows], seed + number))
             done += 1
             tell(done, total)
-        size = round(means[at] / len(table.classes), 2)
-        points.append(Point(size, round(means[at]), np.stack(hits)))
+        mean = _mean_size(subsets)
+        points.append(Point(round(mean / len(table.classes), 2), round(mean), np.stack(hits)))
     return points
+
+
+def _growing(levels: list[list[Rows]]) -> list[list[Rows]]:
+    """Leave out each size that the next does not exceed: large groups may fill two alike."""
+    means = [*(_mean_size(subsets) for subsets in levels), math.inf]
+    return [subsets for number, subsets in enumerate(levels) if means[number] < means[number + 1]]
+
+
+def _mean_size(subsets: Sequence[Rows]) -> float:
+    return float(np.mean([len(rows) for rows in subsets]))
 
 
 def _hits(head: Head, table: Table, rows: Rows, seed: int) -> NDArray[np.bool_]:
@@ -173,83 +217,6 @@ def _hits(head: Head, table: Table, rows: Rows, seed: int) -> NDArray[np.bool_]:
     predicted = estimator.predict(take(table.X, evaluation))
     right: NDArray[np.bool_] = predicted == table.y[evaluation]
     return right
-
-
-def subset_targets(counts: NDArray[np.intp], least: int = 2) -> list[NDArray[np.intp]]:
-    """Return images of each class for each size: all, a half, a quarter and so on.
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (k,)
-        Training images of each class.
-    least : int
-        Images a class, on average, of the smallest size.
-
-    Returns
-    -------
-    list of ndarray of int, shape (k,)
-        Ascending. Every class keeps its share, but ``least`` images where it has them.
-
-    Examples
-    --------
-    >>> [targets.tolist() for targets in subset_targets(np.array([8, 16]))]
-    [[2, 4], [4, 8], [8, 16]]
-    """
-    halvings = max(0, int(math.log2(counts.mean() / least)))
-    targets = []
-    for halving in range(halvings, -1, -1):
-        shares = np.rint(counts / 2**halving).astype(np.intp)
-        targets.append(np.minimum(counts, np.maximum(least, shares)))
-    return [target for target in targets[:-1] if target.sum() < counts.sum()] + targets[-1:]
-
-
-def nested_subsets(
-    y: Rows, groups: Rows, targets: Sequence[NDArray[np.intp]], seed: int
-) -> list[Rows]:
-    """Draw subsets, each within the next, that never part a group.
-
-    Whole groups are taken in a random order, each if one of its classes still
-    lacks images, or lacks the second group that cross-validation needs.
-
-    Parameters
-    ----------
-    y : ndarray of int, shape (n,)
-        Class indices.
-    groups : ndarray of int, shape (n,)
-        Equal for images that must stay together.
-    targets : sequence of ndarray of int, shape (k,)
-        From :func:`subset_targets`. A group that is taken whole may exceed them.
-    seed : int
-        Of the order.
-
-    Returns
-    -------
-    list of ndarray of int
-        Rows of each subset, ascending.
-
-    Examples
-    --------
-    >>> y, groups = np.array([0, 0, 0, 1, 1, 1]), np.arange(6)
-    >>> [len(rows) for rows in nested_subsets(y, groups, [np.array([2, 2]), np.array([3, 3])], 0)]
-    [4, 6]
-    """
-    order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    np.random.default_rng(seed).shuffle(members)
-    images, parts = np.zeros_like(targets[0]), np.zeros_like(targets[0])  # of each class, so far
-    taken = np.zeros(len(y), dtype=bool)
-    subsets = []
-    for target in targets:
-        for rows in members:
-            lacking = (images < target) | (parts < 2)
-            if not lacking.any():
-                break
-            if lacking[y[rows]].any() and not taken[rows[0]]:
-                taken[rows] = True
-                images += np.bincount(y[rows], minlength=len(images))
-                parts[np.unique(y[rows])] += 1
-        subsets.append(np.flatnonzero(taken))
-    return subsets
 
 
 def conclude(sizes: int, extrapolation: dict[str, Any] | None, n: int, least: int = 2) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,29 @@ ABSTENTION = "abstention.npz"  # of the model's file
 
 # Of the curve in the record; any other coverage is looked up from the same out-of-fold scores.
 COVERAGES = (*(percent / 100 for percent in range(10, 95, 10)), 0.95, 0.96, 0.97, 0.98, 0.99, 1.0)
+
+
+class CoverageAndRisk(TypedDict):
+    """What labelling from a threshold on means; no risk where no image is labelled."""
+
+    threshold: float
+    coverage: float
+    risk: float | None
+    risk_ci95: list[float] | None
+
+
+class CoveragePoint(CoverageAndRisk):
+    """The same, for a coverage that was wished."""
+
+    wished: float
+
+
+class AbstentionDocument(TypedDict):
+    """The area under the risk-coverage curve, the curve out of fold, and its points on new images."""
+
+    aurc: float
+    curve: list[CoveragePoint]
+    evaluation: list[CoveragePoint]
 
 
 @dataclass(frozen=True)
@@ -113,7 +136,7 @@ class Abstainer:
         left_out = n + 1 - math.ceil(coverage * (n + 1) - 1e-9)
         return float(np.sort(self.out_of_fold_scores)[left_out - 1]) if left_out else 0.0
 
-    def promise(self, coverage: float) -> dict[str, Any]:
+    def promise(self, coverage: float) -> CoveragePoint:
         """Return :func:`coverage_and_risk` of the training images for a wished coverage."""
         scores, threshold = self.out_of_fold_scores, self.threshold(coverage)
         return {"wished": coverage, **coverage_and_risk(scores, self.right, threshold)}
@@ -197,7 +220,7 @@ def class_similarity(X: Any, means: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def coverage_and_risk(
     scores: NDArray[np.float64], right: NDArray[np.bool_], threshold: float
-) -> dict[str, Any]:
+) -> CoverageAndRisk:
     """Return what labelling from a threshold on means.
 
     Selective classification: El-Yaniv and Wiener 2010
@@ -247,7 +270,7 @@ def aurc(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
 
 def describe_abstention(
     abstainer: Abstainer, scores: NDArray[np.float64], right: NDArray[np.bool_]
-) -> dict[str, Any]:
+) -> AbstentionDocument:
     """Return the ``abstention`` object of the record.
 
     Parameters
@@ -271,8 +294,8 @@ def describe_abstention(
         "aurc": aurc(abstainer.out_of_fold_scores, abstainer.right),
         "curve": curve,
         "evaluation": [
-            {"wished": p["wished"], **coverage_and_risk(scores, right, p["threshold"])}
-            for p in curve
+            {"wished": point["wished"], **coverage_and_risk(scores, right, point["threshold"])}
+            for point in curve
         ],
     }
 

@@ -8,9 +8,10 @@ saved classifier alone, so it can be made anew (:func:`write_card`).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ...cache.spec import FeatureSpec
 from ...errors import ModelError
@@ -19,10 +20,12 @@ from ...storage import replacing
 from ...text import shown
 from ...version import __version__
 from ..pages.html import fill
+from .card_document import BackboneFacts, CardDocument, CardFacts, ExportEntry
 from .card_limits import intended_use, limits
 from .front_matter import metadata, to_yaml
 from .head_model import Model
 from .network_model import TunedModel
+from .records import Account
 
 CARD_VERSION = 1
 # Of weights that come with headstart (extract/weights/NOTICE.md): their licence, and the Hub's
@@ -35,13 +38,13 @@ def card_paths(path: Path) -> tuple[Path, Path]:
 
     Examples
     --------
-    >>> [str(one) for one in card_paths(Path("models/flowers.headstart"))]
+    >>> [str(path) for path in card_paths(Path("models/flowers.headstart"))]
     ['models/flowers.MODEL.md', 'models/flowers.MODEL.json']
     """
     return path.with_name(f"{path.stem}.MODEL.md"), path.with_name(f"{path.stem}.MODEL.json")
 
 
-def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
+def make_card(model: Model | TunedModel, path: Path) -> CardDocument:
     """Return the card of a saved classifier as a JSON document.
 
     Parameters
@@ -69,8 +72,8 @@ def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
     ModelError
         If the classifier was saved by a headstart that kept no account of its evaluation.
     """
-    record = model.record
-    account = record.get("account")
+    record: Mapping[str, Any] = model.record
+    account: Account | None = record.get("account")
     if account is None:
         raise ModelError(
             f"{path} was saved without an account of its evaluation, so it has no model card: fit "
@@ -78,12 +81,7 @@ def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
         )
     network = isinstance(model, TunedModel)
     seen = model.features if isinstance(model, TunedModel) else model.spec
-    evaluation = {
-        "split": account["data"]["split"],
-        "n": account["data"]["evaluation"],
-        **{key: account[key] for key in ("figures", "per_class", "confused")},
-    }
-    card = {
+    facts: CardFacts = {
         "version": CARD_VERSION,
         "name": shown(path.stem),
         "file": shown(path.name),
@@ -93,7 +91,13 @@ def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
         "classes": model.classes,
         "chosen": _chosen(record),
         "data": account["data"],
-        "evaluation": evaluation,
+        "evaluation": {
+            "split": account["data"]["split"],
+            "n": account["data"]["evaluation"],
+            "figures": account["figures"],
+            "per_class": account["per_class"],
+            "confused": account["confused"],
+        },
         "abstention": None if network else record["abstention"]["evaluation"],
         "backbone": _describe_backbone(find_backbone(seen.backbone), model.weights, seen),
         "spec": {"id": seen.id, **asdict(seen)},
@@ -101,12 +105,12 @@ def make_card(model: Model | TunedModel, path: Path) -> dict[str, Any]:
             "seconds": record["seconds"],
             "trainable_parameters": record["trainable_parameters"],
         },
-        "license": account.get("license"),
+        "license": account["license"],
         "versions": {"headstart": __version__, **account["versions"]},
         "exports": [],
     }
-    words: dict[str, Any] = {"intended_use": intended_use(card), "limits": limits(card)}
-    return json.loads(json.dumps(card | words))  # type: ignore[no-any-return]
+    card: CardDocument = {**facts, "intended_use": intended_use(facts), "limits": limits(facts)}
+    return cast("CardDocument", json.loads(json.dumps(card)))  # tuples become lists, as in the file
 
 
 def save_with_card(model: Model | TunedModel, path: Path) -> None:
@@ -134,14 +138,15 @@ def write_card(model: Model | TunedModel, path: Path) -> tuple[Path, Path]:
     return markdown, document
 
 
-def add_export(document: Path, record: dict[str, Any]) -> None:
+def add_export(document: Path, record: Mapping[str, Any]) -> None:
     """Note an export in a card: in the JSON, and in the Markdown, which is rendered anew.
 
     Parameters
     ----------
     document : Path
         The card's JSON, see :func:`card_paths`.
-    record : dict
+    record : mapping
+        An :class:`~headstart.classify.saved.card_document.ExportEntry`:
         ``format``, ``file`` (its name), ``bytes``, ``quantize`` (None, ``"dynamic"`` or
         ``"int8"``) and ``parity``: ``images``, ``labels_equal`` (whether all were), ``largest``
         (difference of a probability) and ``tolerance``; optionally ``accuracy`` and
@@ -154,13 +159,13 @@ def add_export(document: Path, record: dict[str, Any]) -> None:
         If there is no card, or none of this version.
     """
     card = read_card(document)
-    others = [one for one in card["exports"] if one["file"] != record["file"]]
-    card["exports"] = [*others, record]
+    others = [export for export in card["exports"] if export["file"] != record["file"]]
+    card["exports"] = [*others, cast("ExportEntry", dict(record))]
     name = document.name.removesuffix(".json")
     _write(card, document.with_name(f"{name}.md"), document)
 
 
-def read_card(document: Path) -> dict[str, Any]:
+def read_card(document: Path) -> CardDocument:
     """Return what a card's JSON holds.
 
     Raises
@@ -182,23 +187,23 @@ def read_card(document: Path) -> dict[str, Any]:
             f"{shown(document)} is a model card of version {version}, this headstart reads "
             f"{CARD_VERSION}: fit the model again with --out"
         )
-    return dict(card)
+    return cast("CardDocument", card)
 
 
-def to_markdown(card: dict[str, Any]) -> str:
+def to_markdown(card: CardDocument) -> str:
     """Return a card as Markdown, its metadata before it; names are text, whatever they hold."""
     text = fill("saved/card.md.j2", {"card": card, "front": to_yaml(metadata(card))})
     return text.rstrip() + "\n"
 
 
-def _chosen(record: dict[str, Any]) -> dict[str, Any]:
+def _chosen(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return how the classifier was chosen: what the record has of it."""
     known = ("params", "cv", "taps", "seed", "unfreeze", "epochs", "images", "head")
     temperature = record["calibration"]["temperature"]
     return {"temperature": temperature, **{key: record[key] for key in known if key in record}}
 
 
-def _describe_backbone(backbone: Backbone, weights: str, spec: FeatureSpec) -> dict[str, Any]:
+def _describe_backbone(backbone: Backbone, weights: str, spec: FeatureSpec) -> BackboneFacts:
     bundled = weights == "imagenet" and backbone.imagenet.bundled is not None
     licence, base = BUNDLED[backbone.name] if bundled else (None, None)
     return {
@@ -212,7 +217,7 @@ def _describe_backbone(backbone: Backbone, weights: str, spec: FeatureSpec) -> d
     }
 
 
-def _write(card: dict[str, Any], markdown: Path, document: Path) -> None:
+def _write(card: CardDocument, markdown: Path, document: Path) -> None:
     """Write both files, each under a temporary name first."""
     texts = {document: json.dumps(card, indent=1) + "\n", markdown: to_markdown(card)}
     for path, text in texts.items():

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ...extract.decode.resize_rules import find_rule
 from ...text import shown
+from .card_document import CardFacts
 
 FEW = 20  # training images below which a class counts as small
 NAMED = 5  # classes that a sentence names
 
 
-def intended_use(card: dict[str, Any]) -> list[str]:
+def intended_use(card: CardFacts) -> list[str]:
     """Return what the classifier is for, a sentence each."""
     return [
         (
@@ -30,12 +30,12 @@ def intended_use(card: dict[str, Any]) -> list[str]:
     ]
 
 
-def limits(card: dict[str, Any]) -> list[str]:
+def limits(card: CardFacts) -> list[str]:
     """Return where the classifier fails or may fail, a sentence each, the figures' own first.
 
     Parameters
     ----------
-    card : dict
+    card : CardFacts
         From :func:`headstart.classify.saved.card.make_card`, but for the sentences.
     """
     return [
@@ -47,7 +47,7 @@ def limits(card: dict[str, Any]) -> list[str]:
     ]
 
 
-def _of_the_figures(card: dict[str, Any]) -> Iterator[str]:
+def _of_the_figures(card: CardFacts) -> Iterator[str]:
     evaluation = card["evaluation"]
     n, (low, high) = evaluation["n"], evaluation["figures"]["accuracy"]["ci95"]
     yield (
@@ -60,7 +60,7 @@ def _of_the_figures(card: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def _of_the_data(card: dict[str, Any]) -> Iterator[str]:
+def _of_the_data(card: CardFacts) -> Iterator[str]:
     data = card["data"]
     if data["near_leaks"]:
         yield (
@@ -76,7 +76,7 @@ def _of_the_data(card: dict[str, Any]) -> Iterator[str]:
         yield f"{data['failed']:,} images could not be used and are in neither part."
 
 
-def _of_classes(card: dict[str, Any]) -> Iterator[str]:
+def _of_classes(card: CardFacts) -> Iterator[str]:
     rows = card["evaluation"]["per_class"]
     small = [f"{shown(row['label'])} ({row['training']})" for row in rows if row["training"] < FEW]
     if small:
@@ -84,9 +84,9 @@ def _of_classes(card: dict[str, Any]) -> Iterator[str]:
     unseen = [shown(row["label"]) for row in rows if not row["images"]]
     if unseen:
         yield f"No image evaluates, so nothing is known of: {_named(unseen)}."
-    seen = [row for row in rows if row["images"]]
-    worst = min(seen, key=lambda row: (row["recall"], -row["images"]))
-    if worst["recall"] < 1:
+    shares = [(row["recall"], -row["images"], row) for row in rows if row["recall"] is not None]
+    recall, _, worst = min(shares, key=lambda share: share[:2])
+    if recall < 1 and worst["recall_ci95"] is not None:
         low, high = worst["recall_ci95"]
         yield (
             f"The lowest recall is that of {shown(worst['label'])}: {worst['right']} of "
@@ -99,7 +99,7 @@ def _named(names: list[str]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
-def _of_strangers(card: dict[str, Any]) -> Iterator[str]:
+def _of_strangers(card: CardFacts) -> Iterator[str]:
     yield (
         "An image of anything else gets the name of one of these classes too, perhaps with a high "
         "probability: unlike the training images, it is outside what was evaluated."
@@ -107,9 +107,9 @@ def _of_strangers(card: dict[str, Any]) -> Iterator[str]:
     if card["abstention"] is None:
         yield "A fine-tuned network cannot abstain: it has no out-of-fold scores to do so by."
         return
-    point = next(one for one in card["abstention"] if one["wished"] == 0.95)
+    point = next(point for point in card["abstention"] if point["wished"] == 0.95)
     wrong = ""
-    if point["risk"] is not None:
+    if point["risk"] is not None and point["risk_ci95"] is not None:
         low, high = point["risk_ci95"]
         wrong = (
             f", {100 * point['risk']:.1f} % of them wrongly (95 % interval {100 * low:.1f} to "
@@ -122,7 +122,7 @@ def _of_strangers(card: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def _of_the_backbone(card: dict[str, Any]) -> Iterator[str]:
+def _of_the_backbone(card: CardFacts) -> Iterator[str]:
     backbone, spec = card["backbone"], card["spec"]
     if backbone["weights"] == "imagenet":
         yield (

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .card_document import CardFacts
 from .licences import licence_fields
+from .records import FigureDocument
 
 METRICS = {  # figure to the Hub's name for it and ours
     "accuracy": ("accuracy", "accuracy"),
@@ -19,12 +21,12 @@ METRICS = {  # figure to the Hub's name for it and ours
 }
 
 
-def metadata(card: dict[str, Any]) -> dict[str, Any]:
+def metadata(card: CardFacts) -> dict[str, Any]:
     """Return a card's metadata as the Hub names it.
 
     Parameters
     ----------
-    card : dict
+    card : CardFacts
         From :func:`headstart.classify.saved.card.make_card`.
     """
     backbone, figures = card["backbone"], card["evaluation"]["figures"]
@@ -57,7 +59,7 @@ def metadata(card: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _metric(hub: str, name: str, figure: dict[str, Any]) -> dict[str, Any]:
+def _metric(hub: str, name: str, figure: FigureDocument) -> dict[str, Any]:
     low, high = figure["ci95"]
     words = f"{name} (95 % interval {low:.4f} to {high:.4f})"
     return {"type": hub, "value": figure["value"], "name": words}

@@ -6,7 +6,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from ..heads.table import find_head
 from . import trained_on as marks
 from .linear_model import LINEAR, LinearArrays
 from .model_file import not_a_model, write_parts
+from .records import HeadRecord
 from .type_names import from_plain, to_plain
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
@@ -45,7 +46,7 @@ class Model:
         The features it was trained on.
     weights : str
         ``"imagenet"`` or the weights file given at training.
-    record : dict
+    record : HeadRecord
         What ``fit head`` reported.
     abstainer : Abstainer, optional
         What ``predict --abstain`` needs.
@@ -60,7 +61,7 @@ class Model:
     classes: list[str]
     spec: FeatureSpec
     weights: str
-    record: dict[str, Any]
+    record: HeadRecord
     abstainer: Abstainer | None = None
     trained_on: marks.Marks | None = None
 
@@ -125,7 +126,7 @@ def head_from(
             classes=[str(name) for name in manifest["classes"]],
             spec=spec,
             weights=str(manifest["weights"]),
-            record=dict(manifest["record"]),
+            record=cast("HeadRecord", dict(manifest["record"])),
             abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
             trained_on=marks.from_bytes(parts[marks.PART]) if marks.PART in parts else None,
         )

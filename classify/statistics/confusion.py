@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .intervals import wilson
 from .metrics import Labels
+
+
+class ClassFigures(TypedDict):
+    """Precision, recall and F1 of a class; None where there is nothing to divide by."""
+
+    label: str
+    images: int
+    predicted: int
+    right: int
+    precision: float | None
+    precision_ci95: list[float] | None
+    recall: float | None
+    recall_ci95: list[float] | None
+    f1: float | None
+
+
+class ConfusedPair(TypedDict):
+    """Images of one class that were taken for another, and their share of the former."""
+
+    true: str
+    predicted: str
+    images: int
+    share: float
 
 
 def confusion_matrix(truth: Labels, predicted: Labels, k: int) -> NDArray[np.intp]:
@@ -23,7 +46,7 @@ def confusion_matrix(truth: Labels, predicted: Labels, k: int) -> NDArray[np.int
     return matrix
 
 
-def per_class(matrix: NDArray[np.intp], classes: list[str]) -> list[dict[str, Any]]:
+def per_class(matrix: NDArray[np.intp], classes: list[str]) -> list[ClassFigures]:
     """Return precision, recall and F1 of each class.
 
     Parameters
@@ -46,13 +69,13 @@ def per_class(matrix: NDArray[np.intp], classes: list[str]) -> list[dict[str, An
     >>> cat["precision"], cat["recall"], dog["precision"], dog["recall"]
     (1.0, 0.75, 0.0, None)
     """
-    told = []
-    for at, label in enumerate(classes):
-        right = int(matrix[at, at])
-        images, predicted = int(matrix[at].sum()), int(matrix[:, at].sum())
+    rows: list[ClassFigures] = []
+    for index, label in enumerate(classes):
+        right = int(matrix[index, index])
+        images, predicted = int(matrix[index].sum()), int(matrix[:, index].sum())
         precision, precision_ci95 = _share(right, predicted)
         recall, recall_ci95 = _share(right, images)
-        told.append(
+        rows.append(
             {
                 "label": label,
                 "images": images,
@@ -65,10 +88,10 @@ def per_class(matrix: NDArray[np.intp], classes: list[str]) -> list[dict[str, An
                 "f1": 2 * right / (images + predicted) if images + predicted else None,
             }
         )
-    return told
+    return rows
 
 
-def most_confused(matrix: NDArray[np.intp], classes: list[str]) -> list[dict[str, Any]]:
+def most_confused(matrix: NDArray[np.intp], classes: list[str]) -> list[ConfusedPair]:
     """Return the pairs of classes that were confused, the most frequent first.
 
     Returns
@@ -87,12 +110,12 @@ def most_confused(matrix: NDArray[np.intp], classes: list[str]) -> list[dict[str
     totals = matrix.sum(axis=1)
     return [
         {
-            "true": classes[rows[at]],
-            "predicted": classes[columns[at]],
-            "images": int(counts[at]),
-            "share": float(counts[at] / totals[rows[at]]),
+            "true": classes[rows[cell]],
+            "predicted": classes[columns[cell]],
+            "images": int(counts[cell]),
+            "share": float(counts[cell] / totals[rows[cell]]),
         }
-        for at in np.argsort(-counts, kind="stable")
+        for cell in np.argsort(-counts, kind="stable")
     ]
 
 

@@ -14,7 +14,7 @@ from headstart.classify.data.table import load_table
 from headstart.classify.export.formats import FORMATS
 from headstart.classify.export.write import export_model
 from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
-from headstart.classify.fit.fit_head import fit_heads
+from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.classify.saved.load import load_model
 from headstart.errors import ExportError
 from headstart.extract.images.dataset import read_dataset
@@ -80,7 +80,7 @@ def monkeys(tmp_path_factory):
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
         options = FeatureOptions(cache=root / "cache")
         path = root / "m.headstart"
-        fit_heads(read_dataset(MONKEYS), feature_source(options), ["logreg"], 0, out=path)
+        fit_heads(read_dataset(MONKEYS), feature_source(options), HeadSettings(), out=path)
         yield load_model(path), options, root
 
 
@@ -192,7 +192,7 @@ def test_heads_layers_views_and_resize_rules_are_exported(head, chosen, tmp_path
     few = [image for number, image in enumerate(dataset.images) if number % 12 == 0]
     source = feature_source(FeatureOptions(cache=options.cache, **chosen))
     path = tmp_path / "m.headstart"
-    fit_heads(type(dataset)(dataset.root, few), source, [head], 0, out=path)
+    fit_heads(type(dataset)(dataset.root, few), source, HeadSettings([head]), out=path)
     model = load_model(path)
     for form in FILES:
         run = export_model(model, tmp_path / form, options, form=form, data=MONKEYS / "validation")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.classify.fit.fit_head import fit_heads
+from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.classify.predict import predict as module
 from headstart.classify.predict.predict import Prediction, label_images, predict, predict_each
 from headstart.classify.saved.load import load_model
@@ -236,8 +236,7 @@ def test_photographs_get_training_time_features_and_labels(tmp_path):
     run = fit_heads(
         read_dataset(tmp_path / "few.csv"),
         source,
-        ["logreg"],
-        0,
+        HeadSettings(),
         out=tmp_path / "m",
     )
     seen = load_features([image.path for image in few], source).X

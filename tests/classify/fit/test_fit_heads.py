@@ -2,7 +2,7 @@
 
 import pytest
 
-from headstart.classify.fit.fit_head import fit_heads
+from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.errors import OptionError
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
@@ -17,7 +17,8 @@ def run(photographs, fake_engine, tmp_path):
         source = feature_source(
             FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache", **features)
         )
-        return fit_heads(dataset, source, names, 0, **options)
+        out = options.pop("out", None)
+        return fit_heads(dataset, source, HeadSettings(names, **options), out)
 
     return go
 
@@ -25,7 +26,7 @@ def run(photographs, fake_engine, tmp_path):
 def test_the_rule_of_one_standard_error_takes_the_cheapest_good_head(run):
     best, cheapest = (run(["centroid", "logreg"], rule=rule) for rule in ("best", "one-se"))
     assert [record["model"] for record in best.records] == ["centroid", "logreg"]
-    assert cheapest.best == cheapest.within_one_se[0]
+    assert cheapest.best["model"] == cheapest.within_one_se[0]
     assert set(best.within_one_se) <= {"centroid", "logreg"}
 
 

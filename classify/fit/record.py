@@ -1,0 +1,144 @@
+"""What ``fit head`` says of each head, and what a saved classifier remembers for its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from ...cache.rows import take
+from ...extract.images.images import Dataset
+from ...text import shown
+from ..data.table import Table
+from ..heads.abstention import describe_abstention
+from ..heads.search import Choice
+from ..saved.card import card_paths
+from ..saved.head_model import trained_parameters
+from ..saved.made_with import versions
+from ..saved.records import (
+    Account,
+    CrossValidated,
+    DataCounts,
+    HeadRecord,
+    SampleDocument,
+    TapsDocument,
+)
+from ..statistics.confusion import confusion_matrix, most_confused, per_class
+from ..statistics.metrics import ECE_BINS, figures, reliability
+from .fit_head import FittedHead
+
+WORST = 10  # pairs of classes that are confused most
+
+
+def head_record(
+    fitted: FittedHead, table: Table, dataset: Dataset, seed: int, path: Path | None
+) -> HeadRecord:
+    """Return the ``fit head`` contract for one head."""
+    rows = table.split.evaluation
+    usual = fitted.abstainer.judge(take(table.X, rows), fitted.probabilities)
+    right = fitted.probabilities.argmax(axis=1) == table.y[rows]
+    return {
+        "model": fitted.head.name,
+        "params": fitted.choice.params,
+        "cv": _cross_validated(fitted.choice),
+        "evaluation": fitted.evaluation.to_dict(),
+        "seconds": {
+            "features": round(table.features.extraction.seconds, 3),
+            "fit": round(fitted.seconds, 3),
+        },
+        "calibration": {
+            "temperature": fitted.estimator.temperature_,
+            "bins": ECE_BINS,
+            "before": {"log_loss": fitted.before.log_loss, "ece": fitted.before.ece},
+            "after": {"log_loss": fitted.evaluation.log_loss, "ece": fitted.evaluation.ece},
+            "reliability": reliability(table.y[rows], fitted.probabilities),
+        },
+        "abstention": describe_abstention(fitted.abstainer, usual, right),
+        "taps": _describe_taps(fitted.choice.pipeline, table.layers),
+        "classes": table.classes,
+        "trainable_parameters": trained_parameters(fitted.estimator),
+        "data": str(dataset.root.absolute()),
+        "sample": _describe_sample(dataset),
+        "path": None if path is None else str(path),
+        "card": None if path is None else str(card_paths(path)[0]),
+        "account": None,
+        "seed": seed,
+    }
+
+
+def _cross_validated(choice: Choice) -> CrossValidated:
+    cv = choice.cv
+    return {
+        "metric": cv.metric,
+        "mean": cv.mean,
+        "std": cv.std,
+        "folds": cv.folds,
+        "candidates": cv.candidates,
+        "images": len(choice.training.y),
+    }
+
+
+def _describe_sample(dataset: Dataset) -> SampleDocument | None:
+    drawn = dataset.sampled
+    return None if drawn is None else {"images": drawn.images, "of": drawn.of, "seed": drawn.seed}
+
+
+def _describe_taps(pipeline: Pipeline, layers: list[str]) -> TapsDocument:
+    """Say in words which layers a head sees and what it makes of the views."""
+    taps = pipeline.named_steps.get("taps")
+    if taps is None:
+        return {"layers": layers, "views": "one view"}
+    chosen = layers if taps.layers is None else [layers[position] for position in taps.layers]
+    averaged = taps.views > 1 and taps.merge == "mean"
+    return {"layers": chosen, "views": f"mean of {taps.views} views" if averaged else "one view"}
+
+
+def give_account(
+    table: Table, probabilities: NDArray[np.float64], seed: int, licence: str | None = None
+) -> Account:
+    """Return the ``account`` object of a record.
+
+    Parameters
+    ----------
+    table : Table
+        The dataset as numbers.
+    probabilities : ndarray, shape (n evaluation, k)
+        On the evaluation split.
+    seed : int
+        Seeds the resampling of :func:`headstart.classify.statistics.metrics.figures`.
+    licence : str, optional
+        Of the classifier.
+    """
+    truth, k = table.y[table.split.evaluation], len(table.classes)
+    matrix = confusion_matrix(truth, probabilities.argmax(axis=1), k)
+    training = np.bincount(table.y[table.split.fitting], minlength=k).tolist()
+    rows = zip(per_class(matrix, table.classes), training, strict=True)
+    return {
+        "data": _describe_data(table),
+        "figures": {
+            name: {"value": figure.value, "ci95": list(figure.ci95)}
+            for name, figure in figures(truth, probabilities, seed).items()
+        },
+        "per_class": [{**row, "training": count} for row, count in rows],
+        "confused": most_confused(matrix, table.classes)[:WORST],
+        "versions": versions(),
+        "license": licence,
+    }
+
+
+def _describe_data(table: Table) -> DataCounts:
+    split, extraction = table.split, table.features.extraction
+    kept = len(split.fitting) + len(split.evaluation)
+    return {
+        "name": shown(table.root.absolute().name),
+        "images": len(table.y) + len(extraction.failures),
+        "failed": len(extraction.failures),
+        "copies": extraction.duplicates,
+        "left_out": len(table.y) - kept,
+        "training": len(split.fitting),
+        "evaluation": len(split.evaluation),
+        "split": split.name,
+        "near_leaks": table.near_leaks,
+    }
