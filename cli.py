@@ -1,7 +1,6 @@
 """The command line: every command by its name, one exit for errors."""
 
 import contextlib
-import io
 import os
 import sys
 from typing import Annotated
@@ -24,6 +23,7 @@ from .commands import (
 )
 from .errors import HeadstartError
 from .stopping import Stopped, signals_stop
+from .streams import open_streams
 from .version import __version__
 
 app = typer.Typer(
@@ -47,7 +47,7 @@ app.command("plan")(plan.plan_extraction)
 app.command("demo")(demo.demo)
 
 
-def _version(*, wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"headstart {__version__}")
         raise typer.Exit
@@ -57,11 +57,14 @@ def _version(*, wanted: bool) -> None:
 def root(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Print the version.", is_eager=True),
+        # Asked for before a command is missed.
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
     ] = False,
 ) -> None:
     """Turn a folder of photographs into a classifier by transfer learning."""
-    _version(wanted=version)
+    del version  # its callback has printed it
 
 
 def main() -> None:
@@ -70,12 +73,13 @@ def main() -> None:
     A signal ends it with 128 and the signal's number: 130 for SIGINT, 143 for SIGTERM, 129 for
     SIGHUP.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a path may hold bytes that are no text
-            stream.reconfigure(errors="backslashreplace")
     try:
+        open_streams()
         with signals_stop(_tell_stopping):
-            app()
+            try:
+                app()
+            finally:
+                sys.stdout.flush()  # a full disk is told while it can be
     except HeadstartError as error:
         from .console import fail
 

@@ -52,9 +52,9 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         ``"crop"``, ``"squash"`` or ``"pad"`` to the backbone's input size.
     cache : path or URL, optional
         The cache's root; ``HEADSTART_CACHE`` or the user's cache folder when None.
-    views : str
-        Names with commas between, such as ``"original,flip"``. The columns of each
-        view follow those of the one before.
+    views : str or sequence of str
+        Names, or one text with commas between them, such as ``"original,flip"``. The columns
+        of each view follow those of the one before.
     precision : str
         ``"float32"``, ``"bfloat16"`` (some CPUs) or ``"float16"`` (GPUs).
     storage : str
@@ -91,7 +91,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         pooling: str = "avg",
         resize: str = "crop",
         cache: str | os.PathLike[str] | None = None,
-        views: str = "original",
+        views: str | Sequence[str] = "original",
         precision: str = "float32",
         storage: str = "float32",
         engine: str = "auto",
@@ -176,7 +176,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
             pooling=self.pooling,
             resize=self.resize,
             cache=None if self.cache is None else cache_folder(self.cache),
-            views=self.views,
+            views=self.views if isinstance(self.views, str) else ",".join(self.views),
             precision=self.precision,
             storage=self.storage,
             engine=self.engine,
