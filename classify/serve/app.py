@@ -15,7 +15,7 @@ from ...version import __version__
 from ..predict.in_memory import Labeller
 from .answers import Answer, Health, Problem
 from .limits import Limits
-from .middleware import Lingering, Measured, SecurityHeaders
+from .middleware import Heads, Lingering, Measured, SecurityHeaders
 from .pages import documentation, front_page
 from .service import Service
 
@@ -24,7 +24,8 @@ REFUSALS = {
     408: "The upload did not arrive in time.",
     413: "The upload is too large, or has too many files.",
     415: "The body is no form.",
-    422: "None of the files is an image that can be labelled: the answer has the reasons.",
+    422: "None of the files is an image that can be labelled, and the answer has the reasons; or a "
+    "parameter is wrong.",
     503: "Too much is under way: come again after the seconds of Retry-After.",
 }
 FORM: dict[str, Any] = {
@@ -38,6 +39,7 @@ FORM: dict[str, Any] = {
                     "properties": {
                         "files": {
                             "type": "array",
+                            "minItems": 1,
                             "items": {"type": "string", "format": "binary"},
                             "description": "Photographs: JPEG, PNG, WebP and what else Pillow reads.",
                         }
@@ -83,12 +85,12 @@ def make_app(labeller: Labeller, limits: Limits | None = None, top: int = 3) -> 
     _add_pages(app, service)
     app.add_exception_handler(RequestValidationError, _wrong_parameter)
     known = frozenset(route.path for route in app.routes if hasattr(route, "path"))
-    return Measured(Lingering(SecurityHeaders(app)), service.metrics, known)
+    return Measured(Lingering(SecurityHeaders(Heads(app))), service.metrics, known)
 
 
 def _add_prediction(app: FastAPI, service: Service, default_top: int) -> None:
     refusals: dict[int | str, dict[str, Any]] = {
-        status: {"model": Answer if status == 422 else Problem, "description": about}
+        status: {"model": Answer | Problem if status == 422 else Problem, "description": about}
         for status, about in REFUSALS.items()
     }
 

@@ -88,7 +88,7 @@ class Batcher:
     ) -> None:
         self._free += 1
         error = None if call.cancelled() else call.exception()
-        for at, answer in enumerate(answers):
+        for row, answer in enumerate(answers):
             if answer.done():
                 continue
             if call.cancelled():
@@ -97,5 +97,5 @@ class Batcher:
                 answer.set_exception(error)
             else:
                 labels = call.result()
-                answer.set_result((labels.probabilities[at], bool(labels.abstained[at])))
+                answer.set_result((labels.probabilities[row], bool(labels.abstained[row])))
         self._start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import math
@@ -18,9 +19,11 @@ from starlette.types import ASGIApp
 from ...errors import HeadstartError
 from ...stopping import SIGNALS, Stopped
 from .limits import Limits
+from .middleware import Farewell
 
 CONNECTIONS = 1000  # open at once, the idle ones included; more get 503
 KEEP_ALIVE_SECONDS = 15
+DRAIN_SECONDS = 1.0  # for an open connection to ask once more before it closes
 TICKS = 5  # of uvicorn's tenths of a second, between two looks for idle connections
 
 
@@ -96,8 +99,9 @@ def run(
     Stopped
         With the signal, once all is done; a second signal does not wait.
     """
+    server: _Server
     config = uvicorn.Config(
-        app,
+        Farewell(app, lambda: server.should_exit),
         log_config=None,
         log_level="error",  # what clients do wrong, they are told
         access_log=False,
@@ -108,7 +112,8 @@ def run(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(2 * limits.seconds),  # to arrive, and to be labelled
     )
-    _Server(config, limits.seconds, ready, stopping).run(sockets=[bound])
+    server = _Server(config, limits.seconds, ready, stopping)
+    server.run(sockets=[bound])
 
 
 class _Server(uvicorn.Server):
@@ -130,11 +135,45 @@ class _Server(uvicorn.Server):
         self._stopping = stopping
         self._signal: int | None = None
         self._idle_since: dict[tuple[Any, Any], float] = {}  # connection and its last request
+        self._late: list[asyncio.Task[Any]] = []  # let in as the port closed
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and let each connection that is open hear so with its next answer."""
+        for listening in sockets or []:
+            self._take_in(listening)
+        for server in self.servers:
+            server.close()
+        end = time.monotonic() + DRAIN_SECONDS
+        # uvicorn has no event for it.
+        while self.server_state.connections and not self.force_exit and time.monotonic() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await super().shutdown()
+
+    def _take_in(self, listening: socket.socket) -> None:
+        """Accept who has been let in by the system: closing the port would reset them."""
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+                _loop=loop,
+            )
+            return made
+
+        with contextlib.suppress(OSError):  # nobody waits any more
+            while True:
+                connection, _ = listening.accept()
+                connection.setblocking(False)
+                self._late.append(
+                    loop.create_task(loop.connect_accepted_socket(protocol, connection))
+                )
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS == 0:
@@ -147,7 +186,10 @@ class _Server(uvicorn.Server):
         uvicorn closes those that say nothing after an answer; not those that have never asked,
         or dribble their headers.
         """
-        requests = [(one, getattr(one, "cycle", None)) for one in self.server_state.connections]
+        requests = [
+            (connection, getattr(connection, "cycle", None))
+            for connection in self.server_state.connections
+        ]
         self._idle_since = {
             (connection, last): self._idle_since.get((connection, last), now)
             for connection, last in requests

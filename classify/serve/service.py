@@ -70,13 +70,13 @@ class Service:
             try:
                 take_request(1)
                 async with asyncio.timeout(self.limits.seconds):
-                    found = await asyncio.gather(*map(self._label, uploads))
+                    outcomes = await asyncio.gather(*map(self._label, uploads))
             except FullError:
                 most = self.limits.concurrency
                 raise busy(f"as many requests wait as may, {most:,}: try again") from None
             except TimeoutError:
                 raise busy(f"no labels within {self.limits.seconds:g} seconds: try again") from None
-        return self._told(uploads, found, top)
+        return self._answer(uploads, outcomes, top)
 
     async def _label(self, upload: Upload) -> Row | str:
         """Return an image's labels, or the reason why it has none."""
@@ -90,9 +90,9 @@ class Service:
         finally:
             self._images -= 1
 
-    def _told(self, uploads: Sequence[Upload], found: Sequence[Row | str], top: int) -> Answer:
+    def _answer(self, uploads: Sequence[Upload], outcomes: Sequence[Row | str], top: int) -> Answer:
         answer = Answer(predictions=[], failed=[])
-        for index, (upload, outcome) in enumerate(zip(uploads, found, strict=True)):
+        for index, (upload, outcome) in enumerate(zip(uploads, outcomes, strict=True)):
             if isinstance(outcome, str):
                 answer.failed.append(Failure(index=index, file=upload.name, reason=outcome))
                 self.metrics.images.labels("failed").inc()
@@ -102,15 +102,15 @@ class Service:
                 self.metrics.images.labels(word).inc()
         return answer
 
-    def _prediction(self, index: int, name: str, row: Row, top: int) -> Prediction:
+    def _prediction(self, number: int, name: str, row: Row, top: int) -> Prediction:
         probabilities, abstained = row
         classes = self.labeller.model.classes
         best = [
-            Choice(label=classes[at], probability=float(probabilities[at]))
-            for at in np.argsort(-probabilities, kind="stable")[:top]
+            Choice(label=classes[index], probability=float(probabilities[index]))
+            for index in np.argsort(-probabilities, kind="stable")[:top]
         ]
         return Prediction(
-            index=index,
+            index=number,
             file=name,
             label=None if abstained else best[0].label,
             probability=best[0].probability,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import HTTPException, Request
-from python_multipart import MultipartParser
-from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from .limits import FullError, Limits
@@ -44,6 +44,16 @@ def busy(reason: str) -> HTTPException:
     return HTTPException(503, reason, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
+class _Form(MultiPartParser):
+    """Starlette's parser, which writes nothing to the disk and tells whether a form was whole."""
+
+    spool_max_size = sys.maxsize
+    whole = False
+
+    def on_end(self) -> None:
+        self.whole = True
+
+
 async def read_uploads(
     request: Request, limits: Limits, take_bytes: Callable[[int], None]
 ) -> list[Upload]:
@@ -70,36 +80,56 @@ async def read_uploads(
         413 for one that is too large or has too many files, 415 for no form at all,
         503 where other uploads fill the memory.
     """
-    form = _Form(_boundary(request.headers.get("content-type", "")), limits.files)
+    if parse_options_header(request.headers.get("content-type"))[0] != b"multipart/form-data":
+        raise HTTPException(415, HOW)
     stated = request.headers.get("content-length", "")
     if stated.isdecimal() and int(stated) > limits.upload_bytes:
         raise _too_large(limits)
+    parser = _Form(
+        request.headers,
+        _counted(request, limits, take_bytes),
+        max_files=limits.files,
+        max_part_size=limits.upload_bytes,
+    )
     try:
         async with asyncio.timeout(limits.seconds):
-            await _feed(form, request.stream(), limits, take_bytes)
+            form = await parser.parse()
     except TimeoutError:
         raise HTTPException(
             408, f"the upload took more than {limits.seconds:g} seconds: send less, or faster"
         ) from None
     except FullError:
         raise busy("other uploads fill the memory set aside for them: try again") from None
-    except FormParserError as error:
-        raise HTTPException(400, f"malformed multipart form: {error}") from None
     except ClientDisconnect:
         raise HTTPException(400, "the client left before its upload was whole") from None
-    return form.uploads()
+    except MultiPartException as error:
+        if error.message.startswith("Too many"):
+            raise HTTPException(
+                413, f"more than {limits.files} files in one request: send fewer"
+            ) from None
+        raise _malformed(str(error.__cause__ or error.message)) from None
+    try:
+        if not parser.whole:
+            raise _malformed("it ends before its last boundary")
+        files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
+        if not files:
+            raise HTTPException(400, f"no file in the form: {HOW}")
+        return [Upload(file.filename or "", await file.read()) for file in files]
+    finally:
+        await form.close()
 
 
-async def _feed(
-    form: _Form, chunks: AsyncIterator[bytes], limits: Limits, take_bytes: Callable[[int], None]
-) -> None:
+async def _counted(
+    request: Request, limits: Limits, take_bytes: Callable[[int], None]
+) -> AsyncGenerator[bytes, None]:
+    """Hand on a request's body, chunk by chunk, until it is too large."""
     received = 0
-    async for chunk in chunks:
+    async for chunk in request.stream():
         received += len(chunk)
         if received > limits.upload_bytes:
             raise _too_large(limits)
         take_bytes(len(chunk))
-        form.write(chunk)
+        yield chunk
 
 
 def _too_large(limits: Limits) -> HTTPException:
@@ -108,79 +138,5 @@ def _too_large(limits: Limits) -> HTTPException:
     )
 
 
-def _boundary(content_type: str) -> bytes:
-    kind, parameters = parse_options_header(content_type)
-    if kind != b"multipart/form-data":
-        raise HTTPException(415, HOW)
-    if not parameters.get(b"boundary"):
-        raise HTTPException(400, "malformed multipart form: its Content-Type names no boundary")
-    return parameters[b"boundary"]
-
-
-class _Form:
-    """The parser's callbacks, and what they gather."""
-
-    def __init__(self, boundary: bytes, most: int) -> None:
-        self._most = most
-        self._parts = 0
-        self._uploads: list[Upload] = []
-        self._ended = False
-        self._field = self._value = self._disposition = b""
-        self._name: bytes | None = None
-        self._content: list[bytes] = []
-        callbacks: Any = {
-            name: getattr(self, f"_{name}")
-            for name in (
-                *("on_part_begin", "on_header_field", "on_header_value", "on_header_end"),
-                *("on_headers_finished", "on_part_data", "on_part_end", "on_end"),
-            )
-        }
-        try:
-            self._parser = MultipartParser(boundary, callbacks)
-        except FormParserError as error:
-            raise HTTPException(400, f"malformed multipart form: {error}") from None
-
-    def write(self, chunk: bytes) -> None:
-        """Parse the next bytes."""
-        if chunk:
-            self._parser.write(chunk)
-
-    def uploads(self) -> list[Upload]:
-        """Return the files of the whole form."""
-        if not self._ended:
-            raise HTTPException(400, "malformed multipart form: it ends before its last boundary")
-        if not self._uploads:
-            raise HTTPException(400, f"no file in the form: {HOW}")
-        return self._uploads
-
-    def _on_part_begin(self) -> None:
-        self._parts += 1
-        if self._parts > self._most:
-            raise HTTPException(413, f"more than {self._most} files in one request: send fewer")
-        self._disposition, self._content, self._name = b"", [], None
-
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._field += data[start:end]
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _on_header_end(self) -> None:
-        if self._field.lower() == b"content-disposition":
-            self._disposition = self._value
-        self._field = self._value = b""
-
-    def _on_headers_finished(self) -> None:
-        self._name = parse_options_header(self._disposition)[1].get(b"filename")
-
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._name is not None:  # a field that is no file is passed over
-            self._content.append(data[start:end])
-
-    def _on_part_end(self) -> None:
-        if self._name is not None:
-            name = self._name.decode("utf-8", "backslashreplace")
-            self._uploads.append(Upload(name, b"".join(self._content)))
-
-    def _on_end(self) -> None:
-        self._ended = True
+def _malformed(why: str) -> HTTPException:
+    return HTTPException(400, f"malformed multipart form: {why}")

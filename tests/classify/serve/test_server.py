@@ -1,5 +1,6 @@
 """The service in a process of its own: signals, slow and oversized uploads, where it listens."""
 
+import http.client
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from headstart.classify.serve.server import listen, url_of
 from headstart.extract.images.folder import plain_files
 from serving import serving
 
+FORM = "multipart/form-data; boundary=x"
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
 
 
@@ -123,6 +125,45 @@ def test_a_signal_answers_what_is_in_flight_and_refuses_what_is_new(trained, tmp
         gate.write_text("")
         assert answer.result().status_code == 200
         assert service.ending() == (143, "error: stopped: every request in flight was answered")
+
+
+def ask_until_refused(address, form, begun):
+    """Keep one connection alive and ask on it for as long as there is somebody to answer."""
+    statuses = []
+    connection = http.client.HTTPConnection(*address, timeout=60)
+    while True:
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            return statuses
+        closing = False
+        while not closing:
+            connection.request("POST", "/predict", form, {"Content-Type": FORM})
+            answer = connection.getresponse()
+            statuses.append((answer.status, len(answer.read()) > 0))
+            closing = answer.headers.get("Connection") == "close"
+            begun.release()
+        connection.close()
+
+
+def test_clients_that_keep_their_connections_see_no_reset_when_it_stops(
+    trained, tmp_path, photograph
+):
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+        b"%b\r\n--x--\r\n" % photograph
+    )
+    begun = threading.Semaphore(0)
+    with serving(trained()[0], cache=tmp_path) as service, ThreadPoolExecutor(16) as pool:
+        clients = [pool.submit(ask_until_refused, service.address, form, begun) for _ in range(16)]
+        for _ in range(200):
+            assert begun.acquire(timeout=60)
+        service.process.terminate()
+        answers = [answer for client in clients for answer in client.result(60)]
+        assert service.ending() == (143, "error: stopped: every request in flight was answered")
+    assert {status for status, _ in answers} <= {200, 503}
+    assert all(in_words for _, in_words in answers)
+    assert len(answers) >= 200
 
 
 @pytest.mark.usefixtures("heeded_signals")

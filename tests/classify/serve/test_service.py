@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the service: headstart[serve] is not installed")
 
 from fastapi.testclient import TestClient
+from hypothesis import given
 
 from fakes import FakeEngine
 from headstart.classify.predict.in_memory import Labeller, Labels
@@ -249,12 +250,53 @@ def test_the_openapi_document_describes_uploads_and_refusals(client):
     document = client.get("/openapi.json").json()
     post = document["paths"]["/predict"]["post"]
     form = post["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert form["properties"]["files"]["items"] == {"type": "string", "format": "binary"}
+    files = form["properties"]["files"]
+    assert (files["items"], files["minItems"]) == ({"type": "string", "format": "binary"}, 1)
+    refusal = post["responses"]["422"]["content"]["application/json"]["schema"]
+    kinds = [kind["$ref"].rpartition("/")[2] for kind in refusal["anyOf"]]
+    assert kinds == ["Answer", "Problem"]
     assert set(post["responses"]) == {"200", "400", "408", "413", "415", "422", "503"}
     page = client.get("/docs").text
     for status in post["responses"]:
         assert f'<th scope="row">{status}</th>' in page
     assert "GET /metrics" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/healthz", "/metrics"])
+def test_head_answers_as_get_does_without_the_body(client, path):
+    whole, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    assert client.head("/predict").status_code == 405
+
+
+def test_whatever_the_openapi_document_allows_is_answered_as_it_says(model, options):
+    """schemathesis sends what the document allows, and what it forbids."""
+    schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+    from hypothesis import HealthCheck, Phase, settings
+
+    schema = schemathesis.openapi.from_asgi("/openapi.json", make_app(Labeller(model, options)))
+    asked = set()
+
+    for operation in schema.get_all_operations():
+        strategy = operation.ok().as_strategy()
+
+        @settings(
+            max_examples=20,
+            database=None,
+            deadline=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=strategy)
+        def ask(case):
+            # Bytes of any kind are allowed, and told in words that they are no image: 422.
+            case.call_and_validate(excluded_checks=[schemathesis.checks.positive_data_acceptance])
+            asked.add((case.method, case.path))
+
+        ask()
+    assert asked == {("POST", "/predict"), ("GET", "/healthz"), ("GET", "/metrics")}
 
 
 def test_a_batch_takes_its_share_of_what_waits_and_gives_each_its_own_row():

@@ -76,7 +76,7 @@ def test_however_a_form_is_cut_its_files_are_the_same(files, data):
 def test_a_field_that_is_no_file_is_passed_over_and_any_name_is_text():
     body = part(b"7", b'name="top"') + form(("Nice Ünïcode.jpg".encode(), b"x"), (b"\xff", b"y"))
     uploads = read([body])
-    assert [(u.name, u.data) for u in uploads] == [("Nice Ünïcode.jpg", b"x"), ("\\xff", b"y")]
+    assert [(u.name, u.data) for u in uploads] == [("Nice Ünïcode.jpg", b"x"), ("ÿ", b"y")]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_field_that_is_no_file_is_passed_over_and_any_name_is_text():
     [
         (b"x", "image/jpeg", (415, "send photographs as multipart/form-data, such as curl")),
         (b"x", "", (415, "send photographs")),
-        (b"x", "multipart/form-data", (400, "malformed multipart form: its Content-Type names no")),
+        (b"x", "multipart/form-data", (400, "malformed multipart form: Missing boundary")),
         (
             b"x",
             "multipart/form-data; boundary=" + "x" * 999,
