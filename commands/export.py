@@ -1,13 +1,14 @@
 """``headstart export``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import Json, Quiet, TrustJoblib, machine_options, takes
 
 if TYPE_CHECKING:
+    from ..classify.export.write import ExportDocument
     from ..extract.source import FeatureOptions
 
 
@@ -25,7 +26,9 @@ def export_classifier(
     form: Annotated[
         str | None,
         typer.Option(
-            "--format", help="onnx, tflite or saved-model. Default: by the ending of OUT."
+            "--format",
+            help="onnx, tflite, saved-model or mediapipe (a TensorFlow Lite file for MediaPipe "
+            "Tasks: images of one size). Default: by the ending of OUT.",
         ),
     ] = None,
     quantize: Annotated[
@@ -81,7 +84,7 @@ def export_classifier(
             card=card_paths(model)[1],
         )
     if as_json:
-        print_json({"version": 1, **run.record})
+        print_json(run.record)
     else:
         _print(run.record)
     if not quiet:
@@ -89,16 +92,17 @@ def export_classifier(
             warn(line)
 
 
-def _print(record: dict[str, Any]) -> None:
+def _print(record: "ExportDocument") -> None:
     from ..console import interval, say, size
 
     smaller = f" ({size(record['float32_bytes'])} in float32)" if record["quantize"] else ""
     say(f"{record['path']}: {record['format']}, {size(record['bytes'])}{smaller}")
     parity = record["parity"]
-    say(
-        f"{parity['labels_equal']} of {parity['images']} labels as headstart's, probabilities "
-        f"within {parity['difference']:.2g} ({parity['of']})"
-    )
+    for trial in record["runtimes"]:
+        say(
+            f"{trial['labels_equal']} of {parity['images']} labels as headstart's, probabilities "
+            f"within {trial['difference']:.2g} ({parity['of']}, {trial['name']} {trial['version']})"
+        )
     accuracy = record["accuracy"]
     if accuracy is not None:
         say(
@@ -108,6 +112,8 @@ def _print(record: dict[str, Any]) -> None:
             f"(95 % interval {100 * accuracy['lost_ci95'][0]:.1f} to "
             f"{100 * accuracy['lost_ci95'][1]:.1f})"
         )
+    if record["preprocess"] is not None:
+        say(f"{record['preprocess']} reads photographs for it as headstart does")
     if record["card"] is not None:
         say(f"noted in the model card {record['card']}")
     if record["abstention"] is not None:

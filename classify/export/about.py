@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+import os
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -15,9 +16,58 @@ from ..saved.network_model import TunedModel
 
 VERSION = 1  # of these keys
 COVERAGE = 0.95  # of images like the training images, above the abstention threshold
+LABELS, ABOUT = "labels.txt", "headstart.json"  # files of formats that hold files
 
 
-def describe(model: Model | TunedModel, quantize: str | None) -> dict[str, Any]:
+class ParityDocument(TypedDict):
+    """How an artefact's answers compare with headstart's, in its first runtime."""
+
+    images: int
+    of: str
+    labels_equal: int
+    difference: float
+    tolerance: float
+
+
+class TrialDocument(TypedDict):
+    """How they compare in one runtime."""
+
+    name: str
+    version: str
+    labels_equal: int
+    difference: float
+
+
+class AccuracyDocument(TypedDict):
+    """What an artefact gets right on the evaluation split, and headstart on the same pixels."""
+
+    split: str
+    n: int
+    labels_equal: int
+    accuracy: float
+    ci95: list[float]
+    headstart: float
+    lost: float
+    lost_ci95: list[float]
+
+
+class About(TypedDict):
+    """What an artefact says of itself; what comes of running it is added once it has been run."""
+
+    version: int
+    created_by: str
+    model: str
+    classes: list[str]
+    abstention: dict[str, Any] | None
+    spec_id: str
+    spec: dict[str, Any]
+    quantize: str | None
+    parity: NotRequired[ParityDocument]
+    runtimes: NotRequired[list[TrialDocument]]
+    accuracy: NotRequired[AccuracyDocument | None]
+
+
+def describe(model: Model | TunedModel, quantize: str | None) -> About:
     """Return what an artefact's metadata hold before it has been run.
 
     Parameters
@@ -26,12 +76,6 @@ def describe(model: Model | TunedModel, quantize: str | None) -> dict[str, Any]:
         What is written.
     quantize : str or None
         ``"dynamic"``, ``"int8"`` or None for float32.
-
-    Returns
-    -------
-    dict
-        ``version``, ``created_by``, ``model``, ``classes``, ``abstention`` (None where the
-        model has none), ``spec_id``, ``spec`` and ``quantize``.
     """
     abstainer = model.abstainer if isinstance(model, Model) else None
     return {
@@ -70,8 +114,8 @@ def confidence_rule(abstainer: Abstainer, coverage: float = COVERAGE) -> dict[st
     Examples
     --------
     >>> sure = np.linspace(0.5, 0.99, 50)
-    >>> one = Abstainer(np.ones((2, 3), np.float32), sure, np.ones(50, np.float32), sure > 0.6)
-    >>> confidence_rule(one, 0.9)["threshold"]
+    >>> abstainer = Abstainer(np.ones((2, 3), np.float32), sure, np.ones(50, np.float32), sure > 0.6)
+    >>> confidence_rule(abstainer, 0.9)["threshold"]
     0.54
     """
     n = len(abstainer.confidence)
@@ -82,3 +126,18 @@ def confidence_rule(abstainer: Abstainer, coverage: float = COVERAGE) -> dict[st
         "wished": coverage,
         **coverage_and_risk(abstainer.confidence, abstainer.right, threshold),
     }
+
+
+def labels_text(classes: list[str]) -> str:
+    r"""Return class names, a line each, in the order of the probabilities; UTF-8 can hold it.
+
+    Examples
+    --------
+    >>> print(labels_text(["cat", "two\nlines", "caf\udce9"]), end="")
+    cat
+    two lines
+    caf\xe9
+    """
+    lines = (" ".join(name.splitlines()) for name in classes)
+    names = (os.fsencode(line).decode("utf-8", "backslashreplace") for line in lines)
+    return "".join(f"{name}\n" for name in names)

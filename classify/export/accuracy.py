@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,9 @@ from ...extract.decode.views import Pixels
 from ...progress import stage
 from ..statistics.intervals import wilson
 from ..statistics.paired_tests import paired_test
-from .parity import Probabilities, Runtime, answers
+from .about import AccuracyDocument
+from .artefact import Classify
+from .parity import Probabilities, answers
 from .photographs import Photographs, whole_pixels
 
 BLOCK = 32  # images whose pixels are in memory at once
@@ -21,8 +22,8 @@ BLOCK = 32  # images whose pixels are in memory at once
 def measure_accuracy(
     photographs: Photographs,
     ours: Callable[[Sequence[Pixels]], Probabilities],
-    runtime: Runtime,
-) -> dict[str, Any]:
+    classify: Classify,
+) -> AccuracyDocument:
     """Label the evaluation split twice and compare.
 
     Parameters
@@ -31,15 +32,14 @@ def measure_accuracy(
         With the evaluation split.
     ours : callable
         Images to headstart's probabilities (n, k).
-    runtime : callable
+    classify : callable
         The artefact, opened.
 
     Returns
     -------
     dict
-        ``split``, ``n``, ``labels_equal``; ``accuracy`` of the artefact and ``ci95``, its Wilson
-        interval; ``headstart``, ours on the same pixels; ``lost``, the difference, and
-        ``lost_ci95``, its paired bootstrap interval.
+        ``ci95`` is the Wilson interval of the artefact's ``accuracy``, ``headstart`` ours on the
+        same pixels, ``lost`` the difference and ``lost_ci95`` its paired bootstrap interval.
 
     Raises
     ------
@@ -51,15 +51,15 @@ def measure_accuracy(
     tell = stage("measuring accuracy")
     for low in range(0, n, BLOCK):
         pixels = []
-        for at, path in enumerate(photographs.evaluation[low : low + BLOCK], start=low):
+        for row, path in enumerate(photographs.evaluation[low : low + BLOCK], start=low):
             try:
                 pixels.append(whole_pixels(path, photographs.max_pixels))
             except DecodeError:
                 continue
-            truth.append(int(photographs.truth[at]))
+            truth.append(int(photographs.truth[row]))
         if pixels:
             mine.append(ours(pixels).argmax(axis=1))
-            theirs.append(answers(runtime, pixels)[1])
+            theirs.append(answers(classify, pixels)[1])
         tell(min(low + BLOCK, n), n)
     if not truth:
         raise ExportError(f"no image of {photographs.name} can be read to measure accuracy on")

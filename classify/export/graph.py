@@ -44,11 +44,11 @@ class Graph:
 
     @property
     def concrete(self) -> Any:
-        """The one trace, for images of any number and size."""
+        """The one trace."""
         return self.run.get_concrete_function()
 
 
-def build_graph(model: Model | TunedModel, weights: Path) -> Graph:
+def build_graph(model: Model | TunedModel, weights: Path, *, fixed: bool = False) -> Graph:
     """Return resizing, preprocessing, backbone, scaler and head in one function, in float32.
 
     Parameters
@@ -57,6 +57,8 @@ def build_graph(model: Model | TunedModel, weights: Path) -> Graph:
         Loaded.
     weights : Path
         The backbone's weights file.
+    fixed : bool
+        Take one image, at the backbone's input size, and return ``probabilities`` alone.
 
     Raises
     ------
@@ -77,19 +79,22 @@ def build_graph(model: Model | TunedModel, weights: Path) -> Graph:
     head, more, whole = _head(model)
 
     def classify(images: Any) -> dict[str, Any]:
-        pixels = resized(images, spec.input_size[0], spec.resize)
+        side, rule = spec.input_size[0], spec.resize
+        pixels = tf.cast(images, tf.float32) if fixed else resized(images, side, rule)
         pixels = tf.reshape(pixels, (-1, *spec.input_size, 3))
         features = tf.concat([extract(_VIEWS[name](pixels)) for name in spec.views], axis=-1)
-        told = head(features)
         if not whole:
-            return {FEATURES: told}
-        probabilities = tf.nn.softmax(told)
-        return {
-            OUTPUTS[0]: tf.identity(probabilities, OUTPUTS[0]),
-            OUTPUTS[1]: tf.argmax(probabilities, axis=1, output_type=tf.int64, name=OUTPUTS[1]),
-        }
+            return {FEATURES: head(features)}
+        probabilities = tf.nn.softmax(head(features))
+        outputs = {OUTPUTS[0]: tf.identity(probabilities, OUTPUTS[0])}
+        if not fixed:
+            outputs[OUTPUTS[1]] = tf.argmax(
+                probabilities, axis=1, output_type=tf.int64, name=OUTPUTS[1]
+            )
+        return outputs
 
-    signature = [tf.TensorSpec((None, None, None, 3), tf.uint8, name=INPUT)]
+    shape = (1, *spec.input_size, 3) if fixed else (None, None, None, 3)
+    signature = [tf.TensorSpec(shape, tf.uint8, name=INPUT)]
     return Graph(tf.function(classify, input_signature=signature), variables + more, whole)
 
 

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ...errors import ExportError, first_line
 from ...extract.engine.onnx import OPSET, add_metadata, to_onnx
 from ..saved.head_model import Model
+from .about import About
+from .artefact import Classify, Format, Runtime, Writing
 from .graph import FEATURES, INPUT, OUTPUTS, Graph
 from .heads import TINY
-from .parity import Runtime
+from .onnx_quantize import in_8_bits, weights_in_8_bits
 
 TREES = "trees_"  # before every name of skl2onnx's graph
 TREES_OPSET = (
     3  # of the ai.onnx.ml domain: TreeEnsembleClassifier as every runtime since 1.10 has it
 )
+
+
+def write(writing: Writing, path: Path) -> int:
+    """Write the file; return what it takes in float32, in bytes."""
+    model = make(writing.graph, writing.model)
+    exact = len(model.SerializeToString())
+    if writing.quantize == "dynamic":
+        model = weights_in_8_bits(model)
+    elif writing.quantize == "int8":
+        model = in_8_bits(model, writing.pixels)
+    path.write_bytes(model.SerializeToString())
+    return exact
 
 
 def make(graph: Graph, model: Any) -> Any:
@@ -41,7 +55,7 @@ def make(graph: Graph, model: Any) -> Any:
     whole = to_onnx(graph.run, model.name)
     if not graph.whole:
         whole = _with_trees(whole, model)
-    outputs = {one.name: one for one in whole.graph.output}
+    outputs = {output.name: output for output in whole.graph.output}
     del whole.graph.output[:]
     whole.graph.output.extend(outputs[name] for name in OUTPUTS)
     return whole
@@ -72,21 +86,21 @@ def _with_trees(features: Any, model: Model) -> Any:
             f"skl2onnx cannot convert a {model.name} head ({first_line(cause)}): train another head"
         ) from error
     trees.ir_version = features.ir_version
-    used = [one for one in features.opset_import if not one.domain]
+    used = [opset for opset in features.opset_import if not opset.domain]
     del features.opset_import[:]  # tf2onnx declares the trees' domain, too, and in another version
     features.opset_import.extend(used)
-    told = trees.graph.output[1].name
+    votes = trees.graph.output[1].name
     whole = onnx.compose.merge_models(
         features,
         onnx.compose.add_prefix(trees, TREES),
         io_map=[(FEATURES, TREES + FEATURES)],
-        outputs=[TREES + told],
+        outputs=[TREES + votes],
     )
-    _append_temperature(whole, TREES + told, model.estimator.temperature_, len(model.classes))
+    _append_temperature(whole, TREES + votes, model.estimator.temperature_, len(model.classes))
     return whole
 
 
-def _append_temperature(whole: Any, told: str, temperature: float, k: int) -> None:
+def _append_temperature(whole: Any, votes: str, temperature: float, k: int) -> None:
     """Turn probabilities into calibrated ones: softmax(log(p) / temperature)."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -98,7 +112,7 @@ def _append_temperature(whole: Any, told: str, temperature: float, k: int) -> No
     probabilities, label = OUTPUTS
     whole.graph.node.extend(
         [
-            helper.make_node("Max", [told, "tiny"], ["floored"]),
+            helper.make_node("Max", [votes, "tiny"], ["floored"]),
             helper.make_node("Log", ["floored"], ["logarithms"]),
             helper.make_node("Div", ["logarithms", "temperature"], ["scores"]),
             helper.make_node("Softmax", ["scores"], [probabilities], axis=1),
@@ -114,7 +128,7 @@ def _append_temperature(whole: Any, told: str, temperature: float, k: int) -> No
     )
 
 
-def annotate(path: Path, about: dict[str, Any]) -> None:
+def annotate(path: Path, about: About) -> None:
     """Write what the file says of itself: text as it is, everything else as JSON."""
     import onnx
 
@@ -127,7 +141,7 @@ def annotate(path: Path, about: dict[str, Any]) -> None:
     onnx.save(model, str(path))
 
 
-def read_about(path: Path) -> dict[str, Any]:
+def read_about(path: Path) -> About:
     """Return what :func:`annotate` wrote."""
     import onnx
 
@@ -137,10 +151,10 @@ def read_about(path: Path) -> dict[str, Any]:
             about[entry.key] = json.loads(entry.value)
         except ValueError:
             about[entry.key] = entry.value
-    return about
+    return cast("About", about)
 
 
-def open_artefact(path: Path) -> Runtime:
+def open_in_onnxruntime(path: Path) -> Classify:
     """Load it as a program without headstart does."""
     import onnxruntime
 
@@ -153,3 +167,33 @@ def open_artefact(path: Path) -> Runtime:
         return probabilities, labels
 
     return classify
+
+
+def open_in_openvino(path: Path) -> Classify:
+    """Load it as a program without headstart does, in float32.
+
+    Where the processor has bfloat16, that is OpenVINO's own choice.
+    """
+    import openvino
+
+    run = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def classify(images: Any) -> tuple[Any, Any]:
+        answers = run({INPUT: images})
+        return answers[OUTPUTS[0]], answers[OUTPUTS[1]]
+
+    return classify
+
+
+FORMAT = Format(
+    "onnx",
+    ".onnx",
+    write,
+    annotate,
+    read_about,
+    (
+        Runtime("ONNX Runtime", "onnxruntime", open_in_onnxruntime),
+        Runtime("OpenVINO", "openvino", open_in_openvino, trees=False),
+    ),
+    trees=True,
+)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ...extract.source import FeatureSource
 from ..network.kept_maps import PassingStore, extract_passing
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
+from .artefact import Classify
 
 IMAGES = 64
 EXACT, REDUCED = 1e-4, 1e-2  # of a probability, in float32 and in fewer bits
@@ -35,17 +36,15 @@ SHAPES = (
 
 Probabilities = NDArray[np.floating[Any]]  # (n, k)
 
-# What an artefact is once it is opened: images (n, height, width, 3), uint8, of one size to
-# probabilities (n, k), float32, and label indices (n,), int64.
-Runtime = Callable[[Pixels], tuple[NDArray[np.float32], NDArray[np.int64]]]
-
 
 @dataclass(frozen=True)
-class Parity:
+class Trial:
     """How an artefact's answers compare with headstart's.
 
     Parameters
     ----------
+    runtime : str
+        Where it ran, with the version.
     images : int
         Compared.
     of : str
@@ -58,17 +57,12 @@ class Parity:
         What is allowed.
     """
 
+    runtime: str
     images: int
     of: str
     labels_equal: int
     difference: float
     tolerance: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.labels_equal} of {self.images} labels equal, probabilities within "
-            f"{self.difference:.2g}, on {self.of}"
-        )
 
     def check(self, *, labels: bool) -> None:
         """Refuse an artefact that answers otherwise.
@@ -87,31 +81,29 @@ class Parity:
         if close and (self.labels_equal == self.images or not labels):
             return
         raise ExportError(
-            f"the artefact answers otherwise than headstart: {self} (at most {self.tolerance:g} "
-            "is allowed): nothing is written; --tolerance allows more"
+            f"in {self.runtime} the artefact answers otherwise than headstart: "
+            f"{self.labels_equal} of {self.images} labels equal, probabilities within "
+            f"{self.difference:.2g}, on {self.of} (at most {self.tolerance:g} is allowed): nothing "
+            "is written; --tolerance allows more"
         )
 
 
-def parity_record(parity: Parity) -> dict[str, Any]:
-    """Return the ``parity`` object of an artefact's metadata and of ``export --json``.
-
-    Examples
-    --------
-    >>> parity_record(Parity(64, "probe images", 64, 2e-6, 1e-4))["labels_equal"]
-    64
-    """
-    return asdict(parity)
-
-
 def compare(
-    runtime: Runtime, pixels: Sequence[Pixels], ours: Probabilities, of: str, tolerance: float
-) -> Parity:
+    classify: Classify,
+    runtime: str,
+    pixels: Sequence[Pixels],
+    ours: Probabilities,
+    of: str,
+    tolerance: float,
+) -> Trial:
     """Run an artefact on images, one by one, and compare.
 
     Parameters
     ----------
-    runtime : callable
-        The artefact, opened.
+    classify : callable
+        The artefact, just opened: its first answer is compared, too.
+    runtime : str
+        Where it runs.
     pixels : sequence of ndarray (height, width, 3), uint8
         The images.
     ours : ndarray, shape (n, k)
@@ -121,8 +113,9 @@ def compare(
     tolerance : float
         Largest difference of a probability that is allowed.
     """
-    theirs, labels = answers(runtime, pixels)
-    return Parity(
+    theirs, labels = answers(classify, pixels)
+    return Trial(
+        runtime=runtime,
         images=len(pixels),
         of=of,
         labels_equal=int((labels == ours.argmax(axis=1)).sum()),
@@ -131,9 +124,11 @@ def compare(
     )
 
 
-def answers(runtime: Runtime, pixels: Sequence[Pixels]) -> tuple[Probabilities, NDArray[np.int64]]:
+def answers(
+    classify: Classify, pixels: Sequence[Pixels]
+) -> tuple[Probabilities, NDArray[np.int64]]:
     """Return an artefact's probabilities (n, k) and label indices (n,), image by image."""
-    probabilities, labels = zip(*(runtime(image[None]) for image in pixels), strict=True)
+    probabilities, labels = zip(*(classify(image[None]) for image in pixels), strict=True)
     return np.concatenate(probabilities), np.concatenate(labels)
 
 
@@ -141,7 +136,7 @@ def our_answers(
     model: Model | TunedModel, source: FeatureSource, pixels: Sequence[Pixels]
 ) -> Probabilities:
     """Return headstart's own probabilities (n, k) of images in memory; the cache stays as it is."""
-    images = [PixelImage(one, f"image {at}") for at, one in enumerate(pixels)]
+    images = [PixelImage(array, f"image {number}") for number, array in enumerate(pixels)]
     store = PassingStore(source.cache, source.spec)
     extract_passing(images, source, store, lambda: source.options.make_engine(source))
     return model.predict_proba(store.read([image.digest for image in images]))
@@ -150,7 +145,7 @@ def our_answers(
 def probe_pixels() -> list[Pixels]:
     """Return :data:`IMAGES` made-up images of several shapes, the same at every call."""
     each = IMAGES // len(SHAPES)
-    return [np.ascontiguousarray(one) for shape in SHAPES for one in probe_images(shape, each)]
+    return [np.ascontiguousarray(image) for shape in SHAPES for image in probe_images(shape, each)]
 
 
 def tolerance_for(model: Model | TunedModel, quantize: str | None) -> float:

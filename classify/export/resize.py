@@ -41,14 +41,14 @@ def resized(images: Any, side: int, rule: str) -> Any:
     height, width = shape[1], shape[2]
     row = find_rule(rule)
     across, down = _place(tf, width, height, side, row), _place(tf, height, width, side, row)
-    # (n, 3, height, width): both passes are then products of whole matrices.
-    planes = tf.transpose(tf.cast(images, tf.float32), (0, 3, 1, 2))
     fewer = height - down.count
     turned = (fewer > 0) & (fewer > 2 * (width - across.count))
-    planes = _turned(tf, turned, planes)
-    first, second = _either(tf, turned, down, across), _either(tf, turned, across, down)
-    square = _turned(tf, turned, _second_pass(tf, _pass(tf, planes, first), second))
-    square = tf.transpose(square, (0, 2, 3, 1))
+    square = _second_pass(
+        tf,
+        _pass(tf, _planes(tf, _turned(tf, turned, images)), _either(tf, turned, down, across)),
+        _either(tf, turned, across, down),
+    )
+    square = _turned(tf, turned, tf.transpose(square, (0, 2, 3, 1)))
     if row.fills == "longer":
         inside = _inside(tf, down)[:, None] & _inside(tf, across)[None, :]
         square = tf.where(inside[None, :, :, None], square, float(GREY))
@@ -95,8 +95,24 @@ def _place(tf: Any, length: Any, other: Any, side: int, rule: ResizeRule) -> _Pl
     return _Place(length, length * whole - taken, 2 * taken, count, first, side, whole)
 
 
-def _turned(tf: Any, wanted: Any, planes: Any) -> Any:
-    return tf.cond(wanted, lambda: tf.transpose(planes, (0, 1, 3, 2)), lambda: planes)
+def _turned(tf: Any, wanted: Any, images: Any) -> Any:
+    """Return images (n, height, width, 3) with rows and columns exchanged where that is wanted.
+
+    Pixels are taken from where they lie: OpenVINO answers wrongly what branches (``tf.cond``).
+    """
+    shape = tf.shape(images)
+    height, width = shape[1], shape[2]
+    rows, columns = tf.where(wanted, width, height), tf.where(wanted, height, width)
+    down, across = tf.where(wanted, 1, width), tf.where(wanted, width, 1)  # steps, in pixels
+    places = tf.range(rows)[:, None] * down + tf.range(columns)[None, :] * across
+    pixels = tf.reshape(images, tf.stack((-1, height * width, 3)))
+    taken = tf.gather(pixels, tf.reshape(places, (-1,)), axis=1)
+    return tf.reshape(taken, tf.stack((-1, rows, columns, 3)))
+
+
+def _planes(tf: Any, images: Any) -> Any:
+    """Return (n, 3, height, width): both passes are then products of whole matrices."""
+    return tf.transpose(tf.cast(images, tf.float32), (0, 3, 1, 2))
 
 
 def _either(tf: Any, wanted: Any, one: _Place, other: _Place) -> _Place:

@@ -16,9 +16,10 @@ import numpy as np
 from ...errors import ExportError, first_line
 from ...extract.backbone.loading import load_tensorflow, stderr_held_back
 from ...extract.decode.views import Pixels
+from .about import ABOUT, LABELS, About, labels_text
+from .artefact import Classify, Format, Runtime, Writing
 from .graph import INPUT, OUTPUTS, Graph
-from .parity import Runtime
-from .saved_model import ABOUT, LABELS, SIGNATURE, labels_text
+from .saved_model import SIGNATURE
 from .tflite_metadata import standard_metadata
 
 ENTRY = "headstart"  # of our own JSON among the metadata; the standard's is below
@@ -28,11 +29,20 @@ STANDARD = "TFLITE_METADATA"
 # numbers. Convolutions, and what stands between two of them, are rounded.
 IN_FLOAT = [
     *("ABS", "ADD", "ADD_N", "BATCH_MATMUL", "CAST", "CONCATENATION", "DIV", "EXP", "FLOOR"),
-    *("FLOOR_DIV", "FULLY_CONNECTED", "GATHER", "GELU", "GREATER", "HARD_SWISH", "IF", "LOG"),
+    *("FLOOR_DIV", "FULLY_CONNECTED", "GATHER", "GELU", "GREATER", "HARD_SWISH", "LOG"),
     *("LOGISTIC", "LOG_SOFTMAX", "MAXIMUM", "MEAN", "MINIMUM", "MUL", "NEG", "POW"),
     *("REDUCE_MAX", "RESHAPE", "RSQRT", "SELECT_V2", "SIGN", "SOFTMAX", "SQRT", "SQUARE"),
     *("SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM", "TANH", "TOPK_V2", "TRANSPOSE"),
 ]
+
+
+def write(writing: Writing, path: Path) -> int:
+    """Write the file; return what it takes in float32, in bytes."""
+    data = exact = make(writing.graph, None, ())
+    if writing.quantize is not None:
+        data = make(writing.graph, writing.quantize, writing.pixels)
+    path.write_bytes(data)
+    return len(exact)
 
 
 def make(graph: Graph, quantize: str | None, pixels: Sequence[Pixels]) -> bytes:
@@ -87,7 +97,7 @@ def _in_8_bits(tf: Any, converter: Any, pixels: Sequence[Pixels]) -> bytes:
     return data
 
 
-def annotate(path: Path, about: dict[str, Any]) -> None:
+def annotate(path: Path, about: About) -> None:
     """Name inputs and outputs, and write what the file says of itself.
 
     As https://ai.google.dev/edge/litert/conversion/tensorflow/metadata asks: a metadata buffer,
@@ -99,9 +109,9 @@ def annotate(path: Path, about: dict[str, Any]) -> None:
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(path.read_bytes()))
-    _name_tensors(model)
-    entries = {ENTRY: json.dumps(about).encode(), STANDARD: standard_metadata(about)}
-    model.metadata = list(model.metadata or [])
+    outputs = _name_tensors(model)
+    entries = {ENTRY: json.dumps(about).encode(), STANDARD: standard_metadata(about, outputs)}
+    model.metadata = [entry for entry in model.metadata or [] if entry.name.decode() not in entries]
     for name, content in entries.items():
         buffer, entry = schema.BufferT(), schema.MetadataT()
         buffer.data = bytearray(content)
@@ -116,47 +126,41 @@ def annotate(path: Path, about: dict[str, Any]) -> None:
     path.write_bytes(files.getvalue())
 
 
-def _name_tensors(model: Any) -> None:
-    """Give inputs and outputs the interface's names, probabilities first."""
+def _name_tensors(model: Any) -> list[str]:
+    """Give inputs and outputs the interface's names, probabilities first; return the outputs'."""
     signature, graph = model.signatureDefs[0], model.subgraphs[0]
     tensors = {
         entry.name.decode(): entry.tensorIndex for entry in [*signature.inputs, *signature.outputs]
     }
     for name, index in tensors.items():
         graph.tensors[index].name = name
-    graph.outputs = [tensors[name] for name in OUTPUTS]
+    outputs = [name for name in OUTPUTS if name in tensors]
+    graph.outputs = [tensors[name] for name in outputs]
+    return outputs
 
 
-def read_about(path: Path) -> dict[str, Any]:
+def read_about(path: Path) -> About:
     """Return what :func:`annotate` wrote."""
     with zipfile.ZipFile(path) as zipped:
-        about: dict[str, Any] = json.loads(zipped.read(ABOUT))
+        about: About = json.loads(zipped.read(ABOUT))
     return about
 
 
-def open_artefact(path: Path) -> Runtime:
-    """Load it as a program without headstart does.
-
-    Raises
-    ------
-    ExportError
-        If the interpreter is not installed.
-    """
-    try:
-        with _quietly():
-            from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise ExportError(
-            "the TensorFlow Lite file cannot be tried out without its interpreter: pip install "
-            "'headstart[export]'"
-        ) from error
+def open_in_litert(path: Path) -> Classify:
+    """Load it as a program without headstart does."""
     with _quietly():
-        run = Interpreter(model_path=str(path)).get_signature_runner(SIGNATURE)
-        run(**{INPUT: np.zeros((1, 8, 8, 3), np.uint8)})  # says which delegate it has chosen
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_path=str(path))
+        run = interpreter.get_signature_runner(SIGNATURE)
+        _, *size, channels = interpreter.get_input_details()[0]["shape"]
+        size = size if min(size) > 1 else [8, 8]  # where any will do
+        run(**{INPUT: np.zeros((1, *size, channels), np.uint8)})  # says which delegate it chose
 
     def classify(images: Any) -> tuple[Any, Any]:
-        told = run(**{INPUT: images})
-        return told[OUTPUTS[0]], told[OUTPUTS[1]]
+        answers = run(**{INPUT: images})
+        probabilities = answers[OUTPUTS[0]]
+        return probabilities, answers.get(OUTPUTS[1], probabilities.argmax(axis=1))
 
     return classify
 
@@ -168,3 +172,13 @@ def _quietly() -> Iterator[None]:
         # TensorFlow's own use of what it has deprecated.
         warnings.simplefilter("ignore")
         yield
+
+
+FORMAT = Format(
+    "tflite",
+    ".tflite",
+    write,
+    annotate,
+    read_about,
+    (Runtime("TensorFlow Lite", "ai-edge-litert", open_in_litert),),
+)

@@ -9,10 +9,10 @@ positions in it.
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
 
+from .about import ABOUT, LABELS, About
 from .graph import INPUT, OUTPUTS
-from .saved_model import ABOUT, LABELS
 
 IDENTIFIER = b"M001"
 AXIS_LABELS = 2  # AssociatedFileType.TENSOR_AXIS_LABELS
@@ -23,13 +23,15 @@ OUTPUT_WORDS = {
 }
 
 
-def standard_metadata(about: dict[str, Any]) -> bytes:
+def standard_metadata(about: About, outputs: Sequence[str]) -> bytes:
     """Return a ``ModelMetadata`` flatbuffer: tensors in words, and which file has the labels.
 
     Parameters
     ----------
     about : dict
         See :func:`headstart.classify.export.about.describe`.
+    outputs : sequence of str
+        Those that the graph has.
     """
     import flatbuffers
 
@@ -69,10 +71,10 @@ def standard_metadata(about: dict[str, Any]) -> bytes:
 
     labels = file(LABELS, "Class names, a line each.", AXIS_LABELS)
     inputs = vector([tensor(INPUT, INPUT_WORDS, [])])
-    outputs = vector(
-        [tensor(name, OUTPUT_WORDS[name], [labels] * (name == OUTPUTS[0])) for name in OUTPUTS]
-    )
-    graph = table(text("image to label"), None, inputs, outputs)
+    described = [
+        tensor(name, OUTPUT_WORDS[name], [labels] * (name == OUTPUTS[0])) for name in outputs
+    ]
+    graph = table(text("image to label"), None, inputs, vector(described))
     whole = file(ABOUT, "Classes, abstention, feature spec and parity, as JSON.")
     words = f"{about['model']} on {about['spec']['backbone']}, by {about['created_by']}"
     root = table(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
-from ...errors import ExportError, OptionError, unknown
+from ...errors import ExportError
+from ...extract.decode.views import Pixels
 from ...extract.source import FeatureOptions
 from ...progress import stage
 from ...storage import replacing, temporary_name
@@ -22,30 +23,47 @@ from ..predict.predict import source_of
 from ..saved.card import add_export
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
-from .about import describe
+from .about import AccuracyDocument, ParityDocument, TrialDocument, describe
 from .accuracy import measure_accuracy
-from .formats import FORMATS, QUANTIZATIONS, Format, Writing, find_format, size_of
+from .artefact import Classify, Runtime, Writing, size_of
+from .checks import check_place, check_request
+from .formats import find_format
 from .graph import build_graph
-from .heads import is_native
-from .parity import Runtime, compare, our_answers, parity_record, tolerance_for
+from .parity import Trial, compare, our_answers, tolerance_for
 from .photographs import find_photographs, to_compare
+
+PREPROCESS = "preprocess.py"
+
+
+class ExportDocument(TypedDict):
+    """The contract of ``headstart export --json``.
+
+    ``accuracy`` is None without a dataset, ``preprocess`` where a file of that name, which is
+    not ours, was left as it was, and ``card`` where there is none to note the export in.
+    """
+
+    version: int
+    path: str
+    format: str
+    bytes: int
+    float32_bytes: int
+    model: str
+    quantize: str | None
+    classes: list[str]
+    abstention: dict[str, Any] | None
+    spec_id: str
+    parity: ParityDocument
+    runtimes: list[TrialDocument]
+    accuracy: AccuracyDocument | None
+    preprocess: str | None
+    card: str | None
 
 
 @dataclass(frozen=True)
 class ExportRun:
-    """What ``export`` gives.
+    """What ``export`` gives: the contract, and what is worth telling."""
 
-    Parameters
-    ----------
-    record : dict
-        The contract: ``path``, ``format``, ``quantize``, ``bytes``, ``float32_bytes``, ``model``,
-        ``classes``, ``parity``, ``accuracy`` (None without a dataset), ``abstention``, ``spec_id``,
-        ``card`` (where it was noted, or None).
-    warnings : list of str
-        What is worth telling.
-    """
-
-    record: dict[str, Any]
+    record: ExportDocument
     warnings: list[str]
 
 
@@ -60,11 +78,12 @@ def export_model(
     tolerance: float | None = None,
     card: Path | None = None,
 ) -> ExportRun:
-    """Write one artefact from image to label: ONNX, TensorFlow Lite or SavedModel.
+    """Write one artefact from image to label: ONNX, TensorFlow Lite, SavedModel.
 
     Its input is ``images``, uint8, (n, height, width, 3), RGB, of any size; its outputs are
-    ``probabilities``, float32, (n, k), and ``label_index``, int64, (n,). It is run on 64 images,
-    and nothing is left at ``out`` if it answers otherwise than the model.
+    ``probabilities``, float32, (n, k), and ``label_index``, int64, (n,). It is run on 64 images
+    in each of its runtimes that is installed, and nothing is left at ``out`` if it answers
+    otherwise than the model.
 
     Parameters
     ----------
@@ -75,7 +94,8 @@ def export_model(
     options : FeatureOptions
         Where the cache is and how to run the comparison.
     form : str, optional
-        ``"onnx"``, ``"tflite"`` or ``"saved-model"``; by the ending of ``out`` when None.
+        A row of :data:`~headstart.classify.export.formats.FORMATS`; by the ending of ``out``
+        when None.
     quantize : str, optional
         ``"dynamic"``, or ``"int8"``, which calibrates on the dataset's training split.
     data : path or URL, optional
@@ -96,15 +116,15 @@ def export_model(
         If format or quantisation are unknown, or do not go together.
     """
     row = find_format(form, out)
-    _check(model, row, quantize, data, tolerance)
-    _check_place(out, row)
+    check_request(model, row, quantize, data, tolerance)
+    check_place(out, row)
     source = source_of(model, options)
     photographs = (
         None if data is None else find_photographs(data, model.classes, options.max_pixels)
     )
     calibration = photographs.to_calibrate() if photographs and quantize == "int8" else []
     stage(f"writing {row.name}")
-    graph = build_graph(model, source.weights)
+    graph = build_graph(model, source.weights, fixed=row.fixed)
     about = describe(model, quantize)
     # Every call of the comparison shares one engine.
     once = functools.cache(source.options.make_engine)
@@ -112,35 +132,91 @@ def export_model(
     ours = functools.partial(our_answers, model, source)
     with _in_place_of(out) as temporary:
         exact = row.write(Writing(model, graph, quantize, calibration, about), temporary)
-        runtime = row.open_artefact(temporary)
+        row.annotate(temporary, about)
         stage("comparing")
         pixels, of = to_compare(photographs)
         allowed = tolerance_for(model, quantize) if tolerance is None else tolerance
-        parity = compare(runtime, pixels, ours(pixels), of, allowed)
-        parity.check(labels=tolerance is None)
-        about["parity"] = parity_record(parity)
-        about["accuracy"] = None
+        runtimes = [
+            runtime
+            for runtime in row.runtimes
+            if runtime.installed and (graph.whole or runtime.trees)
+        ]
+        expected = ours(pixels)
+        trials = [
+            compare(
+                row.open(temporary, model.spec, runtime),
+                str(runtime),
+                pixels,
+                expected,
+                of,
+                allowed,
+            )
+            for runtime in runtimes
+        ]
+        for trial in trials:
+            trial.check(labels=tolerance is None)
+        classify = row.open(temporary, model.spec)
+        accuracy = None
         if photographs is not None:
-            about["accuracy"] = measure_accuracy(photographs, ours, runtime)
-        row.annotate(temporary, about)
-        _check_unchanged(runtime, row.open_artefact(temporary), pixels[0])
+            accuracy = measure_accuracy(photographs, ours, classify)
+        figures = _figures(runtimes, trials, accuracy)
+        row.annotate(temporary, {**about, **figures})
+        _check_unchanged(classify, row.open(temporary, model.spec), pixels[0])
         size = size_of(temporary)
-    kept = ("model", "quantize", "classes", "abstention", "spec_id", "parity", "accuracy")
-    record = {
+    beside, kept_out = write_preprocess(out.parent / PREPROCESS)
+    record: ExportDocument = {
+        "version": 1,
         "path": str(out),
         "format": row.name,
         "bytes": size,
         "float32_bytes": exact,
-        **{key: about[key] for key in kept},
+        "model": about["model"],
+        "quantize": quantize,
+        "classes": about["classes"],
+        "abstention": about["abstention"],
+        "spec_id": about["spec_id"],
+        **figures,
+        "preprocess": beside,
+        "card": None,
     }
-    noted = card is not None and card.is_file()
-    if card is not None and noted:
+    if card is not None and card.is_file():
         add_export(card, card_entry(record))
-    record["card"] = str(card) if noted else None
-    return ExportRun(record, _warnings(parity.labels_equal, parity.images, quantize))
+        record["card"] = str(card)
+    return ExportRun(record, [*_warnings(trials, quantize), *kept_out])
 
 
-def card_entry(record: dict[str, Any]) -> dict[str, Any]:
+class _Figures(TypedDict):
+    parity: ParityDocument
+    runtimes: list[TrialDocument]
+    accuracy: AccuracyDocument | None
+
+
+def _figures(
+    runtimes: list[Runtime], trials: list[Trial], accuracy: AccuracyDocument | None
+) -> _Figures:
+    first = trials[0]
+    return {
+        "parity": {
+            "images": first.images,
+            "of": first.of,
+            "labels_equal": first.labels_equal,
+            "difference": first.difference,
+            "tolerance": first.tolerance,
+        },
+        "runtimes": [
+            {
+                "name": runtime.name,
+                "version": runtime.version,
+                "labels_equal": trial.labels_equal,
+                "difference": trial.difference,
+            }
+            for runtime, trial in zip(runtimes, trials, strict=True)
+        ],
+        "accuracy": accuracy,
+    }
+
+
+def card_entry(record: ExportDocument) -> dict[str, Any]:
     """Return what :func:`headstart.classify.saved.card.add_export` takes of an export's record."""
     parity, accuracy = record["parity"], record["accuracy"]
     measured = (
@@ -163,50 +239,6 @@ def card_entry(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check(
-    model: Model | TunedModel,
-    row: Format,
-    quantize: str | None,
-    data: str | os.PathLike[str] | None,
-    tolerance: float | None,
-) -> None:
-    """Refuse by name what cannot work, before anything is computed."""
-    if quantize is not None and quantize not in QUANTIZATIONS:
-        raise unknown("quantisation", quantize, list(QUANTIZATIONS))
-    if tolerance is not None and not 0 < tolerance <= 1:
-        raise OptionError(f"--tolerance is a difference of probabilities, over 0 to 1: {tolerance}")
-    if quantize is not None and not row.quantizes:
-        able = " or ".join(name for name, one in FORMATS.items() if one.quantizes)
-        raise OptionError(f"--quantize does not work with --format {row.name}: take {able}")
-    if quantize == "int8" and data is None:
-        raise OptionError(
-            "--quantize int8 measures the ranges of activations on training images: name the "
-            "dataset with --data, or take --quantize dynamic, which needs none"
-        )
-    if isinstance(model, Model) and not is_native(model.estimator) and not row.trees:
-        able = ", ".join(name for name, one in FORMATS.items() if one.trees)
-        raise ExportError(
-            f"a {model.name} head has no counterpart in {row.name}: take --format {able}, or "
-            "train another head"
-        )
-    if row.needs is not None and importlib.util.find_spec(row.needs) is None:
-        raise ExportError(
-            f"--format {row.name} is tried out with {row.needs}, which is not installed: "
-            "pip install 'headstart[export]'"
-        )
-
-
-def _check_place(out: Path, row: Format) -> None:
-    """Refuse to replace what no export has made."""
-    folder = row.ending == ""
-    if out.is_dir() and not (
-        folder and ((out / "saved_model.pb").is_file() or not any(out.iterdir()))
-    ):
-        raise ExportError(f"{out} is a folder, and no SavedModel: name another place")
-    if folder and out.exists() and not out.is_dir():
-        raise ExportError(f"{out} is a file: a SavedModel is a folder, name another place")
-
-
 @contextlib.contextmanager
 def _in_place_of(out: Path) -> Iterator[Path]:
     """Give a temporary path beside ``out``, which takes its place if the block succeeds."""
@@ -222,17 +254,33 @@ def _in_place_of(out: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _check_unchanged(before: Runtime, after: Runtime, pixels: Any) -> None:
+def _check_unchanged(before: Classify, after: Classify, pixels: Pixels) -> None:
     """Make sure that naming things has changed no answer."""
-    one, other = (run(pixels[None])[0] for run in (before, after))
-    if not np.allclose(one, other, atol=1e-6):
+    named, unnamed = (classify(pixels[None])[0] for classify in (before, after))
+    if not np.allclose(named, unnamed, atol=1e-6):
         raise ExportError("the artefact answers otherwise with its metadata: nothing is written")
 
 
-def _warnings(equal: int, images: int, quantize: str | None) -> list[str]:
-    if equal == images:
-        return []
+def write_preprocess(path: Path) -> tuple[str | None, list[str]]:
+    """Write the function that reads photographs; return where, and a warning if it was not."""
+    source = resources.files(__package__).joinpath(PREPROCESS)
+    text = source.read_text(encoding="utf-8")
+    ours = text.partition("\n")[0]
+    try:
+        if path.exists() and not path.read_bytes().startswith(ours.encode()):
+            return None, [f"{path} is not of headstart's making and stays as it is"]
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror or error}") from error
+    return str(path), []
+
+
+def _warnings(trials: list[Trial], quantize: str | None) -> list[str]:
+    cost = f": what --quantize {quantize} costs" if quantize else ""
     return [
-        f"{images - equal} of {images} images have another label than headstart gives them"
-        + (f": what --quantize {quantize} costs" if quantize else "")
+        f"in {trial.runtime} {trial.images - trial.labels_equal} of {trial.images} images have "
+        f"another label than headstart gives them{cost}"
+        for trial in trials
+        if trial.labels_equal < trial.images
     ]

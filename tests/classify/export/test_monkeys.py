@@ -158,7 +158,7 @@ def test_quantised_artefacts_are_a_third_of_the_size_and_say_what_they_cost(
     assert accuracy["lost"] < 0.02
     assert accuracy["lost_ci95"][0] <= accuracy["lost"] <= accuracy["lost_ci95"][1]
     images = np.zeros((2, 300, 200, 3), np.uint8)
-    probabilities, labels = FORMATS[form].open_artefact(out)(images)
+    probabilities, labels = FORMATS[form].open(out, model.spec)(images)
     assert (probabilities.dtype, labels.dtype) == (np.float32, np.int64)
 
 

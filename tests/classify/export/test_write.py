@@ -1,27 +1,34 @@
 """An artefact has the fixed interface, answers as headstart does, or is not there."""
 
 import contextlib
+import functools
 import json
+import re
+import sys
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes import FakeEngine
 from headstart.cache import FeatureSpec
 from headstart.classify.export import write
-from headstart.classify.export.formats import FORMATS, size_of
-from headstart.classify.export.write import export_model
+from headstart.classify.export.artefact import Runtime, size_of
+from headstart.classify.export.formats import FORMATS
+from headstart.classify.export.write import export_model, write_preprocess
+from headstart.classify.fit.fit_head import fit_heads
 from headstart.classify.heads.abstention import Abstainer
 from headstart.classify.heads.calibration import TemperatureScaled
 from headstart.classify.heads.table import HEADS
+from headstart.classify.saved.card import read_card
 from headstart.classify.saved.head_model import Model
 from headstart.errors import ExportError, OptionError
 from headstart.extract.decode.decode import decode
 from headstart.extract.engine.choose import Plan
 from headstart.extract.engine.engine import PixelEngine
-from headstart.extract.source import FeatureOptions, FeatureSource
+from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, FeatureSource, feature_source
 from pictures import COLOURS, paint
 
 SIDE = 16
@@ -65,12 +72,12 @@ def model(pictures):
 
 @contextlib.contextmanager
 def handing_out_pixels(root):
-    """Let the source of any model hand out pixels; yield its options."""
+    """Let the source of any model hand out sixteen by sixteen pixels; yield its options."""
     made = FeatureOptions(cache=root / "cache", make_engine=lambda s: PixelEngine(s.spec))
     plan = Plan("tensorflow", "cpu", "float32", 8, 1)
 
     def source_of(model, options):
-        return FeatureSource(made, model.spec, Path("none"), made.cache, plan)
+        return FeatureSource(made, model.spec, root, made.cache, plan)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
@@ -89,21 +96,31 @@ def need(package):
     pytest.importorskip(package, reason=f"{package}: headstart[export] is not installed")
 
 
-@pytest.fixture(scope="module", params=FORMS)
-def exported(request, model, pictures, tmp_path_factory):
-    """An artefact of each format: the format's row, where it lies, what was told."""
-    if request.param == "tflite":
-        need("ai_edge_litert")
-    root = tmp_path_factory.mktemp("exported")
-    out = root / "folder" / "artefact"
-    with handing_out_pixels(root) as made:
-        run = export_model(model, out, made, form=request.param, data=pictures)
-    return FORMATS[request.param], out, run
+@pytest.fixture(scope="module")
+def export_once(model, pictures, tmp_path_factory):
+    """Return a function from a format to an artefact: its row, where it lies, what was told."""
+
+    @functools.cache
+    def once(form):
+        if form in ("tflite", "mediapipe"):
+            need("ai_edge_litert")
+        root = tmp_path_factory.mktemp("exported")
+        out = root / "folder" / "artefact"
+        with handing_out_pixels(root) as options:
+            run = export_model(model, out, options, form=form, data=pictures)
+        return FORMATS[form], out, run
+
+    return once
+
+
+@pytest.fixture(params=FORMS)
+def exported(request, export_once):
+    return export_once(request.param)
 
 
 def test_the_interface_is_the_same_in_every_format(exported):
     row, out, run = exported
-    runtime = row.open_artefact(out)
+    runtime = row.open(out, SPEC)
     for images in (
         np.zeros((1, 1, 1, 3), np.uint8),
         np.stack([paint_pixels(seed, (90, 40)) for seed in range(3)]),
@@ -115,7 +132,7 @@ def test_the_interface_is_the_same_in_every_format(exported):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
         np.testing.assert_array_equal(probabilities.argmax(axis=1), labels)
     assert run.record["bytes"] == size_of(out)
-    assert [one.name for one in out.parent.iterdir()] == ["artefact"]
+    assert {path.name for path in out.parent.iterdir()} == {"artefact", "preprocess.py"}
     assert run.warnings == []
 
 
@@ -143,13 +160,12 @@ def test_the_artefact_says_what_it_is(exported):
     assert 0.6 <= rule["threshold"] <= 0.7
 
 
-def test_a_tflite_file_is_a_zip_of_labels_and_standard_metadata_too(model, options, tmp_path):
+def test_a_tflite_file_is_a_zip_of_labels_and_standard_metadata_too(export_once):
     need("ai_edge_litert")
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter
 
-    out = tmp_path / "m.tflite"
-    export_model(model, out, options)
+    _, out, _ = export_once("tflite")
     with zipfile.ZipFile(out) as zipped:
         assert zipped.read("labels.txt").decode() == "blue\ngreen\nred\n"
         about = json.loads(zipped.read("headstart.json"))
@@ -174,7 +190,8 @@ def test_a_forest_goes_through_skl2onnx(pictures, options, tmp_path):
     forest = make_model(pictures, "random-forest")
     run = export_model(forest, tmp_path / "t.onnx", options, data=pictures)
     assert run.record["parity"]["labels_equal"] == 48
-    runtime = FORMATS["onnx"].open_artefact(tmp_path / "t.onnx")
+    assert [trial["name"] for trial in run.record["runtimes"]] == ["ONNX Runtime"]
+    runtime = FORMATS["onnx"].open(tmp_path / "t.onnx", SPEC)
     assert runtime(np.zeros((2, 9, 9, 3), np.uint8))[0].shape == (2, 3)
     for form in ("tflite", "saved-model"):
         with pytest.raises(ExportError, match=f"a random-forest head has no counterpart in {form}"):
@@ -191,19 +208,99 @@ def test_what_skl2onnx_cannot_convert_is_refused_by_name(pictures, options, tmp_
 
 
 def test_an_artefact_that_answers_otherwise_is_not_left(model, options, tmp_path, monkeypatch):
-    need("ai_edge_litert")
-    monkeypatch.setattr(
-        write, "our_answers", lambda model, source, pixels: np.tile([0.2, 0.3, 0.5], (64, 1))
+    """A runtime that always says the same stands for one that computes wrongly."""
+    stubborn = Runtime(
+        "Stubborn", "numpy", lambda path: lambda images: (np.array([[0.2, 0.3, 0.5]]), [2])
     )
-    out = tmp_path / "m.tflite"
-    out.write_bytes(b"an older one")
-    with pytest.raises(ExportError, match=r"\d+ of 64 labels equal, .* 0.0001 is allowed"):
-        export_model(model, out, options)
-    assert out.read_bytes() == b"an older one"
-    assert list(tmp_path.glob(".*")) == []
-    run = export_model(model, out, options, tolerance=1.0)
+    row = FORMATS["saved-model"]
+    monkeypatch.setitem(FORMATS, row.name, replace(row, runtimes=(*row.runtimes, stubborn)))
+    out = tmp_path / "made" / "m"
+    message = r"in Stubborn [\d.]+ the artefact answers .* \d+ of 64 labels .* 0.0001 is allowed"
+    with pytest.raises(ExportError, match=message):
+        export_model(model, out, options, form="saved-model")
+    assert list(out.parent.iterdir()) == []
+    run = export_model(model, out, options, form="saved-model", tolerance=1.0)
     assert "have another label than headstart gives them" in run.warnings[0]
-    assert out.read_bytes() != b"an older one"
+    assert run.record["parity"]["labels_equal"] == 64
+    assert run.record["runtimes"][1]["labels_equal"] < 64
+
+
+def test_it_is_tried_in_each_runtime_that_is_installed(exported):
+    row, _, run = exported
+    tried = {trial["name"]: trial for trial in run.record["runtimes"]}
+    assert set(tried) == {runtime.name for runtime in row.runtimes if runtime.installed}
+    for trial in tried.values():
+        assert trial["labels_equal"] == 48
+        assert trial["difference"] < 1e-5
+        assert re.match(r"\d+\.\d+", trial["version"])
+
+
+def test_openvino_is_right_from_its_first_inference_on(export_once):
+    """Each image is the first of its own compilation; some are tall enough to turn."""
+    need("openvino")
+    row, out, _ = export_once("onnx")
+    onnxruntime, openvino = row.runtimes
+    for size in ((640, 80), (300, 224), (80, 640), (1, 1)):
+        images = paint_pixels(1, size)[None]
+        expected, actual = (runtime.open(out)(images)[0] for runtime in (onnxruntime, openvino))
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_nothing_branches(export_once):
+    """OpenVINO computes an If wrongly, TensorFlow Lite makes subgraphs of one."""
+    need("ai_edge_litert")
+    import onnx
+    from ai_edge_litert import schema_py_generated as schema
+
+    nodes = onnx.load(export_once("onnx")[1]).graph.node
+    graphs = [a for node in nodes for a in node.attribute if a.HasField("g") or a.graphs]
+    assert graphs == []
+    flat = export_once("tflite")[1].read_bytes()
+    assert schema.Model.GetRootAs(flat, 0).SubgraphsLength() == 1
+
+
+def test_mediapipe_tasks_take_the_file_as_it_is(model, pictures, export_once):
+    need("ai_edge_litert")
+    mediapipe = pytest.importorskip("mediapipe", reason="MediaPipe Tasks are not installed")
+    _, out, _ = export_once("mediapipe")
+    vision = mediapipe.tasks.vision
+    photographs = sorted(pictures.glob("*/*/*.png"))[:20]
+    pixels = [decode(path.read_bytes(), (SIDE, SIDE)) for path in photographs]
+    ours = model.predict_proba(np.stack(pixels).reshape(20, -1).astype(np.float32))
+    with vision.ImageClassifier.create_from_model_path(str(out)) as classifier:
+        for image, expected in zip(pixels, ours, strict=True):
+            framed = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
+            categories = classifier.classify(framed).classifications[0].categories
+            told = {category.category_name: category.score for category in categories}
+            assert told == pytest.approx(dict(zip(model.classes, expected, strict=True)), abs=1e-5)
+
+
+def test_a_function_that_reads_photographs_is_written_beside_it_and_nothing_of_others_replaced(
+    exported, tmp_path
+):
+    _, out, run = exported
+    beside = out.parent / "preprocess.py"
+    assert run.record["preprocess"] == str(beside)
+    assert "def read_pixels" in beside.read_text()
+    assert write_preprocess(beside) == (str(beside), []), "an older one of ours"
+    mine = tmp_path / "preprocess.py"
+    mine.write_text("# mine")
+    assert write_preprocess(mine) == (
+        None,
+        [f"{mine} is not of headstart's making and stays as it is"],
+    )
+    assert mine.read_text() == "# mine"
+
+
+def test_class_names_that_are_not_utf_8_are_written_out(model, pictures, options, tmp_path):
+    need("ai_edge_litert")
+    named = replace(model, classes=["blau", "caf\udce9", "rot"])
+    for form in ("tflite", "saved-model"):
+        out = tmp_path / form
+        export_model(named, out, options, form=form)
+        assert FORMATS[form].read_about(out)["classes"] == named.classes
+    labels = (tmp_path / "saved-model" / "assets" / "labels.txt").read_text(encoding="utf-8")
+    assert labels == "blau\ncaf\\xe9\nrot\n"
 
 
 def test_a_saved_model_is_replaced_and_nothing_else_is(model, options, tmp_path):
@@ -224,7 +321,7 @@ def test_a_saved_model_is_replaced_and_nothing_else_is(model, options, tmp_path)
     ("arguments", "error", "message"),
     [
         ({"form": "onxx"}, OptionError, "unknown format 'onxx'; did you mean 'onnx'"),
-        ({}, OptionError, "ends in neither .onnx nor .tflite: name --format"),
+        ({}, OptionError, "nor .tflite: name .* a folder is --format saved-model"),
         ({"form": "onnx", "quantize": "int4"}, OptionError, "unknown quantisation 'int4'"),
         ({"form": "onnx", "quantize": "int8"}, OptionError, "name the dataset with --data"),
         (
@@ -248,24 +345,25 @@ def test_crops_are_refused_by_name(model, options, tmp_path):
 
 
 def test_a_missing_extra_names_its_command(model, options, pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(write.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ExportError, match=r"pip install 'headstart\[export\]'"):
+    row = FORMATS["tflite"]
+    absent = Runtime("absent", "no-such-package", row.runtimes[0].open)
+    monkeypatch.setitem(FORMATS, "tflite", replace(row, runtimes=(absent,)))
+    with pytest.raises(ExportError, match=r"no-such-package, .* pip install 'headstart\[export\]'"):
         export_model(model, tmp_path / "m.tflite", options)
-    monkeypatch.setitem(__import__("sys").modules, "skl2onnx", None)
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(ExportError, match=r"needs skl2onnx: pip install 'headstart\[export\]'"):
         export_model(make_model(pictures, "random-forest"), tmp_path / "m.onnx", options)
 
 
-def test_an_export_is_noted_in_the_models_card(model, options, tmp_path, monkeypatch):
+def test_an_export_is_noted_in_the_models_card(model, options, pictures, tmp_path):
     document = tmp_path / "m.MODEL.json"
-    noted = []
-    monkeypatch.setattr(write, "add_export", lambda card, entry: noted.append((card, entry)))
     run = export_model(model, tmp_path / "m", options, form="saved-model", card=document)
-    assert (run.record["card"], noted) == (None, [])
-    document.write_text("{}")
+    assert run.record["card"] is None
+    source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
+    fit_heads(read_dataset(pictures), source, ["logreg"], 0, out=tmp_path / "m.headstart")
     run = export_model(model, tmp_path / "m", options, form="saved-model", card=document)
-    [(card, entry)] = noted
-    assert run.record["card"] == str(card) == str(document)
+    (entry,) = read_card(document)["exports"]
+    assert run.record["card"] == str(document)
     assert (entry["file"], entry["format"], entry["quantize"]) == ("m", "saved-model", None)
     assert entry["parity"]["labels_equal"] is True
     assert entry["parity"]["largest"] == run.record["parity"]["difference"]
