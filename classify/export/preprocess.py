@@ -22,9 +22,10 @@ def read_pixels(photograph: str | PathLike[str] | BinaryIO) -> np.ndarray:
     """
     with Image.open(photograph) as image:
         image.load()  # Pillow turns a TIFF upright as it loads it
+        deep = image.mode.startswith("I;16") or (image.format == "PPM" and image.mode == "I")
         upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16"):
-        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    if deep:
+        upright = Image.fromarray(np.minimum(np.asarray(upright) >> 8, 255).astype(np.uint8))
     elif upright.mode in ("I", "F"):
         raise ValueError(f"{upright.mode!r} pixels (32 bits a channel) have no known range")
     elif "A" in upright.mode or "transparency" in upright.info:
