@@ -70,7 +70,7 @@ def test_photographs_are_turned_upright_once(form, orientation):
 
 def test_what_has_no_known_range_is_refused(tmp_path):
     DEEP.convert("F").save(tmp_path / "range.tif")
-    with pytest.raises(ValueError, match="'F' pixels .* have no known range"):
+    with pytest.raises(ValueError, match=r"'F' pixels .* have no known range"):
         read_pixels(tmp_path / "range.tif")
 
 
