@@ -29,9 +29,10 @@ test: $(INSTALLED) ## Install, then run the tests
 test-slow: $(INSTALLED) ## Run the tests that take minutes
 	$(ENV) $(BIN)/python -m pytest -m slow
 
-check: $(INSTALLED) types ## Check format, lint and types
+check: $(INSTALLED) types ## Check format, lint, types and which room reads which
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(ENV) $(BIN)/lint-imports
 
 types: $(INSTALLED) ## Check types (mypy, strict)
 	@mkdir -p .link && ln -sfn .. .link/headstart

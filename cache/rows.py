@@ -112,9 +112,9 @@ def take(X: Any, rows: Index) -> Any:
     return X.take(rows) if isinstance(X, StoredRows) else X[rows]
 
 
-def blocks(X: Any) -> Iterator[slice]:
-    """Cut the rows of a matrix into blocks of some 32 MB."""
+def blocks(X: Any, limit: int | None = None) -> Iterator[slice]:
+    """Cut the rows of a matrix into blocks of at most so many bytes, some 32 MB when None."""
     n, d = X.shape
-    step = max(1, BLOCK_BYTES // max(1, d * 4))
+    step = max(1, (limit or BLOCK_BYTES) // max(1, d * 4))
     for start in range(0, n, step):
         yield slice(start, min(n, start + step))

@@ -13,6 +13,7 @@ from hypothesis import settings
 from browsing import WAITS_MS
 from fakes import FakeEngine, Listening, pretend_to_finetune
 from headstart import cli
+from headstart.cache import statindex
 from headstart.extract import source
 from headstart.progress import heard_by
 from headstart.stopping import SIGNALS
@@ -65,8 +66,8 @@ def heeded_signals():
 @pytest.fixture
 def at_rest(monkeypatch):
     """Let files just written count as at rest, as older ones do."""
-    monkeypatch.setattr("headstart.cache.statindex.FINE_TICK_NS", -(10**12))
-    monkeypatch.setattr("headstart.cache.statindex.COARSE_TICK_NS", -(10**12))
+    monkeypatch.setattr(statindex, "FINE_TICK_NS", -(10**12))
+    monkeypatch.setattr(statindex, "COARSE_TICK_NS", -(10**12))
 
 
 @pytest.fixture

@@ -57,8 +57,6 @@ def test_a_spool_gives_back_what_was_appended_and_leaves_nothing_behind(tmp_path
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(4, 400))
 def test_blocks_cover_each_row_once_within_their_size(n, d, limit):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headstart.cache.rows.BLOCK_BYTES", limit)
-        parts = list(blocks(np.empty((n, d), dtype=np.float32)))
+    parts = list(blocks(np.empty((n, d), dtype=np.float32), limit))
     assert [row for part in parts for row in range(part.start, part.stop)] == list(range(n))
     assert all((part.stop - part.start) * d * 4 <= max(limit, d * 4) for part in parts)

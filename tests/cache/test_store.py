@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.cache import FeatureSpec, FeatureStore
+from headstart.cache import FeatureSpec, FeatureStore, segment
 from headstart.cache.statindex import COARSE_TICK_NS, FINE_TICK_NS, at_rest
 from headstart.errors import CacheError
 
@@ -138,7 +138,7 @@ def test_the_widths_of_layers_come_back_and_must_add_up(tmp_path):
 
 
 def test_rows_far_apart_are_read_without_what_lies_between(tmp_path, monkeypatch):
-    monkeypatch.setattr("headstart.cache.segment.READ_BYTES", 64)  # eight rows at a time
+    monkeypatch.setattr(segment, "READ_BYTES", 64)  # eight rows at a time
     store = FeatureStore(tmp_path, SPEC)
     rows = np.arange(200, dtype=np.float32).reshape(100, 2)
     store.append([key(n) for n in range(100)], rows)

@@ -4,6 +4,7 @@ import json
 import random
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -73,10 +74,11 @@ def test_a_segment_in_another_specs_folder_is_found(cache):
     assert problem.reason == "it holds features of another spec"
 
 
-def test_a_newer_format_is_a_problem_that_is_not_set_aside(cache, monkeypatch):
-    monkeypatch.setattr("headstart.cache.segment.FORMAT_VERSION", 0)
+def test_a_newer_format_is_a_problem_that_is_not_set_aside(cache):
+    with h5py.File(only_segment(cache), "r+") as segment:
+        segment.attrs["format_version"] = 2
     (problem,) = verify(cache, mend=True).problems
-    assert "newer than this headstart's 0" in problem.reason
+    assert "has format 2, newer than this headstart's 1; upgrade headstart" in problem.reason
     assert only_segment(cache).exists()
 
 
