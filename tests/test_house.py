@@ -15,7 +15,6 @@ OVER = {
     "commands/extract.py::extract_features",
     "classify/compare/report/page.py::_values",
     "classify/finetune/finetune.py",
-    "classify/fit/rank.py",
     "classify/heads/search.py",
     "classify/network/kept_maps.py",
     "classify/predict/predict.py",

@@ -19,6 +19,7 @@ from ...extract.source import FeatureSource
 from ...text import shown
 from .columns import TapSelector
 from .groups import group_images, known_groups
+from .labels import not_evaluated, two_labels
 from .near_duplicates import Directions, NearPairs, find_neighbours, near_pairs
 from .split import Split, split_images
 
@@ -123,6 +124,8 @@ def load_table(
             *_tell_leaks(leaks, split, images),
             *_melted(alike, classes),
             *small,
+            *two_labels(images, features.digests),
+            *not_evaluated(y, split, classes),
         ],
         root=dataset.root,
         near_leaks=len({one for one, _ in leaks}),

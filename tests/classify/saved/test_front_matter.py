@@ -7,8 +7,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.saved.front_matter import metadata, to_yaml
-from headstart.classify.saved.licences import HUB_LICENCES, licence_fields
+from headstart.classify.saved.front_matter import (
+    HUB_LICENCES,
+    licence_fields,
+    metadata,
+    to_yaml,
+)
 
 TEXTS = st.text(max_size=12) | st.sampled_from(
     [
