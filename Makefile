@@ -44,6 +44,7 @@ format: $(INSTALLED) ## Format the code and mend what the linter can
 
 docs: $(INSTALLED) ## Write docs/help.md anew from --help of every command
 	$(ENV) $(BIN)/python docs/help.py
+	$(ENV) $(BIN)/python docs/schema.py
 
 examples: $(INSTALLED) ## Run the example notebooks on ../shared/data and keep what they show
 	$(ENV) $(BIN)/python examples/execute.py

@@ -1,5 +1,6 @@
 """``headstart compare``."""
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,26 +70,28 @@ def transfer_vs_finetune(
 
     Example: headstart compare transfer-vs-finetune photographs/ --out report
     """
-    from ..classify.compare.approaches import finetune_candidates
+    from ..classify.compare.approaches import finetune_approach, finetune_candidates
     from ..classify.compare.compare import compare
-    from ..classify.compare.report.tables import HEADER, rows
+    from ..classify.compare.report.tables import table
     from ..classify.compare.report.write import write_report
     from ..console import command_line, print_json, print_table, say, stages, warn
     from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
+    candidates = finetune_candidates(
+        unfreeze or [],
+        start or ["head", "random"],
+        learning_rate or [],
+        epochs=epochs,
+        seed=seed,
+    )
+    networks = [functools.partial(finetune_approach, settings) for settings in candidates]
     with stages(quiet=quiet):
         comparison = compare(
             read_dataset(data),
-            [feature_source(one) for one in options],
+            [feature_source(option) for option in options],
             model or ["auto", "dense"],
-            finetune_candidates(
-                unfreeze or [],
-                start or ["head", "random"],
-                learning_rate or [],
-                epochs=epochs,
-                seed=seed,
-            ),
+            networks,
             seed=seed,
             repeats=repeats,
             recompute=recompute,
@@ -100,10 +103,11 @@ def transfer_vs_finetune(
     if as_json:
         print_json(results)
         return
-    print_table(HEADER, rows(results))
+    header, *rows = table(results)
+    print_table(header, rows)
     say("")
     say(results["verdict"])
-    reused = sum(one["reused"] for one in results["approaches"])
+    reused = sum(approach["reused"] for approach in results["approaches"])
     if reused:
         say(f"{reused} of {len(results['approaches'])} were computed before (--recompute: again)")
     say(f"report: {written[0]}")
@@ -125,19 +129,20 @@ def show(
 
     Example: headstart compare show report/
     """
-    from ..classify.compare.report.tables import HEADER, SIDE_BY_SIDE, rows, side_by_side
+    from ..classify.compare.report.tables import SIDE_BY_SIDE, side_by_side, table
     from ..classify.compare.report.write import read_results
     from ..console import print_json, print_table, say
 
     folders = [report] if other is None else [report, other]
-    found = [read_results(folder) for folder in folders]
+    reports = [read_results(folder) for folder in folders]
     if as_json:
-        print_json(found[0] if other is None else {"version": 1, "reports": found})
+        print_json(reports[0] if other is None else {"version": 1, "reports": reports})
         return
     if other is None:
-        print_table(HEADER, rows(found[0]))
+        header, *rows = table(reports[0])
+        print_table(header, rows)
     else:
-        print_table(SIDE_BY_SIDE, side_by_side(*found))
-    for folder, results in zip(folders, found, strict=True):
+        print_table(SIDE_BY_SIDE, side_by_side(*reports))
+    for folder, results in zip(folders, reports, strict=True):
         say("")
         say(results["verdict"] if other is None else f"{folder}: {results['verdict']}")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from browsing import WAITS_MS
-from fakes import FakeEngine, Listening, pretend_to_finetune
+from fakes import FakeEngine, Listening, pretended_network
 from headstart import cli
 from headstart.cache import statindex
 from headstart.extract import source
@@ -171,21 +171,19 @@ def hostile_manifest(tmp_path_factory):
 @pytest.fixture(scope="session")
 def comparison(hostile_manifest, tmp_path_factory):
     """A whole comparison on the hostile pictures: real heads, the network pretended."""
-    from headstart.classify.compare import compare
-    from headstart.classify.finetune.finetune import FineTuneSettings
+    from headstart.classify.compare.compare import compare
     from headstart.extract.images.dataset import read_dataset
     from headstart.extract.source import FeatureOptions, feature_source
 
     root = tmp_path_factory.mktemp("comparison")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
-        patch.setattr(compare, "finetune_approach", pretend_to_finetune)
         source = feature_source(FeatureOptions(cache=root / "cache", make_engine=FakeEngine))
-        return compare.compare(
+        return compare(
             read_dataset(hostile_manifest),
             [source],
             ["ridge", "centroid"],
-            [[FineTuneSettings()]],
+            [pretended_network()],
             command="headstart compare transfer-vs-finetune '<b>'",
         )
 

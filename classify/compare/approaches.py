@@ -21,6 +21,7 @@ from ..network.depths import find_depths
 from ..saved.head_model import trained_parameters
 from ..saved.network_model import BATCH, TunedModel
 from .cost import measured
+from .documents import Kind
 from .kept_outcomes import Outcome
 
 # Of Adam, by what training starts from: chosen among on images held out of training. A fitted
@@ -42,12 +43,16 @@ class Approach:
         Everything that decides what it does: what its result is kept under.
     run : callable
         Chooses and trains on a table's training rows, labels its evaluation rows.
+    typical : float
+        Seconds for a thousand images on two cores: for the time left, where this machine has
+        not run it yet.
     """
 
     name: str
-    kind: str
+    kind: Kind
     settings: dict[str, Any]
     run: Callable[[Table, FeatureSource], Outcome]
+    typical: float = 60.0
 
 
 def head_approach(head: Head, seed: int) -> Approach:
@@ -81,11 +86,14 @@ def head_approach(head: Head, seed: int) -> Approach:
             },
             history=[],
             warnings=choice.warnings,
+            candidates=choice.cv.candidates,
+            epochs=0,
         )
 
     # A row of the table that changes is another approach.
-    told = {"pipeline": repr(head.pipeline(seed)), "search": head.search, "path": head.path}
-    return Approach(head.name, "transfer", {"head": head.name, "seed": seed, **told}, run)
+    row = {"pipeline": repr(head.pipeline(seed)), "search": head.search, "path": head.path}
+    settings = {"head": head.name, "seed": seed, **row}
+    return Approach(head.name, "transfer", settings, run, typical=4.0 if head.fast else 30.0)
 
 
 def finetune_candidates(
@@ -190,6 +198,8 @@ def finetune_approach(candidates: Sequence[FineTuneSettings], source: FeatureSou
             },
             history=best.history,
             warnings=[f"{name}: training diverged, {line}" for line in diverged],
+            candidates=len(candidates),
+            epochs=chosen.epochs,
         )
 
     settings = {"candidates": [one.to_dict() for one in candidates], "epochs": first.epochs}

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
 
 from ...extract.images.images import Dataset
-from ...extract.source import FeatureSource
 from ...text import shown
-from ..doctor.inspect import inspect
-from ..fit.learning_curve import learning_curve
-from .kept_outcomes import FOLDER, ResultsCache, fingerprint, result_key
+from ..doctor.inspect import examine
+from ..fit.learning_curve import draw_curve
+from ..heads.table import find_head
+from .benches import Bench
+from .documents import CurveDocument, DoctorDocument
+from .kept_outcomes import fingerprint, result_key
 from .run_all import Run
 
 SUBSETS = 3  # of each size of the curve: some four times what one fit takes
@@ -19,60 +19,72 @@ LONGEST = 10.0  # seconds of the fit from which on no curve is drawn unasked
 TOP = 12  # findings of a kind
 
 
-def find_curve(dataset: Dataset, run: Run, seed: int) -> dict[str, Any] | None:
+def find_curve(run: Run, seed: int, recipe: str, longest: float = LONGEST) -> CurveDocument | None:
     """Return the learning curve of a head: ``model``, ``points``, ``conclusion``.
 
     Parameters
     ----------
-    dataset : Dataset
-        With labels.
     run : Run
         Of the head.
     seed : int
         Draws the subsets.
+    recipe : str
+        What computes it: a curve of another recipe is not reused.
+    longest : float
+        Seconds.
 
     Returns
     -------
     dict or None
-        None for a head that takes longer than ten seconds: ``fit learning-curve`` draws it.
+        None for a head that takes longer: ``fit learning-curve`` draws it.
     """
-    if run.after_features > LONGEST:
+    if run.after_features > longest:
         return None
-    source, name = run.bench.source, run.own.name
+    bench, name = run.bench, run.own.name
     settings = {"curve": name, "subsets": SUBSETS, "seed": seed}
-    key = result_key(source.spec, fingerprint(run.bench.table), settings)
+    key = result_key(bench.source.spec, fingerprint(bench.table), settings, recipe)
 
-    def draw() -> dict[str, Any]:
-        found = learning_curve(dataset, source, name, SUBSETS, seed)
-        return {part: found[part] for part in ("model", "points", "conclusion")}
+    def draw() -> CurveDocument:
+        curve = draw_curve(find_head(name), bench.table, SUBSETS, seed)
+        return {
+            "model": curve["model"],
+            "points": curve["points"],
+            "conclusion": curve["conclusion"],
+        }
 
-    return ResultsCache(source.cache / FOLDER).remembered(key, draw)
+    return bench.kept.remembered(key, draw)
 
 
-def find_findings(dataset: Dataset, run: Run, seed: int) -> dict[str, Any]:
+def find_findings(dataset: Dataset, bench: Bench, seed: int, recipe: str) -> DoctorDocument:
     """Return the data doctor's ``summary`` and the first findings of each kind.
 
     Parameters
     ----------
     dataset : Dataset
         With labels.
-    run : Run
+    bench : Bench
         Whose features to look at.
     seed : int
         Seeds the folds of the head that doubts labels.
+    recipe : str
+        What computes them: findings of another recipe are not reused.
     """
-    source = run.bench.source
     settings = {"doctor": _places(dataset), "top": TOP, "seed": seed}
-    key = result_key(source.spec, fingerprint(run.bench.table), settings)
-    cache = ResultsCache(source.cache / FOLDER)
-    return cache.remembered(key, lambda: _examine(dataset, source, seed))
+    key = result_key(bench.source.spec, fingerprint(bench.table), settings, recipe)
+    return bench.kept.remembered(key, lambda: _examine(dataset, bench, seed))
 
 
-def _examine(dataset: Dataset, source: FeatureSource, seed: int) -> dict[str, Any]:
-    found = inspect(dataset, source, seed)
-    whole: Mapping[str, Any] = found.to_dict()
-    kinds = ("label_errors", "duplicates", "near_duplicates", "outliers")
-    return {"summary": found.summary(), **{kind: whole[kind][:TOP] for kind in kinds}}
+def _examine(dataset: Dataset, bench: Bench, seed: int) -> DoctorDocument:
+    table = bench.table
+    inspection = examine(dataset, table.features, table.taps, table.alike, seed)
+    whole = inspection.to_dict()
+    return {
+        "summary": inspection.summary(),
+        "label_errors": whole["label_errors"][:TOP],
+        "duplicates": whole["duplicates"][:TOP],
+        "near_duplicates": whole["near_duplicates"][:TOP],
+        "outliers": whole["outliers"][:TOP],
+    }
 
 
 def _places(dataset: Dataset) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,15 @@ from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
 from ...progress import stage
 from ..data.table import Table
-from ..finetune.finetune import FineTuneSettings
 from ..heads.table import find_heads
 from ..saved.made_with import describe_machine, versions
-from .approaches import finetune_approach, head_approach
+from .approaches import Approach, head_approach
+from .benches import check_same_images, find_rate, prepare
 from .beside import find_curve, find_findings
-from .results import summarise
-from .run_all import Run, check_same_images, find_rate, prepare, run_all
+from .documents import MadeDocument, Results, SettingsDocument
+from .recipe import recipe as own_recipe
+from .results import Ran, summarise
+from .run_all import Run, run_all
 
 MAPPED = 1_000  # evaluation images that a map can show
 
@@ -31,13 +32,13 @@ class Comparison:
 
     Parameters
     ----------
-    results : dict
+    results : Results
         The ``results.json`` contract.
     evidence : Evidence
         What the page shows beyond it.
     """
 
-    results: dict[str, Any]
+    results: Results
     evidence: Evidence
 
 
@@ -67,20 +68,21 @@ def compare(
     dataset: Dataset,
     sources: Sequence[FeatureSource],
     heads: Sequence[str],
-    finetuning: Sequence[Sequence[FineTuneSettings]],
+    networks: Sequence[Callable[[FeatureSource], Approach]],
     *,
     seed: int = 0,
     repeats: int = 1,
     recompute: bool = False,
     max_failures: str | None = None,
     command: str = "",
+    recipe: str | None = None,
 ) -> Comparison:
     """Run every approach on the same splits.
 
     The best head is the one with the best cross-validated accuracy, the best
     fine-tuned network the one with the best accuracy on images held out of
     training: the evaluation split is used once, for the figures alone. What was
-    computed before for the same inputs is taken from the cache of results.
+    computed before for the same inputs by the same code is taken from the cache of results.
 
     Parameters
     ----------
@@ -90,9 +92,9 @@ def compare(
         One a backbone.
     heads : sequence of str
         Names in the table of heads.
-    finetuning : sequence of sequence of FineTuneSettings
-        For each fine-tuned network the settings that it is chosen among, see
-        :func:`headstart.classify.compare.approaches.finetune_candidates`.
+    networks : sequence of callable
+        From a source to a fine-tuned network, see
+        :func:`headstart.classify.compare.approaches.finetune_approach`.
     seed : int
         Seeds folds, heads and resampling.
     repeats : int
@@ -103,6 +105,8 @@ def compare(
         See :func:`headstart.extract.pipeline.check_failures`.
     command : str
         What was typed, for the record.
+    recipe : str, optional
+        What computes results, :func:`headstart.classify.compare.recipe.recipe` by default.
 
     Raises
     ------
@@ -111,12 +115,10 @@ def compare(
     OptionError
         If a head is unknown or a network cannot be fine-tuned.
     """
+    recipe = recipe or own_recipe()
     rows = find_heads(heads)
     plans = [  # errors now, not after an extraction
-        [
-            *(head_approach(row, seed) for row in rows),
-            *(finetune_approach(candidates, source) for candidates in finetuning),
-        ]
+        [*(head_approach(row, seed) for row in rows), *(make(source) for make in networks)]
         for source in sources
     ]
     benches = [
@@ -124,33 +126,45 @@ def compare(
         for source, approaches in zip(sources, plans, strict=True)
     ]
     check_same_images(benches)
-    runs = run_all(benches, seed, repeats, recompute=recompute)
+    runs = run_all(benches, seed, repeats, recipe, recompute=recompute)
     rates = {bench.source.spec.id: find_rate(bench) for bench in benches}
+    ran = Ran(dataset, benches, _named(runs, several=len(benches) > 1), rates, seed)
+    best = ran.runs[ran.best("transfer")]
+    curve = find_curve(best, seed, recipe)
+    doctor = find_findings(dataset, best.bench, seed, recipe)
     stage("figures")
-    several = len(benches) > 1
-    named = {
-        f"{run.own.name} on {run.bench.source.spec.backbone}" if several else run.own.name: run
-        for run in runs
-    }
-    results = summarise(dataset, benches, named, rates, seed)
-    best = named[results["tests"]["first"]]
-    results["curve"] = find_curve(dataset, best, seed)
-    results["doctor"] = find_findings(dataset, best, seed)
-    results["settings"] = {
+    settings: SettingsDocument = {
         "heads": list(heads),
-        "finetune": [one.to_dict() for candidates in finetuning for one in candidates],
+        "finetune": [
+            candidate
+            for approach in benches[0].approaches
+            for candidate in approach.settings.get("candidates", [])
+        ],
         "seed": seed,
         "repeats": repeats,
     }
-    results["made"] = {"command": command, "versions": versions(), "machine": describe_machine()}
-    return Comparison(results, _evidence(named, best.bench.table))
+    made: MadeDocument = {
+        "command": command,
+        "versions": versions(),
+        "machine": describe_machine(),
+    }
+    results = summarise(ran, curve, doctor, settings, made)
+    return Comparison(results, _evidence(ran.runs, best.bench.table))
 
 
-def _evidence(named: dict[str, Run], table: Table) -> Evidence:
+def _named(runs: list[Run], *, several: bool) -> dict[str, Run]:
+    """Return runs by the name they are printed under: with the backbone where there are several."""
+    return {
+        f"{run.own.name} on {run.bench.source.spec.backbone}" if several else run.own.name: run
+        for run in runs
+    }
+
+
+def _evidence(runs: dict[str, Run], table: Table) -> Evidence:
     rows = table.split.evaluation
     return Evidence(
         paths=[table.paths[i] for i in rows],
         truth=table.y[rows],
-        probabilities={name: run.own.probabilities for name, run in named.items()},
+        probabilities={name: run.own.probabilities for name, run in runs.items()},
         features=table.X[rows[:MAPPED]],
     )

@@ -1,4 +1,4 @@
-"""What a piece of work cost: wall time, processor time, peak memory, energy."""
+"""What a piece of work cost: wall time, processor time, peak memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from .energy import EnergyCounter, find_meters
 
 _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
@@ -27,14 +25,11 @@ class Cost:
         Processor time of all threads and ended child processes.
     peak_memory_mb : float or None
         Peak resident memory of the process.
-    energy_joules : float or None
-        Of the machine's processors and GPUs, whoever used them.
     """
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory_mb: float | None = None
-    energy_joules: float | None = None
 
 
 @contextlib.contextmanager
@@ -53,8 +48,6 @@ def measured() -> Iterator[Cost]:
     """
     cost = Cost()
     resets = _reset_peak()
-    counter = EnergyCounter(find_meters())
-    counter.start()
     begin, cpu_begin = time.perf_counter(), _cpu_seconds()
     try:
         yield cost
@@ -62,7 +55,6 @@ def measured() -> Iterator[Cost]:
         cost.seconds = time.perf_counter() - begin
         cost.cpu_seconds = _cpu_seconds() - cpu_begin
         cost.peak_memory_mb = _peak_mb() if resets else None
-        cost.energy_joules = counter.stop()
 
 
 def _cpu_seconds() -> float:

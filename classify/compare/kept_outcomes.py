@@ -6,21 +6,23 @@ import contextlib
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSpec
 from ...storage import replacing
-from ...version import __version__
 from ..data.table import Table
 from .cost import Cost
+from .documents import Kind
 
 FOLDER = "results"
+
+Document = TypeVar("Document", bound=Mapping[str, Any])
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Outcome:
     probabilities : ndarray, shape (n evaluation, k), float64
         Rows sum to 1.
     seconds : dict of str to float
-        Wall time of ``activations`` (those that fine-tuning alone needs), ``selection``,
-        ``training`` and ``prediction``.
+        Wall time of ``activations`` (those that fine-tuning alone needs), ``selection`` (all
+        that was tried), ``training`` (what was chosen, once more) and ``prediction``.
     cost : Cost
         Of all of it.
     trainable_parameters : int
@@ -52,12 +54,16 @@ class Outcome:
         Losses and accuracies an epoch; empty for heads without epochs.
     warnings : list of str
         What is worth telling.
+    candidates : int
+        Settings that were tried.
+    epochs : int
+        That the longest training might take; 0 for heads without epochs.
     reused : bool
         Whether it comes from the cache of results.
     """
 
     name: str
-    kind: str
+    kind: Kind
     chosen_by: float
     probabilities: NDArray[np.float64]
     seconds: dict[str, float]
@@ -67,6 +73,8 @@ class Outcome:
     budget: dict[str, Any]
     history: list[dict[str, float]]
     warnings: list[str]
+    candidates: int
+    epochs: int
     reused: bool = False
 
     @property
@@ -90,7 +98,9 @@ def fingerprint(table: Table) -> str:
     return digest.hexdigest()
 
 
-def result_key(spec: FeatureSpec, table_fingerprint: str, settings: dict[str, Any]) -> str:
+def result_key(
+    spec: FeatureSpec, table_fingerprint: str, settings: dict[str, Any], recipe: str
+) -> str:
     """Return the name under which a result is kept.
 
     Parameters
@@ -101,8 +111,10 @@ def result_key(spec: FeatureSpec, table_fingerprint: str, settings: dict[str, An
         From :func:`fingerprint`.
     settings : dict
         Everything that the approach was told, its seed among it.
+    recipe : str
+        From :func:`headstart.classify.compare.recipe.recipe`: what computes it.
     """
-    parts = [__version__, spec.to_json(), table_fingerprint, settings]
+    parts = [recipe, spec.to_json(), table_fingerprint, settings]
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -149,24 +161,23 @@ class ResultsCache:
                 file, record=json.dumps(record), probabilities=outcome.probabilities
             )
 
-    def note(self, name: str) -> dict[str, Any]:
+    def note(self, name: str) -> Any:
         """Return the document kept under this name; empty when there is none."""
         try:
-            kept: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
-            return dict(kept)
+            return dict(json.loads((self.folder / f"{name}.json").read_text()))
         except (OSError, ValueError, TypeError):
             return {}
 
-    def write_note(self, name: str, document: dict[str, Any]) -> None:
+    def write_note(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep a small document, if the folder can be written."""
         path = self.folder / f"{name}.json"
         with contextlib.suppress(OSError), replacing(path) as temporary:
             temporary.write_text(json.dumps(document))
 
-    def remembered(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def remembered(self, name: str, make: Callable[[], Document]) -> Document:
         """Return the document kept under this name; make and keep it when there is none."""
-        kept = self.note(name)
-        if not kept:
+        kept: Document | None = self.note(name) or None
+        if kept is None:
             kept = make()
             self.write_note(name, kept)
         return kept

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...extract.images.images import Dataset
-from ...extract.pipeline import Extraction
 from ...version import __version__
 from ..data.table import Table
-from ..statistics.metrics import figures
-from ..statistics.paired_tests import PairedTest, Repeated, holm, over_resplits, paired_test
+from ..statistics.intervals import wilson
+from ..statistics.metrics import figures, metric_values
+from ..statistics.paired_tests import holm, paired_test
+from ..statistics.resplits import Repeated, over_resplits
+from .benches import Bench, without_near_copies
+from .documents import (
+    RESULTS_VERSION,
+    ApproachDocument,
+    BackboneDocument,
+    CurveDocument,
+    DatasetDocument,
+    DoctorDocument,
+    MadeDocument,
+    PairDocument,
+    Results,
+    SettingsDocument,
+    SubsetDocument,
+    TestsDocument,
+)
 from .kept_outcomes import fingerprint
-from .run_all import Bench, Run
-from .verdict import Contender, Verdict, judge
+from .run_all import Run
+from .spent import Spent
+from .verdict import Contender, Measured, Search, Verdict, judge, on_one_split, over_splits
 
-RESULTS_VERSION = 2
 
-
-def summarise(
-    dataset: Dataset,
-    benches: list[Bench],
-    named: dict[str, Run],
-    rates: dict[str, float | None],
-    seed: int,
-) -> dict[str, Any]:
-    """Return the ``results.json`` contract, but for how it was made.
+@dataclass(frozen=True)
+class Ran:
+    """Everything that ran.
 
     Parameters
     ----------
@@ -37,80 +48,125 @@ def summarise(
         What was read.
     benches : list of Bench
         One a backbone.
-    named : dict of str to Run
-        What ran, by the name it is printed under.
+    runs : dict of str to Run
+        By the name it is printed under.
     rates : dict of str to (float or None)
         Images/s from file to features, by the spec's id.
     seed : int
         Seeds the resampling.
     """
-    best = {kind: _best(named, kind) for kind in ("transfer", "finetune")}
-    head, tuned = named[best["transfer"]], named[best["finetune"]]
-    tests = {
-        pair: paired_test(named[pair[0]].right[0], named[pair[1]].right[0], seed)
-        for pair in combinations(named, 2)
-    }
-    test = paired_test(head.right[0], tuned.right[0], seed)
-    repeated = _repeated_difference(named)
-    told = _judge(best, named, test, repeated)
-    table = benches[0].table
-    remarks = [line for run in named.values() for line in run.own.warnings]
+
+    dataset: Dataset
+    benches: list[Bench]
+    runs: dict[str, Run]
+    rates: dict[str, float | None]
+    seed: int
+
+    def best(self, kind: str, split: int = 0) -> str:
+        """Return the name of the best of a kind on a split, chosen on its training data."""
+        of_kind = [name for name, run in self.runs.items() if run.own.kind == kind]
+        return max(of_kind, key=lambda name: self.runs[name].outcomes[split].chosen_by)
+
+    def spent(self, name: str) -> Spent:
+        """Return what one of them took."""
+        run = self.runs[name]
+        return Spent(run, self.rates[run.bench.source.spec.id])
+
+
+def summarise(
+    ran: Ran,
+    curve: CurveDocument | None,
+    doctor: DoctorDocument,
+    settings: SettingsDocument,
+    made: MadeDocument,
+) -> Results:
+    """Return the ``results.json`` contract.
+
+    Parameters
+    ----------
+    ran : Ran
+        What ran.
+    curve, doctor : dict
+        What stands beside it, see :mod:`headstart.classify.compare.beside`.
+    settings, made : dict
+        What was asked for, and with what it was made.
+    """
+    table = ran.benches[0].table
+    apart = without_near_copies(ran.benches)
+    repeated = _repeated_difference(ran)
+    measured = _measure(ran, repeated)
+    verdict = _judge(ran, measured)
+    remarks = [line for run in ran.runs.values() for line in run.own.warnings]
     return {
         "version": RESULTS_VERSION,
         "headstart": __version__,
-        "dataset": _describe(dataset, table),
-        "approaches": [
-            _entry(name, run, rates[run.bench.source.spec.id], seed) for name, run in named.items()
-        ],
-        "tests": {
-            "first": best["transfer"],
-            "second": best["finetune"],
-            **test.to_dict(),
-            "pairs": _pairs(tests),
-        },
+        "dataset": _describe(ran.dataset, table, apart),
+        "approaches": [_approach(ran, name, apart) for name in ran.runs],
+        "tests": _test(ran, apart),
         "repeats": None if repeated is None else {**repeated.to_dict(), "p": repeated.p},
-        "verdict": told.sentence,
-        "outcome": told.outcome,
-        "use": told.use,
-        "images_needed": told.images_needed,
-        "points_per_minute": told.points_per_minute,
-        "backbones": [_describe_bench(bench, rates[bench.source.spec.id]) for bench in benches],
+        "verdict": verdict.sentence,
+        "outcome": verdict.outcome,
+        "use": verdict.use,
+        "images_needed": measured.images_needed,
+        "detectable": measured.detectable,
+        "points_per_minute": verdict.points_per_minute,
+        "curve": curve,
+        "doctor": doctor,
+        "backbones": [_backbone(bench, ran.rates[bench.source.spec.id]) for bench in ran.benches],
+        "settings": settings,
+        "made": made,
         "warnings": list(dict.fromkeys([*table.warnings, *remarks])),
     }
 
 
-def _best(named: dict[str, Run], kind: str, split: int = 0) -> str:
-    of_kind = [name for name, run in named.items() if run.own.kind == kind]
-    return max(of_kind, key=lambda name: named[name].outcomes[split].chosen_by)
-
-
-def _judge(
-    best: dict[str, str], named: dict[str, Run], test: PairedTest, repeated: Repeated | None
-) -> Verdict:
-    contenders = []
-    for kind in ("transfer", "finetune"):
-        run = named[best[kind]]
-        # Over resplits it is the choosing of the best of a kind that is judged, not one approach.
-        splits = range(len(run.right)) if repeated is not None else [0]
-        accuracy = float(np.mean([named[_best(named, kind, s)].right[s].mean() for s in splits]))
-        contenders.append(Contender(best[kind], accuracy, run.after_features))
-    n = len(named[best["transfer"]].truths[0])
-    return judge(contenders[0], contenders[1], test, n, repeated)
-
-
-def _repeated_difference(named: dict[str, Run]) -> Repeated | None:
-    """Return accuracy of the best fine-tuning less that of the best head, over resplits."""
-    some = next(iter(named.values()))
-    count = len(some.outcomes)
-    if count == 1:
-        return None
-    differences = [
-        float(
-            named[_best(named, "finetune", s)].right[s].mean()
-            - named[_best(named, "transfer", s)].right[s].mean()
-        )
-        for s in range(count)
+def _test(ran: Ran, apart: NDArray[np.bool_]) -> TestsDocument:
+    first, second = ran.best("transfer"), ran.best("finetune")
+    right = {name: run.right[0] for name, run in ran.runs.items()}
+    tests = {pair: paired_test(right[pair[0]], right[pair[1]]) for pair in combinations(right, 2)}
+    adjusted = holm([test.mcnemar_p for test in tests.values()])
+    pairs: list[PairDocument] = [
+        {"first": one, "second": other, **test.to_dict(), "holm_p": p}
+        for ((one, other), test), p in zip(tests.items(), adjusted, strict=True)
     ]
+    without = None
+    if not apart.all() and apart.any():
+        without = paired_test(right[first][apart], right[second][apart]).to_dict()
+    return {
+        "first": first,
+        "second": second,
+        **paired_test(right[first], right[second]).to_dict(),
+        "without_near_copies": without,
+        "pairs": pairs,
+    }
+
+
+def _measure(ran: Ran, repeated: Repeated | None) -> Measured:
+    head, network = ran.runs[ran.best("transfer")], ran.runs[ran.best("finetune")]
+    n = len(head.truths[0])
+    if repeated is None:
+        return on_one_split(paired_test(head.right[0], network.right[0]), n)
+    differing = [float((head != network).mean()) for head, network in _best_right(ran)]
+    return over_splits(repeated, n, float(np.mean(differing)))
+
+
+def _best_right(ran: Ran) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Return what the best head and the best network of each split label right there."""
+    splits = range(len(next(iter(ran.runs.values())).outcomes))
+    return [
+        (
+            ran.runs[ran.best("transfer", split)].right[split],
+            ran.runs[ran.best("finetune", split)].right[split],
+        )
+        for split in splits
+    ]
+
+
+def _repeated_difference(ran: Ran) -> Repeated | None:
+    """Return accuracy of the best fine-tuning less that of the best head, over resplits."""
+    some = next(iter(ran.runs.values()))
+    if len(some.outcomes) == 1:
+        return None
+    differences = [float(network.mean() - head.mean()) for head, network in _best_right(ran)]
     return over_resplits(differences, _evaluation_to_training(some))
 
 
@@ -119,82 +175,84 @@ def _evaluation_to_training(run: Run) -> float:
     return float(evaluation / (len(run.bench.images) - evaluation))
 
 
-def _pairs(tests: dict[tuple[str, str], PairedTest]) -> list[dict[str, Any]]:
-    adjusted = holm([test.mcnemar_p for test in tests.values()])
-    return [
-        {"first": first, "second": second, **test.to_dict(), "holm_p": p}
-        for ((first, second), test), p in zip(tests.items(), adjusted, strict=True)
-    ]
+def _judge(ran: Ran, measured: Measured) -> Verdict:
+    # Over resplits it is the choosing of the best of a kind that is judged, not one approach.
+    accuracies = np.mean([[right.mean() for right in pair] for pair in _best_right(ran)], axis=0)
+    head, network = (
+        Contender(name, float(accuracy), ran.spent(name).to_find)
+        for name, accuracy in zip(
+            (ran.best("transfer"), ran.best("finetune")), accuracies, strict=True
+        )
+    )
+    networks = [run.own for run in ran.runs.values() if run.own.kind == "finetune"]
+    search = Search(
+        sum(outcome.candidates for outcome in networks),
+        max(outcome.epochs for outcome in networks),
+    )
+    return judge(head, network, measured, search)
 
 
-def _entry(name: str, run: Run, rate: float | None, seed: int) -> dict[str, Any]:
+def _approach(ran: Ran, name: str, apart: NDArray[np.bool_]) -> ApproachDocument:
     """Return one entry of the contract's ``approaches``."""
+    run, spent = ran.runs[name], ran.spent(name)
     own = run.own
-    found = figures(run.truths[0], own.probabilities, seed)
-    entry: dict[str, Any] = {
+    measured = figures(run.truths[0], own.probabilities, ran.seed)
+    document: ApproachDocument = {
         "name": name,
         "kind": own.kind,
         "backbone": run.bench.source.spec.backbone,
-        "accuracy": found["accuracy"].value,
-        "ci95": list(found["accuracy"].ci95),
-        **{metric: figure.value for metric, figure in found.items()},
-        "intervals": {metric: list(figure.ci95) for metric, figure in found.items()},
+        **metric_values({key: figure.value for key, figure in measured.items()}),
+        "ci95": list(measured["accuracy"].ci95),
+        "intervals": {key: list(figure.ci95) for key, figure in measured.items()},
+        "if_calibrated": {
+            key: list(figure.if_calibrated)
+            for key, figure in measured.items()
+            if figure.if_calibrated is not None
+        },
+        "without_near_copies": _subset(run.right[0], apart),
         "seconds": round(run.after_features, 3),
-        "seconds_by_part": _parts(run, rate),
+        "seconds_by_part": spent.parts,
+        "seconds_to_find": round(spent.to_find, 3),
+        "seconds_to_train_again": round(spent.to_train_again, 3),
         "cpu_seconds": round(own.cost.cpu_seconds, 3),
         "peak_memory_mb": own.cost.peak_memory_mb,
         "trainable_parameters": own.trainable_parameters,
         "model_bytes": own.model_bytes,
-        "images_per_second": _rounded(_labels_per_second(run, rate)),
+        "images_per_second": _rounded(spent.labels_per_second),
         "chosen_by": own.chosen_by,
+        "candidates": own.candidates,
+        "epochs": own.epochs,
         "budget": own.budget,
         "history": own.history,
         "mistakes": np.flatnonzero(~run.right[0]).tolist(),
+        "repeats": None,
         "reused": own.reused,
     }
-    if own.cost.energy_joules is not None:
-        entry["energy_joules"] = round(own.cost.energy_joules, 1)
     if len(run.outcomes) > 1:
         accuracies = [float(right.mean()) for right in run.right]
-        entry["repeats"] = over_resplits(accuracies, _evaluation_to_training(run)).to_dict()
-    return entry
+        document["repeats"] = over_resplits(accuracies, _evaluation_to_training(run)).to_dict()
+    return document
 
 
-def _parts(run: Run, rate: float | None) -> dict[str, float | None]:
-    """Split wall time; features count as if none had been cached."""
-    own = run.own
-    features = _uncached_seconds(run.bench.table.features.extraction, rate)
-    if features is not None:
-        features = round(features + own.seconds.get("activations", 0.0), 3)
-    parts = ("selection", "training", "prediction")
-    return {"features": features, **{part: round(own.seconds[part], 3) for part in parts}}
-
-
-def _uncached_seconds(extraction: Extraction, rate: float | None) -> float | None:
-    """Return what the features would have taken, at the measured rate where they were cached."""
-    if extraction.reused == 0:
-        return extraction.seconds
-    return None if rate is None else extraction.seconds + extraction.reused / rate
-
-
-def _labels_per_second(run: Run, rate: float | None) -> float | None:
-    """Return the rate from file to label."""
-    if rate is None:
+def _subset(right: NDArray[np.bool_], apart: NDArray[np.bool_]) -> SubsetDocument | None:
+    if apart.all() or not apart.any():
         return None
-    return 1 / (1 / rate + run.own.seconds["prediction"] / len(run.truths[0]))
+    hits, n = int(right[apart].sum()), int(apart.sum())
+    return {"n": n, "accuracy": hits / n, "ci95": list(wilson(hits, n))}
 
 
 def _rounded(rate: float | None) -> float | None:
     return None if rate is None else round(rate, 1)
 
 
-def _describe(dataset: Dataset, table: Table) -> dict[str, Any]:
+def _describe(dataset: Dataset, table: Table, apart: NDArray[np.bool_]) -> DatasetDocument:
     return {
         "path": str(dataset.root),
         "images": len(dataset.images),
         "classes": table.classes,
         "training": len(table.split.fitting),
         "evaluation": len(table.split.evaluation),
+        "near_copies": int((~apart).sum()),
         "split": table.split.name,
         "failed": len(table.features.extraction.failures),
         "fingerprint": fingerprint(table),
@@ -211,7 +269,7 @@ def _evaluation_fingerprint(table: Table) -> str:
     return digest.hexdigest()
 
 
-def _describe_bench(bench: Bench, rate: float | None) -> dict[str, Any]:
+def _backbone(bench: Bench, rate: float | None) -> BackboneDocument:
     extraction = bench.table.features.extraction
     return {
         "backbone": bench.source.spec.backbone,

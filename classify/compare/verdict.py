@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from ..statistics.paired_tests import LEVEL, PairedTest, Repeated, images_needed
+from ..statistics.paired_tests import LEVEL, PairedTest
+from ..statistics.resplits import Repeated
+from ..statistics.sample_size import DetectableDocument, detectable, images_needed
 
 ONE_POINT = 0.01
+LEAST_CANDIDATES = 4  # settings of networks that must have been tried for a verdict, and …
+LEAST_EPOCHS = 5  # … epochs that the longest training may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +25,104 @@ class Contender:
     accuracy : float
         On the evaluation split, or the mean over resplits; 0 to 1.
     seconds : float
-        What it costs after the shared features: choice, training, prediction.
+        What it costs to find: features, everything tried, the training of what was chosen.
     """
 
     name: str
     accuracy: float
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was tried for all networks: settings, and epochs that the longest might take."""
+
+    candidates: int
+    epochs: int
+
+    @property
+    def tuned(self) -> bool:
+        """Whether so much was tried that a verdict on fine-tuning is fair."""
+        return self.candidates >= LEAST_CANDIDATES and self.epochs >= LEAST_EPOCHS
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A difference of two accuracies, the network's less the head's, and how surely it is known.
+
+    Parameters
+    ----------
+    difference : float
+        The network's accuracy less the head's.
+    ci95 : tuple of float
+        Its 95 % interval.
+    p : float
+        Two-sided, of "there is no difference".
+    where, test : str
+        On what it was measured, and the test, for print.
+    images_needed : int or None
+        Evaluation images that would tell a difference of this size (80 % power);
+        of one point where none was seen.
+    detectable : dict
+        What difference this evaluation could have told.
+    """
+
+    difference: float
+    ci95: tuple[float, float]
+    p: float
+    where: str
+    test: str
+    images_needed: int | None
+    detectable: DetectableDocument
+
+    @property
+    def told(self) -> bool:
+        """Whether the two can be told apart."""
+        low, high = self.ci95
+        return self.p < LEVEL and not low <= 0 <= high
+
+
+def on_one_split(test: PairedTest, n: int) -> Measured:
+    """Return the difference of a paired test of head (first) and network (second) on n images."""
+    differing = (test.only_first + test.only_second) / n
+    return Measured(
+        difference=test.difference,
+        ci95=test.difference_ci95,
+        p=test.mcnemar_p,
+        where=f"on {n:,} images",
+        test="McNemar",
+        images_needed=_images_needed(differing, test.difference),
+        detectable=detectable(n, differing),
+    )
+
+
+def over_splits(repeated: Repeated, n: int, differing: float) -> Measured:
+    """Return the difference over resplits, which covers other training images too.
+
+    Parameters
+    ----------
+    repeated : Repeated
+        Of the network's accuracy less the head's, each the best of its kind in its resplit.
+    n : int
+        Evaluation images, about.
+    differing : float
+        Share of images that only one of the two labels right, the mean over resplits.
+    """
+    return Measured(
+        difference=repeated.mean,
+        ci95=repeated.ci95,
+        p=repeated.p,
+        where=f"over {repeated.count} resplits of about {n:,} images",
+        test="corrected t-test",
+        images_needed=_images_needed(differing, repeated.mean),
+        detectable=repeated.detectable(),
+    )
+
+
+def _images_needed(differing: float, difference: float) -> int | None:
+    if differing == 0:
+        return None
+    return images_needed(differing, abs(difference) or min(ONE_POINT, differing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,108 +134,99 @@ class Verdict:
     sentence : str
         In words, with the figures it rests on.
     outcome : str
-        ``"finetune"`` or ``"transfer"``: the kind that wins; ``"tied"`` when the
-        two cannot be told apart.
+        ``"finetune"`` or ``"transfer"``: the kind that wins; ``"tied"`` when the two cannot
+        be told apart; ``"untuned"`` when too little was tried for fine-tuning to tell.
     use : str
         The approach to use.
-    images_needed : int or None
-        Evaluation images that would tell a difference of this size (80 % power);
-        of one point where none was seen.
     points_per_minute : float or None
         What fine-tuning gains for each minute that it costs more; None where it
         costs less.
     """
 
     sentence: str
-    outcome: str
+    outcome: Literal["transfer", "finetune", "tied", "untuned"]
     use: str
-    images_needed: int | None
     points_per_minute: float | None
 
 
-def judge(
-    head: Contender, tuned: Contender, test: PairedTest, n: int, repeated: Repeated | None = None
-) -> Verdict:
+def judge(head: Contender, network: Contender, measured: Measured, search: Search) -> Verdict:
     """Say which of two approaches to use.
 
     Fine-tuning or the head wins only where p < 0.05 and the interval of the
-    difference leaves 0 out; else the cheaper one is to be used.
+    difference leaves 0 out; else the one that costs less to find is to be used. Where
+    hardly anything was tried for fine-tuning, there is no verdict.
 
     Parameters
     ----------
-    head, tuned : Contender
+    head, network : Contender
         The best head and the best fine-tuned network, each chosen on training data.
-    test : PairedTest
-        Of the head (first) against the network (second).
-    n : int
-        Evaluation images.
-    repeated : Repeated, optional
-        The same difference over resplits, which then decides: it covers other
-        training images too.
+    measured : Measured
+        Their difference.
+    search : Search
+        What was tried for the networks.
 
     Examples
     --------
-    >>> head, tuned = Contender("lda", 0.90, 9.0), Contender("fine-tuned", 0.95, 60.0)
-    >>> judge(head, tuned, PairedTest(2, 7, 0.18, 0.05, (-0.01, 0.11)), 100).use
+    >>> head, network = Contender("lda", 0.90, 9.0), Contender("fine-tuned", 0.95, 60.0)
+    >>> measured = on_one_split(PairedTest(2, 7, 0.18, 0.05, (-0.01, 0.11)), 100)
+    >>> judge(head, network, measured, Search(12, 15)).use
     'lda'
+    >>> judge(head, network, measured, Search(1, 2)).outcome
+    'untuned'
     """
-    if repeated is None:
-        difference, (low, high), p = test.difference, test.difference_ci95, test.mcnemar_p
-        where, named = f"on {n:,} images", "McNemar"
-    else:
-        difference, (low, high), p = repeated.mean, repeated.ci95, repeated.p
-        where, named = f"over {repeated.count} resplits of about {n:,} images", "corrected t-test"
+    low, high = measured.ci95
     figures = (
-        f"{100 * tuned.accuracy:.1f} % against {100 * head.accuracy:.1f} % {where}; difference "
-        f"{100 * difference:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}, "
-        f"{named} p = {_p(p)}"
+        f"{100 * network.accuracy:.1f} % against {100 * head.accuracy:.1f} % {measured.where}; "
+        f"difference {100 * measured.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
+        f"{100 * high:+.1f}, {measured.test} p = {_p(measured.p)}"
     )
-    extra = tuned.seconds - head.seconds
-    gain = 100 * difference / (extra / 60) if extra > 0 else None
-    needed = _images_needed(test, n)
-    if p < LEVEL and not low <= 0 <= high:
-        kind, sentence = _won(head, tuned, difference, figures, gain)
-        use = tuned if kind == "finetune" else head
-        return Verdict(sentence, kind, use.name, needed, gain)
-    use, other = sorted((head, tuned), key=lambda one: one.seconds)
-    sentence = (
-        f"{tuned.name} and {head.name} cannot be told apart ({figures}): use {use.name}, which "
-        f"costs less ({duration(use.seconds)} against {duration(other.seconds)}){_to_tell(test, needed)}."
-    )
-    return Verdict(sentence, "tied", use.name, needed, gain)
-
-
-def _won(
-    head: Contender, tuned: Contender, difference: float, figures: str, gain: float | None
-) -> tuple[str, str]:
-    costs = f"{duration(tuned.seconds)} against {duration(head.seconds)}"
-    if difference > 0:
-        price = (
-            f"it costs {costs}, {gain:+.2f} points for each extra minute"
-            if gain is not None
-            else f"and it costs less, {costs}"
+    extra = network.seconds - head.seconds
+    gain = 100 * measured.difference / (extra / 60) if extra > 0 else None
+    if not search.tuned:
+        sentence = (
+            f"Fine-tuning was not tuned: no verdict. {network.name} against {head.name} has "
+            f"{figures}; but {search.candidates} settings of at most {search.epochs} epochs were "
+            f"tried, and a verdict takes {LEAST_CANDIDATES} of {LEAST_EPOCHS}."
         )
-        return "finetune", f"Fine-tuning wins: {tuned.name} over {head.name} ({figures}); {price}."
+        return Verdict(sentence, "untuned", head.name, gain)
+    if not measured.told:
+        cheaper, dearer = sorted((head, network), key=lambda contender: contender.seconds)
+        sentence = (
+            f"{network.name} and {head.name} cannot be told apart ({figures}): use "
+            f"{cheaper.name}, which costs less ({duration(cheaper.seconds)} against "
+            f"{duration(dearer.seconds)}){_to_tell(measured)}."
+        )
+        return Verdict(sentence, "tied", cheaper.name, gain)
+    if measured.difference > 0:
+        return Verdict(_network_won(head, network, figures, gain), "finetune", network.name, gain)
     less = "it costs less" if gain is not None else "though it costs more"
-    return "transfer", (
-        f"The head wins: {head.name} over {tuned.name} ({figures}); {less}, "
-        f"{duration(head.seconds)} against {duration(tuned.seconds)}."
+    sentence = (
+        f"The head wins: {head.name} over {network.name} ({figures}); {less}, "
+        f"{duration(head.seconds)} against {duration(network.seconds)}."
     )
+    return Verdict(sentence, "transfer", head.name, gain)
 
 
-def _images_needed(test: PairedTest, n: int) -> int | None:
-    differing = (test.only_first + test.only_second) / n
-    if differing == 0:
-        return None
-    difference = abs(test.difference) or min(ONE_POINT, differing)
-    return images_needed(differing, difference)
+def _network_won(head: Contender, network: Contender, figures: str, gain: float | None) -> str:
+    costs = f"{duration(network.seconds)} against {duration(head.seconds)}"
+    price = (
+        f"it costs {costs}, {gain:+.2f} points for each extra minute"
+        if gain is not None
+        else f"and it costs less, {costs}"
+    )
+    return f"Fine-tuning wins: {network.name} over {head.name} ({figures}); {price}."
 
 
-def _to_tell(test: PairedTest, needed: int | None) -> str:
+def _to_tell(measured: Measured) -> str:
+    """Say what this evaluation could have told, and what would take more images."""
+    smallest, needed = measured.detectable["difference"], measured.images_needed
+    words = ""
+    if smallest is not None:
+        words = f"; a difference of {100 * smallest:.1f} points would have been found four times of five"
     if needed is None:
-        return "; they label every image right or wrong alike, so more images may not tell either"
-    size = "this size" if test.difference else "one point"
-    return f"; to tell a difference of {size} would take about {two_figures(needed):,} images"
+        return f"{words}; they label every image right or wrong alike, so more may not tell either"
+    size = "the one seen" if measured.difference else "one of one point"
+    return f"{words}, {size} takes about {two_figures(needed):,} images"
 
 
 def two_figures(count: int) -> int:

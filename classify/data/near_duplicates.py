@@ -104,6 +104,35 @@ class NearPairs:
     similarity: NDArray[np.floating]
 
 
+@dataclass(frozen=True)
+class Alike:
+    """What looks like what among the images of a dataset: neighbours and near pairs."""
+
+    neighbours: Neighbours
+    pairs: NearPairs
+
+
+def find_alike(
+    X: Any, taps: TapSelector | None, digests: Sequence[bytes], y: NDArray[np.intp]
+) -> Alike:
+    """Find each image's neighbours and the near-identical pairs.
+
+    Parameters
+    ----------
+    X : ndarray or StoredRows, shape (n, d)
+        Features.
+    taps : TapSelector or None
+        What the columns are where there are several layers or views.
+    digests : sequence of bytes, length n
+        SHA-256 of each image.
+    y : ndarray of int, shape (n,)
+        Class indices.
+    """
+    directions = Directions(X, taps)
+    neighbours = find_neighbours(directions, digests)
+    return Alike(neighbours, near_pairs(directions, neighbours, y))
+
+
 def find_neighbours(directions: Directions, digests: Sequence[bytes]) -> Neighbours:
     """Find the ten nearest images of each distinct image.
 

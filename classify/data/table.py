@@ -20,7 +20,7 @@ from ...text import shown
 from .columns import TapSelector
 from .groups import group_images, known_groups
 from .labels import not_evaluated, two_labels
-from .near_duplicates import Directions, NearPairs, find_neighbours, near_pairs
+from .near_duplicates import Alike, NearPairs, find_alike
 from .split import Split, split_images
 
 IN_MEMORY = 256 << 20  # bytes of features; more are read in blocks, by heads that can
@@ -56,8 +56,8 @@ class Table:
         Everything worth telling so far.
     root : Path or Remote
         The folder or manifest of the dataset.
-    near_leaks : int
-        Training images that look nearly the same as one that evaluates.
+    alike : Alike
+        What looks like what, of all images.
     """
 
     X: Any
@@ -72,7 +72,11 @@ class Table:
     layers_open: bool
     warnings: list[str]
     root: Path | Remote
-    near_leaks: int
+    alike: Alike
+
+    def near_leaks(self) -> NearLeaks:
+        """Return the training images that look nearly the same as one that evaluates."""
+        return find_near_leaks(self.alike.pairs, self.split)
 
 
 def load_table(
@@ -101,10 +105,11 @@ def load_table(
     y = np.array([index[image.label] for image in images], dtype=np.intp)
     small = _small_classes(y[split.fitting], classes)
     taps = find_taps(features.widths, len(source.spec.views))
-    directions = Directions(features.X, taps)
-    near = near_pairs(directions, find_neighbours(directions, features.digests), y)
-    groups, alike = group_images(known_groups(images, features.digests), near, y, split.train)
-    leaks = _near_leaks(near, split, len(images))
+    alike = find_alike(features.X, taps, features.digests, y)
+    groups, melted = group_images(
+        known_groups(images, features.digests), alike.pairs, y, split.train
+    )
+    leaks = find_near_leaks(alike.pairs, split)
     return Table(
         X=features.X,
         y=y,
@@ -122,13 +127,13 @@ def load_table(
             *failed,
             *split.warnings,
             *_tell_leaks(leaks, split, images),
-            *_melted(alike, classes),
+            *_melted(melted, classes),
             *small,
             *two_labels(images, features.digests),
             *not_evaluated(y, split, classes),
         ],
         root=dataset.root,
-        near_leaks=len({one for one, _ in leaks}),
+        alike=alike,
     )
 
 
@@ -141,39 +146,60 @@ def _small_classes(y: NDArray[np.intp], classes: list[str]) -> list[str]:
     return [f"{line}, so their figures are rough: {', '.join(small)}"]
 
 
-def _near_leaks(near: NearPairs, split: Split, n: int) -> list[tuple[int, int]]:
-    """Return the near pairs of a training image and one that evaluates, in this order."""
-    evaluates = np.zeros(n, dtype=bool)
-    evaluates[split.evaluation] = True
-    trains = np.zeros(n, dtype=bool)
-    trains[split.fitting] = True
-    return [
-        (one, other)
-        for pair in zip(near.first.tolist(), near.second.tolist(), strict=True)
-        for one, other in (pair, pair[::-1])
-        if trains[one] and evaluates[other]
-    ]
+@dataclass(frozen=True)
+class NearLeaks:
+    """Training images that look nearly the same as images that evaluate.
+
+    Parameters
+    ----------
+    training, evaluation : ndarray of int, shape (p,)
+        Rows of the table, pair by pair.
+    """
+
+    training: NDArray[np.intp]
+    evaluation: NDArray[np.intp]
+
+    @property
+    def images(self) -> int:
+        """Training images among them."""
+        return len(np.unique(self.training))
 
 
-def _tell_leaks(leaks: list[tuple[int, int]], split: Split, images: Sequence[Image]) -> list[str]:
+def find_near_leaks(near: NearPairs, split: Split) -> NearLeaks:
+    """Find the near pairs of a training image and one that evaluates.
+
+    Parameters
+    ----------
+    near : NearPairs
+        Among all images.
+    split : Split
+        Which train, which evaluate.
+    """
+    first = np.concatenate([near.first, near.second])
+    second = np.concatenate([near.second, near.first])
+    across = np.isin(first, split.fitting) & np.isin(second, split.evaluation)
+    return NearLeaks(first[across], second[across])
+
+
+def _tell_leaks(leaks: NearLeaks, split: Split, images: Sequence[Image]) -> list[str]:
     """Tell how many training images are nearly the same as one that evaluates."""
-    if not leaks:
+    if not leaks.images:
         return []
-    one, other = leaks[0]
+    training, evaluation = images[leaks.training[0]], images[leaks.evaluation[0]]
     line = (
-        f"{len({one for one, _ in leaks})} training images look nearly the same as images of the "
-        f"{split.name} split, which flatters its figures (first: {shown(images[one].path)} and "
-        f"{shown(images[other].path)}); 'headstart inspect' shows them all"
+        f"{leaks.images} training images look nearly the same as images of the {split.name} "
+        f"split, which flatters its figures (first: {shown(training.path)} and "
+        f"{shown(evaluation.path)}); 'headstart inspect' shows them all"
     )
     return [line]
 
 
 def _melted(alike: NDArray[np.intp], classes: list[str]) -> list[str]:
     return [
-        f"all images of class {classes[at]!r} look nearly the same, so folds keep only its exact "
+        f"all images of class {classes[label]!r} look nearly the same, so folds keep only its exact "
         "copies and named groups together: give a 'group' column in a manifest if they belong to "
         "several films or bursts"
-        for at in alike.tolist()
+        for label in alike.tolist()
     ]
 
 

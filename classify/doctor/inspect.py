@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...extract.features import load_features
+from ...extract.features import Features, load_features
 from ...extract.images.images import Dataset
 from ...extract.pipeline import check_failures
 from ...extract.source import FeatureSource
 from ...progress import stage
+from ..data.columns import TapSelector
 from ..data.groups import connect, group_images, known_groups, same
-from ..data.near_duplicates import Directions, NearPairs, Neighbours, find_neighbours, near_pairs
+from ..data.near_duplicates import Alike, NearPairs, Neighbours, find_alike
 from ..data.split import name_parts
 from ..data.table import IN_MEMORY, find_taps
 from .findings import ClassCount, Copies, Inspection, LabelError, Outlier, Seen
@@ -54,21 +55,44 @@ def inspect(
     paths = [image.path for image in dataset.images]
     features = load_features(paths, source, in_memory=IN_MEMORY)
     check_failures(features.extraction, max_failures)
+    stage("comparing images")
+    y = np.unique([dataset.images[i].label for i in features.positions], return_inverse=True)[1]
+    taps = find_taps(features.widths, len(source.spec.views))
+    alike = find_alike(features.X, taps, features.digests, y)
+    return examine(dataset, features, taps, alike, seed)
+
+
+def examine(
+    dataset: Dataset,
+    features: Features,
+    taps: TapSelector | None,
+    alike: Alike,
+    seed: int,
+) -> Inspection:
+    """Examine a dataset whose features are there and whose images are compared.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With labels.
+    features : Features
+        Of its images.
+    taps : TapSelector or None
+        What their columns are where there are several layers or views.
+    alike : Alike
+        What looks like what among them.
+    seed : int
+        Seeds the folds of the head that doubts labels.
+    """
     images = [dataset.images[position] for position in features.positions]
     parts = name_parts(images, features.digests)[1]
     seen = [Seen(image.path, image.label, part) for image, part in zip(images, parts, strict=True)]
     present = [part for part in PARTS if part in parts]
     classes, y = np.unique([image.label for image in images], return_inverse=True)
 
-    stage("comparing images")
-    taps = find_taps(features.widths, len(source.spec.views))
-    directions = Directions(features.X, taps)
-    neighbours = find_neighbours(directions, features.digests)
-    near = near_pairs(directions, neighbours, y)
-
     stage("doubting labels")
     known = known_groups(images, features.digests)
-    groups, _ = group_images(known, near, y, np.arange(len(y)))
+    groups, _ = group_images(known, alike.pairs, y, np.arange(len(y)))
     doubts = doubt_labels(features.X, y, groups, classes.tolist(), seed, taps)
     return Inspection(
         root=dataset.root,
@@ -76,9 +100,9 @@ def inspect(
         splits=present,
         classes=_count(seen, present),
         duplicates=_exact_copies(seen, features.digests),
-        near_duplicates=_near_copies(seen, features.digests, near),
+        near_duplicates=_near_copies(seen, features.digests, alike.pairs),
         label_errors=_label_errors(seen, doubts, classes.tolist()),
-        outliers=_outliers(seen, neighbours),
+        outliers=_outliers(seen, alike.neighbours),
         failed=features.extraction.failures,
         remarks=[*dataset.warnings, *features.warnings, *doubts.remarks],
     )

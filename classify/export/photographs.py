@@ -19,7 +19,7 @@ from ...extract.images.read import read_image
 from ...text import shown
 from ..data.class_map import map_classes
 from ..data.split import Rows, split_images
-from ..statistics.metrics import Labels
+from ..statistics.sample import Labels
 from .parity import IMAGES, probe_pixels
 
 CALIBRATION = 128  # images of the training split

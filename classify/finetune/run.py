@@ -16,8 +16,9 @@ from ..data.table import Table, load_table
 from ..fit.record import give_account
 from ..network.depths import find_depths
 from ..saved.card import card_paths, save_with_card
-from ..statistics.metrics import ECE_BINS, reliability
 from ..statistics.paired_tests import paired_test
+from ..statistics.reliability import reliability
+from ..statistics.sample import ECE_BINS
 from .finetune import FineTunedResult, FineTuneSettings, fine_tune_dataset
 
 
@@ -134,5 +135,5 @@ def network_record(
             "evaluation": head.evaluation.to_dict(),
             "seconds": round(head.seconds, 3),
         },
-        "against_head": paired_test(head_right, right, settings.seed).to_dict(),
+        "against_head": paired_test(head_right, right).to_dict(),
     }

@@ -23,10 +23,13 @@ from ..saved.records import (
     DataCounts,
     HeadRecord,
     SampleDocument,
+    Sharpness,
     TapsDocument,
 )
 from ..statistics.confusion import confusion_matrix, most_confused, per_class
-from ..statistics.metrics import ECE_BINS, figures, reliability
+from ..statistics.metrics import Evaluation, figures
+from ..statistics.reliability import reliability
+from ..statistics.sample import ECE_BINS
 from .fit_head import FittedHead
 
 WORST = 10  # pairs of classes that are confused most
@@ -51,8 +54,8 @@ def head_record(
         "calibration": {
             "temperature": fitted.estimator.temperature_,
             "bins": ECE_BINS,
-            "before": {"log_loss": fitted.before.log_loss, "ece": fitted.before.ece},
-            "after": {"log_loss": fitted.evaluation.log_loss, "ece": fitted.evaluation.ece},
+            "before": _sharpness(fitted.before),
+            "after": _sharpness(fitted.evaluation),
             "reliability": reliability(table.y[rows], fitted.probabilities),
         },
         "abstention": describe_abstention(fitted.abstainer, usual, right),
@@ -66,6 +69,10 @@ def head_record(
         "account": None,
         "seed": seed,
     }
+
+
+def _sharpness(evaluation: Evaluation) -> Sharpness:
+    return {"log_loss": evaluation.values["log_loss"], "ece": evaluation.values["ece"]}
 
 
 def _cross_validated(choice: Choice) -> CrossValidated:
@@ -118,8 +125,7 @@ def give_account(
     return {
         "data": _describe_data(table),
         "figures": {
-            name: {"value": figure.value, "ci95": list(figure.ci95)}
-            for name, figure in figures(truth, probabilities, seed).items()
+            key: figure.to_dict() for key, figure in figures(truth, probabilities, seed).items()
         },
         "per_class": [{**row, "training": count} for row, count in rows],
         "confused": most_confused(matrix, table.classes)[:WORST],
@@ -140,5 +146,5 @@ def _describe_data(table: Table) -> DataCounts:
         "training": len(split.fitting),
         "evaluation": len(split.evaluation),
         "split": split.name,
-        "near_leaks": table.near_leaks,
+        "near_leaks": table.near_leaks().images,
     }

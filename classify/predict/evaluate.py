@@ -20,7 +20,8 @@ from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from ..saved.trained_on import seen_among
 from ..statistics.confusion import confusion_matrix, most_confused, per_class
-from ..statistics.metrics import Labels, evaluate, figures
+from ..statistics.metrics import evaluate, figures
+from ..statistics.sample import Labels
 from .predict import abstainer_of, label_images
 
 ALL = "all"
@@ -207,10 +208,7 @@ def describe(found: Labelled, classes: list[str], split: str, seed: int) -> dict
     measured = figures(found.truth, found.probabilities, seed)
     return {
         "evaluation": evaluate(found.truth, found.probabilities, split).to_dict(),
-        "figures": {
-            metric: {"value": figure.value, "ci95": list(figure.ci95)}
-            for metric, figure in measured.items()
-        },
+        "figures": {key: figure.to_dict() for key, figure in measured.items()},
         "classes": classes,
         "per_class": per_class(matrix, classes),
         "confusion": matrix.tolist(),

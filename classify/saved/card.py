@@ -20,6 +20,7 @@ from ...storage import replacing
 from ...text import shown
 from ...version import __version__
 from ..pages.html import fill
+from ..statistics.metrics import METRICS
 from .card_document import BackboneFacts, CardDocument, CardFacts, ExportEntry
 from .card_limits import intended_use, limits
 from .front_matter import metadata, to_yaml
@@ -192,7 +193,9 @@ def read_card(document: Path) -> CardDocument:
 
 def to_markdown(card: CardDocument) -> str:
     """Return a card as Markdown, its metadata before it; names are text, whatever they hold."""
-    text = fill("saved/card.md.j2", {"card": card, "front": to_yaml(metadata(card))})
+    text = fill(
+        "saved/card.md.j2", {"card": card, "front": to_yaml(metadata(card)), "metrics": METRICS}
+    )
     return text.rstrip() + "\n"
 
 

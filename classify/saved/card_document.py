@@ -6,7 +6,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from ..heads.abstention import CoveragePoint
 from ..statistics.confusion import ConfusedPair
-from .records import DataCounts, FigureDocument, Seconds, TrainedClass
+from ..statistics.metrics import FigureDocument
+from .records import DataCounts, Seconds, TrainedClass
 
 
 class CardEvaluation(TypedDict):

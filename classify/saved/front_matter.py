@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from ..statistics.metrics import METRICS, FigureDocument, Metric
 from .card_document import CardFacts
-from .records import FigureDocument
 
 # https://huggingface.co/docs/hub/repositories-licenses
 _NAMES = """
@@ -27,13 +27,6 @@ _NAMES = """
 HUB_LICENCES = frozenset(_NAMES.split())
 NOT_CHOSEN = "not-chosen-yet"  # the name of the licence of a classifier whose maker named none
 
-METRICS = {  # figure to the Hub's name for it and ours
-    "accuracy": ("accuracy", "accuracy"),
-    "macro_f1": ("f1", "macro F1"),
-    "log_loss": ("log_loss", "log loss, nats"),
-    "ece": ("ece", "expected calibration error"),
-}
-
 
 def metadata(card: CardFacts) -> dict[str, Any]:
     """Return a card's metadata as the Hub names it.
@@ -44,6 +37,7 @@ def metadata(card: CardFacts) -> dict[str, Any]:
         From :func:`headstart.classify.saved.card.make_card`.
     """
     backbone, figures = card["backbone"], card["evaluation"]["figures"]
+    on_hub = {key: row for key, row in METRICS.items() if row.hub is not None and key in figures}
     base = {"base_model": backbone["base_model"]} if backbone["base_model"] else {}
     return {
         **licence_fields(card["license"]),
@@ -51,7 +45,7 @@ def metadata(card: CardFacts) -> dict[str, Any]:
         "pipeline_tag": "image-classification",
         "tags": ["image-classification", "transfer-learning", "headstart", backbone["name"]],
         **base,
-        "metrics": [hub for hub, _ in METRICS.values()],
+        "metrics": [metric.hub for metric in on_hub.values()],
         "model-index": [
             {
                 "name": card["name"],
@@ -64,7 +58,7 @@ def metadata(card: CardFacts) -> dict[str, Any]:
                             "split": card["data"]["split"],
                         },
                         "metrics": [
-                            _metric(hub, name, figures[key]) for key, (hub, name) in METRICS.items()
+                            _metric(metric, figures[key]) for key, metric in on_hub.items()
                         ],
                     }
                 ],
@@ -112,10 +106,10 @@ def licence_fields(licence: str | None) -> LicenceFields:
     return {"license": "other", "license_name": name, "license_link": "LICENSE"}
 
 
-def _metric(hub: str, name: str, figure: FigureDocument) -> dict[str, Any]:
+def _metric(metric: Metric, figure: FigureDocument) -> dict[str, Any]:
     low, high = figure["ci95"]
-    words = f"{name} (95 % interval {low:.4f} to {high:.4f})"
-    return {"type": hub, "value": figure["value"], "name": words}
+    words = f"{metric.title} (95 % interval {low:.4f} to {high:.4f})"
+    return {"type": metric.hub, "value": figure["value"], "name": words}
 
 
 def to_yaml(document: Mapping[str, Any]) -> str:

@@ -7,7 +7,10 @@ import platform
 from importlib import metadata
 from typing import Any
 
-PACKAGES = ("tensorflow", "keras", "scikit-learn", "numpy", "scipy", "onnxruntime", "pillow")
+PACKAGES = (
+    *("tensorflow", "keras", "scikit-learn", "numpy", "scipy", "onnxruntime", "pillow"),
+    "cleanlab",
+)
 
 
 def versions() -> dict[str, str]:

@@ -6,10 +6,8 @@ from typing import Any, TypedDict
 
 from ..heads.abstention import AbstentionDocument
 from ..statistics.confusion import ClassFigures, ConfusedPair
-
-EvaluationDocument = dict[str, Any]
-FigureDocument = dict[str, Any]
-ReliabilityBin = dict[str, Any]
+from ..statistics.metrics import EvaluationDocument, FigureDocument
+from ..statistics.reliability import ReliabilityBin
 
 
 class DataCounts(TypedDict):

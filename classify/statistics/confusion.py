@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .intervals import wilson
-from .metrics import Labels
+from .sample import Labels
 
 
 class ClassFigures(TypedDict):

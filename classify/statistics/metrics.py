@@ -1,22 +1,173 @@
-"""Metrics with intervals."""
+"""The table of metrics: adding one is one row, which every figure, page, card and schema reads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .annotations import Interval, Share
 from .intervals import wilson
+from .reliability import calibrated_ece
+from .sample import Labels, Probabilities, Sample, Weights, resampling_weights
 
-ECE_BINS = 15
-RESAMPLES = 2_000
-CHUNK = 16_000_000  # numbers of resampling weights held at once: 128 MB
+Values = NDArray[np.float64]  # (B,): one for each of B resamples
 
-Labels = NDArray[np.intp]  # (n,), indices into the class names
-Probabilities = NDArray[np.floating[Any]]  # (n, k), rows sum to 1
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure of how good a classifier is.
+
+    Parameters
+    ----------
+    title : str
+        For people.
+    values : callable
+        From a sample and resampling weights (B, n) to the metric of each resample, (B,).
+    better : str
+        ``"higher"`` or ``"lower"``.
+    largest : float
+        Its upper bound; the lower is 0.
+    percent : bool
+        Printed in per cent, not as a decimal.
+    interval : str
+        ``"bootstrap"`` over images, or ``"wilson"`` for a share of them.
+    like_accuracy : bool
+        Whether it is 1 where every image is right and 0 where none is, however sure of each.
+    brief : bool
+        Whether the contract's short ``evaluation`` holds it, not the ``figures`` alone.
+    if_calibrated : callable or None
+        From confidences (n,) and a seed to the middle 95 % of what a calibrated classifier,
+        as sure of each image, would show: for a metric that chance keeps from 0.
+    hub : str or None
+        The Hugging Face Hub's name for it, which a model card's metadata then has.
+    """
+
+    title: str
+    values: Callable[[Sample, Weights], Values]
+    better: Literal["higher", "lower"]
+    largest: float = math.inf
+    percent: bool = False
+    interval: Literal["wilson", "bootstrap"] = "bootstrap"
+    like_accuracy: bool = False
+    brief: bool = True
+    if_calibrated: Callable[[Probabilities, int], tuple[float, float]] | None = None
+    hub: str | None = None
+
+    def text(self, value: float) -> str:
+        """Return a value for people."""
+        return f"{100 * value:.1f} %" if self.percent else f"{value:.3f}"
+
+    def range(self, bounds: tuple[float, float] | list[float]) -> str:
+        """Return an interval for people."""
+        low, high = bounds
+        if self.percent:
+            return f"{100 * low:.1f} to {100 * high:.1f} %"
+        return f"{low:.3f} to {high:.3f}"
+
+
+def _mean(of: Callable[[Sample], NDArray[np.float64]]) -> Callable[[Sample, Weights], Values]:
+    return lambda sample, weights: weights @ of(sample) / weights.sum(axis=1)
+
+
+def _macro_f1(sample: Sample, weights: Weights) -> Values:
+    hits = weights @ (sample.true * sample.right[:, None])
+    seen = weights @ (sample.true + sample.predicted)  # twice F1's denominator
+    return _mean_where(seen > 0, 2 * hits, seen)
+
+
+def _balanced_accuracy(sample: Sample, weights: Weights) -> Values:
+    hits = weights @ (sample.true * sample.right[:, None])
+    images = weights @ sample.true
+    return _mean_where(images > 0, hits, images)
+
+
+def _mean_where(
+    present: NDArray[np.bool_], above: NDArray[np.float64], below: NDArray[np.float64]
+) -> Values:
+    """Return the mean over the classes that a resample has of ``above / below``."""
+    ratio = np.divide(above, below, out=np.zeros_like(above), where=present)
+    means: Values = ratio.sum(axis=1) / present.sum(axis=1)
+    return means
+
+
+def _ece(sample: Sample, weights: Weights) -> Values:
+    errors: Values = np.abs(weights @ sample.gap).sum(axis=1) / weights.sum(axis=1)
+    return errors
+
+
+METRICS: dict[str, Metric] = {  # key in JSON and CSV → the metric
+    "accuracy": Metric(
+        "accuracy",
+        _mean(lambda sample: sample.right),
+        better="higher",
+        largest=1.0,
+        percent=True,
+        interval="wilson",
+        like_accuracy=True,
+        hub="accuracy",
+    ),
+    "macro_f1": Metric(
+        "macro F1", _macro_f1, better="higher", largest=1.0, like_accuracy=True, hub="f1"
+    ),
+    "balanced_accuracy": Metric(
+        "balanced accuracy",
+        _balanced_accuracy,
+        better="higher",
+        largest=1.0,
+        percent=True,
+        like_accuracy=True,
+        brief=False,
+    ),
+    "log_loss": Metric(
+        "log loss, nats", _mean(lambda sample: sample.log_loss), better="lower", hub="log_loss"
+    ),
+    # Brier 1950: squared error summed over classes
+    "brier": Metric(
+        "Brier score, 0 to 2",
+        _mean(lambda sample: sample.brier),
+        better="lower",
+        largest=2.0,
+        brief=False,
+    ),
+    "ece": Metric(
+        "calibration error (ECE)",
+        _ece,
+        better="lower",
+        largest=1.0,
+        if_calibrated=calibrated_ece,
+        hub="ece",
+    ),
+}
+
+
+class MetricValues(TypedDict):
+    """The metrics that contracts name; every further one of :data:`METRICS` stands there, too."""
+
+    accuracy: Share
+    macro_f1: Share
+    log_loss: float
+    ece: Share
+
+
+class EvaluationDocument(MetricValues):
+    """The contract's ``evaluation`` object."""
+
+    split: str
+    n: int
+    ci95: Interval
+
+
+class FigureDocument(TypedDict):
+    """A metric with its 95 % interval, in JSON."""
+
+    value: float
+    ci95: Interval
+    if_calibrated: NotRequired[Interval]
 
 
 @dataclass(frozen=True)
@@ -29,29 +180,31 @@ class Evaluation:
         Which images.
     n : int
         How many.
-    accuracy : float
-        Share labelled right, 0 to 1.
     ci95 : tuple of float
-        95 % interval of the accuracy, see :func:`wilson`.
-    macro_f1 : float
-        Mean over classes of F1, 0 to 1.
-    log_loss : float
-        Mean negative log probability of the true class, in nats.
-    ece : float
-        Expected calibration error, see :func:`expected_calibration_error`.
+        95 % interval of the accuracy, see :func:`headstart.classify.statistics.intervals.wilson`.
+    values : dict of str to float
+        Every metric of :data:`METRICS`.
     """
 
     split: str
     n: int
-    accuracy: float
     ci95: tuple[float, float]
-    macro_f1: float
-    log_loss: float
-    ece: float
+    values: dict[str, float]
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def accuracy(self) -> float:
+        """Share labelled right, 0 to 1."""
+        return self.values["accuracy"]
+
+    def to_dict(self) -> EvaluationDocument:
         """Return the contract's ``evaluation`` object."""
-        return {**asdict(self), "ci95": list(self.ci95)}
+        values = metric_values({key: self.values[key] for key in METRICS if METRICS[key].brief})
+        return {"split": self.split, "n": self.n, **values, "ci95": list(self.ci95)}
+
+
+def metric_values(values: Mapping[str, float]) -> MetricValues:
+    """Return values of metrics, the contracts' among them, as documents hold them."""
+    return cast("MetricValues", dict(values))
 
 
 def evaluate(truth: Labels, probabilities: Probabilities, split: str) -> Evaluation:
@@ -71,98 +224,38 @@ def evaluate(truth: Labels, probabilities: Probabilities, split: str) -> Evaluat
     >>> evaluate(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]), "test").accuracy
     1.0
     """
-    from sklearn.metrics import f1_score, log_loss
-
-    classes = np.arange(probabilities.shape[1])
-    predicted = probabilities.argmax(axis=1)
-    hits = int((predicted == truth).sum())
-    return Evaluation(
-        split=split,
-        n=len(truth),
-        accuracy=hits / len(truth),
-        ci95=wilson(hits, len(truth)),
-        macro_f1=float(f1_score(truth, predicted, average="macro", zero_division=0.0)),
-        log_loss=float(log_loss(truth, probabilities, labels=classes)),
-        ece=expected_calibration_error(truth, probabilities),
-    )
+    sample, n = Sample.of(truth, probabilities), len(truth)
+    return Evaluation(split, n, wilson(int(sample.right.sum()), n), _values(sample))
 
 
-def expected_calibration_error(
-    truth: Labels, probabilities: Probabilities, bins: int = ECE_BINS
-) -> float:
-    """Return the mean gap between confidence and accuracy, 0 to 1.
-
-    Guo et al. 2017 (arXiv:1706.04599), equation 3: over equal-width bins of the
-    highest probability, weighted by the images in each.
-
-    See :func:`reliability` for the table behind it.
-
-    Examples
-    --------
-    >>> truth, sure = np.array([0, 0, 0, 1]), np.tile([0.8, 0.2], (4, 1))
-    >>> round(expected_calibration_error(truth, sure), 3)
-    0.05
-    """
-    rows = reliability(truth, probabilities, bins)
-    gaps = (abs(row["accuracy"] - row["confidence"]) * row["n"] for row in rows)
-    return float(sum(gaps) / len(truth))
-
-
-def reliability(
-    truth: Labels, probabilities: Probabilities, bins: int = ECE_BINS
-) -> list[dict[str, Any]]:
-    """Return the reliability table: what was promised and what was kept, bin by bin.
-
-    Returns
-    -------
-    list of dict
-        For each bin (``low``, ``high``] of the highest probability that holds
-        images: their number ``n``, mean ``confidence`` and ``accuracy``.
-
-    Examples
-    --------
-    >>> reliability(np.array([0, 1]), np.array([[0.9, 0.1], [0.9, 0.1]]), bins=2)
-    [{'low': 0.5, 'high': 1.0, 'n': 2, 'confidence': 0.9, 'accuracy': 0.5}]
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    index = _bin(confidence, bins)
-    return [
-        {
-            "low": at / bins,
-            "high": (at + 1) / bins,
-            "n": int((index == at).sum()),
-            "confidence": float(confidence[index == at].mean()),
-            "accuracy": float(right[index == at].mean()),
-        }
-        for at in np.unique(index).tolist()
-    ]
-
-
-def _bin(confidence: NDArray[np.floating[Any]], bins: int) -> NDArray[np.intp]:
-    """Return the number of each confidence's bin (low, high]; the first holds 0 too."""
-    numbers: NDArray[np.intp] = np.ceil(confidence * bins).astype(np.intp) - 1
-    return numbers.clip(0, bins - 1)
+def _values(sample: Sample) -> dict[str, float]:
+    once = np.ones((1, len(sample.right)))
+    return {key: float(metric.values(sample, once)[0]) for key, metric in METRICS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric with its 95 % interval."""
+    """A metric with its 95 % interval, and what a calibrated classifier would show."""
 
     value: float
     ci95: tuple[float, float]
+    if_calibrated: tuple[float, float] | None = None
+
+    def to_dict(self) -> FigureDocument:
+        """Return it for JSON."""
+        document: FigureDocument = {"value": self.value, "ci95": list(self.ci95)}
+        if self.if_calibrated is not None:
+            document["if_calibrated"] = list(self.if_calibrated)
+        return document
 
 
 def figures(truth: Labels, probabilities: Probabilities, seed: int = 0) -> dict[str, Figure]:
-    """Return every metric of the report with its interval.
+    """Return every metric with its interval.
 
-    ``accuracy`` (Wilson's interval), ``macro_f1``, ``balanced_accuracy`` (mean
-    recall over the classes present), ``log_loss`` (nats), ``brier`` (Brier 1950:
-    squared error summed over classes, 0 to 2) and ``ece``. All but accuracy are
-    bootstrapped over images: the middle 95 % of 2,000 resamples, moved by the
-    difference between their mean and the metric itself (Efron & Tibshirani
-    1993, chapter 10). That matters to the calibration error alone, which
-    resampling inflates; for the others the difference is next to nothing.
+    Shares of images have Wilson's; the others are bootstrapped over images: the middle
+    95 % of 2,000 resamples, moved by the difference between their mean and the metric
+    itself (Efron & Tibshirani 1993, chapter 10). That matters to the calibration error
+    alone, which resampling inflates; for the others the difference is next to nothing.
 
     Parameters
     ----------
@@ -179,110 +272,24 @@ def figures(truth: Labels, probabilities: Probabilities, seed: int = 0) -> dict[
     >>> round(figures(truth, sure)["brier"].value, 3)
     0.38
     """
-    n = len(truth)
-    hits = int((probabilities.argmax(axis=1) == truth).sum())
-    found = {"accuracy": Figure(hits / n, wilson(hits, n))}
-    sample = _Sample.of(truth, np.asarray(probabilities, dtype=np.float64))
-    rng = np.random.default_rng(seed)
-    size = max(1, min(RESAMPLES, CHUNK // n))
-    resampled: dict[str, list[NDArray[np.float64]]] = {name: [] for name in _METRICS}
-    for begin in range(0, RESAMPLES, size):
-        weights = _resampling_weights(rng, min(size, RESAMPLES - begin), n)
-        for name, metric in _METRICS.items():
-            resampled[name].append(metric(sample, weights))
-    for name, metric in _METRICS.items():
-        value = float(metric(sample, np.ones((1, n)))[0])
-        draws = np.concatenate(resampled[name])
-        if hits in (0, n) and name in _SHARES:  # all alike: resampling cannot tell, Wilson can
-            found[name] = Figure(value, found["accuracy"].ci95)
+    sample, n = Sample.of(truth, probabilities), len(truth)
+    hits = int(sample.right.sum())
+    bootstrapped = {key: m for key, m in METRICS.items() if m.interval == "bootstrap"}
+    draws: dict[str, list[Values]] = {key: [] for key in bootstrapped}
+    for weights in resampling_weights(n, seed):
+        for key, metric in bootstrapped.items():
+            draws[key].append(metric.values(sample, weights))
+    measured = {}
+    for key, value in _values(sample).items():
+        metric = METRICS[key]
+        # Where all images are alike, resampling cannot tell the uncertainty, Wilson can.
+        if metric.interval == "wilson" or (metric.like_accuracy and hits in (0, n)):
+            measured[key] = Figure(value, wilson(hits, n))
             continue
-        low, high = np.quantile(draws - (draws.mean() - value), (0.025, 0.975))
-        most = _LARGEST.get(name, np.inf)
-        found[name] = Figure(value, (max(0.0, float(low)), min(most, float(high))))
-    return found
-
-
-def _resampling_weights(rng: np.random.Generator, count: int, n: int) -> NDArray[np.float64]:
-    """Draw how often each of n images is in each of ``count`` bootstrap samples."""
-    draws = rng.integers(n, size=(count, n)) + np.arange(count)[:, None] * n
-    return np.bincount(draws.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """What the metrics need of n images, so that a resample is one product of matrices.
-
-    A resample is a row of weights (how often it drew each image): weights
-    (B, n) @ values (n, …) sums the values over each of B resamples.
-    """
-
-    right: NDArray[np.float64]  # (n,)
-    true: NDArray[np.float64]  # (n, k), one-hot
-    predicted: NDArray[np.float64]  # (n, k), one-hot
-    log_loss: NDArray[np.float64]  # (n,)
-    brier: NDArray[np.float64]  # (n,)
-    gap: NDArray[np.float64]  # (n, bins): right less confidence, in the column of the image's bin
-
-    @classmethod
-    def of(cls, truth: Labels, probabilities: NDArray[np.float64]) -> _Sample:
-        n, k = probabilities.shape
-        predicted = probabilities.argmax(axis=1)
-        right = (predicted == truth).astype(np.float64)
-        true = np.eye(k)[truth]
-        confidence = probabilities.max(axis=1)
-        gap = np.zeros((n, ECE_BINS))
-        gap[np.arange(n), _bin(confidence, ECE_BINS)] = right - confidence
-        least = np.finfo(np.float64).eps  # scikit-learn's: a probability of 0 is no infinite loss
-        return cls(
-            right=right,
-            true=true,
-            predicted=np.eye(k)[predicted],
-            log_loss=-np.log(np.clip(probabilities[np.arange(n), truth], least, 1 - least)),
-            brier=((probabilities - true) ** 2).sum(axis=1),
-            gap=gap,
-        )
-
-
-Weights = NDArray[np.float64]  # (B, n): how often each of B resamples holds each image
-
-
-def _macro_f1(sample: _Sample, weights: Weights) -> NDArray[np.float64]:
-    hits = weights @ (sample.true * sample.right[:, None])
-    seen = weights @ (sample.true + sample.predicted)  # twice F1's denominator
-    return _mean_where(seen > 0, 2 * hits, seen)
-
-
-def _balanced_accuracy(sample: _Sample, weights: Weights) -> NDArray[np.float64]:
-    hits = weights @ (sample.true * sample.right[:, None])
-    images = weights @ sample.true
-    return _mean_where(images > 0, hits, images)
-
-
-def _mean_where(
-    present: NDArray[np.bool_], above: NDArray[np.float64], below: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the mean over the classes that a resample has of ``above / below``."""
-    ratio = np.divide(above, below, out=np.zeros_like(above), where=present)
-    means: NDArray[np.float64] = ratio.sum(axis=1) / present.sum(axis=1)
-    return means
-
-
-def _mean(of: Callable[[_Sample], NDArray[np.float64]]) -> Metric:
-    return lambda sample, weights: weights @ of(sample) / weights.sum(axis=1)
-
-
-def _ece(sample: _Sample, weights: Weights) -> NDArray[np.float64]:
-    errors: NDArray[np.float64] = np.abs(weights @ sample.gap).sum(axis=1) / weights.sum(axis=1)
-    return errors
-
-
-Metric = Callable[[_Sample, Weights], NDArray[np.float64]]  # one value for each of B resamples
-_METRICS: dict[str, Metric] = {
-    "macro_f1": _macro_f1,
-    "balanced_accuracy": _balanced_accuracy,
-    "log_loss": _mean(lambda sample: sample.log_loss),
-    "brier": _mean(lambda sample: sample.brier),
-    "ece": _ece,
-}
-_SHARES = ("macro_f1", "balanced_accuracy")
-_LARGEST = {"macro_f1": 1.0, "balanced_accuracy": 1.0, "brier": 2.0, "ece": 1.0}
+        resampled = np.concatenate(draws[key])
+        low, high = np.quantile(resampled - (resampled.mean() - value), (0.025, 0.975))
+        interval = max(0.0, float(low)), min(metric.largest, float(high))
+        expect = metric.if_calibrated
+        chance = None if expect is None else expect(probabilities.max(axis=1), seed)
+        measured[key] = Figure(value, interval, chance)
+    return measured

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ....extract.images.addresses import Reference, reference
+from ....extract.images.addresses import Reference
 from ....text import below, shown
 from ...pages.html import make_page, markup, source
 from ...pages.thumbnails import thumbnails
+from ...statistics.confusion import confusion_matrix
+from ...statistics.metrics import METRICS
 from ..compare import Comparison, Evidence
+from ..documents import ApproachDocument, Results
 from ..verdict import duration, two_figures
-from . import plots
-from .feature_map import lay_out
+from . import galleries
+from .contender_plots import MOST_CLASSES as RECALLS
+from .contender_plots import Charted, recall_by_class, reliability_diagram
+from .cost_plot import accuracy_against_cost
+from .feature_map import draw_map, lay_out
+from .training_plots import learning_curve, training_history
 
-GALLERY = 12  # photographs of mistakes an approach
-DISAGREEMENTS = 24
 MOST_CLASSES = 40  # in a confusion matrix
 HEADLINES = {
     "transfer": "The head wins: use {use}.",
     "finetune": "Fine-tuning wins: use {use}.",
     "tied": "They cannot be told apart: use {use}, the cheaper.",
+    "untuned": "Fine-tuning was not tuned: no verdict.",
 }
-
-Lines = list[str]
-Photographs = list[tuple[int, Lines]]  # position in the evaluation split, what is said of it
-Findings = tuple[str, list[tuple[Reference, Lines]]]  # title, images and what is said of them
 
 
 def page_text(comparison: Comparison) -> str:
@@ -43,89 +44,92 @@ def page_text(comparison: Comparison) -> str:
         From :func:`headstart.classify.compare.compare.compare`.
     """
     values = _values(comparison)
-    values["plots"] = {name: _safe(drawing) for name, drawing in values["plots"].items()}
     style = source("compare/report/page.css") + _picture_rules(values["thumbnails"])
     script = source("compare/report/page.js")
     return make_page("compare/report/page.html.j2", values, style=style, script=script).text
 
 
-def _safe(drawing: Any) -> Any:
-    """Mark SVG, which an XML library wrote, as markup."""
-    if isinstance(drawing, list):
-        return [(name, markup(svg), note) for name, svg, note in drawing]
-    return markup(drawing)
-
-
 def _values(comparison: Comparison) -> dict[str, Any]:
+    """Return what the template names."""
     results, evidence = comparison.results, comparison.evidence
     classes = [shown(name) for name in results["dataset"]["classes"]]
-    first, second = results["tests"]["first"], results["tests"]["second"]
     approaches = results["approaches"]
-    kinds = {one["name"]: one["kind"] for one in approaches}
-    contenders = [
-        plots.Contender(name, kinds[name], evidence.probabilities[name]) for name in (first, second)
-    ]
-    mistakes = [
-        {"name": name, "photographs": _confident_mistakes(evidence, name, classes)}
-        for name in (first, second)
-    ]
-    disagreements = _disagreements(evidence, first, second, classes)
-    hard = _wrong_by_all(evidence, classes)
-    galleries = [m["photographs"] for m in mistakes] + [disagreements, hard]
-    findings = _findings(results["doctor"])
-    paths = _all_paths(evidence, findings)
-    pictures = thumbnails(paths, _wanted(evidence, galleries, paths, findings))
-    on_map = slice(len(evidence.features))
-    places, method = lay_out(evidence.features)
-    right = evidence.probabilities[first].argmax(axis=1) == evidence.truth
+    pair = (results["tests"]["first"], results["tests"]["second"])
+    mistakes = {name: galleries.confident_mistakes(evidence, name, classes) for name in pair}
+    disagreements = galleries.disagreements(evidence, pair, classes)
+    hard = galleries.wrong_by_all(evidence, classes)
+    shown_first = [*mistakes.values(), disagreements, hard]
+    doctors = galleries.findings(results["doctor"])
+    paths = _all_paths(evidence, doctors)
+    numbers = {path: number for number, path in enumerate(paths)}
+    wanted = galleries.most_wanted(evidence, shown_first, doctors, numbers)
+    pictures = thumbnails(paths, wanted)
     names = [below(path, results["dataset"]["path"]) for path in paths]
-    order = [one["name"] for one in approaches]
+    order = [approach["name"] for approach in approaches]
+    places, method = lay_out(evidence.features)
     return {
         "r": results,
+        "metrics": METRICS,
         "classes": classes,
         "headline": HEADLINES[results["outcome"]].format(use=shown(results["use"])),
-        "energy": any("energy_joules" in one for one in approaches),
         "images": [{"name": n, "truth": t} for n, t in zip(names, evidence.truth, strict=False)],
         "thumbnails": pictures,
-        "doctor": [
-            {
-                "title": title,
-                "images": [
-                    {
-                        "name": names[paths.index(path)],
-                        "picture": f"t{at}" if (at := paths.index(path)) in pictures else None,
-                        "lines": lines,
-                    }
-                    for path, lines in some
-                ],
-            }
-            for title, some in findings
-        ],
+        "doctor": [_finding(finding, names, numbers, pictures) for finding in doctors],
         "mistakes": mistakes,
         "disagreements": disagreements,
         "hard": hard,
         "confusions": [
             _confusion(order.index(name), name, evidence, classes)
-            for name in dict.fromkeys([first, second, *order])
+            for name in dict.fromkeys([*pair, *order])
         ],
         "map_method": method,
         "map_left_out": len(evidence.truth) - len(evidence.features),
-        "recall_left_out": max(0, len(np.unique(evidence.truth)) - plots.MOST_CLASSES),
-        "plots": {
-            "cost": plots.accuracy_against_cost(approaches),
-            "histories": _histories(approaches),
-            **_curve(results["curve"]),
-            "reliability": plots.reliability_diagram(contenders, evidence.truth),
-            "recall": plots.recall_by_class(contenders, evidence.truth, classes),
-            "map": plots.feature_map(
-                places, method, evidence.truth[on_map], right[on_map], classes
-            ),
-        },
-        "data": _data(evidence, order, names, classes, pictures, (first, second)),
+        "recall_left_out": max(0, len(np.unique(evidence.truth)) - RECALLS),
+        "plots": _plots(results, evidence, classes)
+        | {"map": _map(evidence, pair[0], classes, places, method)},
+        "data": _data(evidence, order, names, classes, pictures)
+        | {"contenders": [order.index(name) for name in pair]},
         "duration": lambda seconds: "–" if seconds is None else duration(seconds),
         "two_figures": two_figures,
         "budget": _budget,
     }
+
+
+def _plots(results: Results, evidence: Evidence, classes: Sequence[str]) -> dict[str, Any]:
+    """Return the drawings, SVG that an XML library wrote, as markup."""
+    approaches, curve = results["approaches"], results["curve"]
+    kinds = {approach["name"]: approach["kind"] for approach in approaches}
+    contenders = [
+        Charted(name, kinds[name], evidence.probabilities[name])
+        for name in (results["tests"]["first"], results["tests"]["second"])
+    ]
+    drawings: dict[str, Any] = {
+        "cost": markup(accuracy_against_cost(approaches)),
+        "histories": _histories(approaches),
+        "reliability": markup(reliability_diagram(contenders, evidence.truth)),
+        "recall": markup(recall_by_class(contenders, evidence.truth, classes)),
+    }
+    if curve is not None:
+        drawings["curve"] = markup(learning_curve(curve["model"], curve["points"]))
+    return drawings
+
+
+def _histories(approaches: Sequence[ApproachDocument]) -> list[tuple[str, Any, str]]:
+    return [
+        (
+            approach["name"],
+            markup(training_history(f"history-{number}", approach["name"], approach["history"])),
+            _budget(approach["budget"]),
+        )
+        for number, approach in enumerate(approaches)
+        if len(approach["history"]) > 1
+    ]
+
+
+def _map(evidence: Evidence, first: str, classes: Sequence[str], places: Any, method: str) -> Any:
+    on_map = slice(len(evidence.features))
+    right = evidence.probabilities[first].argmax(axis=1) == evidence.truth
+    return markup(draw_map(places, method, evidence.truth[on_map], right[on_map], classes))
 
 
 def _picture_rules(pictures: dict[int, str]) -> str:
@@ -133,89 +137,24 @@ def _picture_rules(pictures: dict[int, str]) -> str:
     return "".join(f".t{at}{{background-image:url({uri})}}\n" for at, uri in pictures.items())
 
 
-def _labelled(evidence: Evidence, name: str, at: int, classes: Sequence[str]) -> str:
-    row = evidence.probabilities[name][at]
-    return f"{classes[int(row.argmax())]}, {row.max():.0%} sure"
-
-
-def _confident_mistakes(evidence: Evidence, name: str, classes: Sequence[str]) -> Photographs:
-    probabilities = evidence.probabilities[name]
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != evidence.truth)
-    surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:GALLERY]
-    return [(int(at), [_labelled(evidence, name, at, classes)]) for at in surest]
-
-
-def _disagreements(
-    evidence: Evidence, first: str, second: str, classes: Sequence[str]
-) -> Photographs:
-    right = [
-        evidence.probabilities[name].argmax(axis=1) == evidence.truth for name in (first, second)
-    ]
-    differing = np.flatnonzero(right[0] != right[1])[:DISAGREEMENTS]
-    return [
-        (
-            int(at),
-            [
-                f"{shown(name)}: {_labelled(evidence, name, at, classes)}"
-                for name in (first, second)
-            ],
-        )
-        for at in differing
-    ]
-
-
-def _wrong_by_all(evidence: Evidence, classes: Sequence[str]) -> Photographs:
-    labels = np.array([p.argmax(axis=1) for p in evidence.probabilities.values()])
-    hard = np.flatnonzero((labels != evidence.truth).all(axis=0))[:GALLERY]
-    told = []
-    for at in hard:
-        votes = np.bincount(labels[:, at], minlength=len(classes))
-        told.append(
-            (int(at), [f"{classes[int(votes.argmax())]}, say {votes.max()} of {len(labels)}"])
-        )
-    return told
-
-
-def _findings(doctor: dict[str, Any]) -> list[Findings]:
-    """Return what the doctor found that a picture helps to judge: (title, (path, lines) …)."""
-    doubts = [
-        (
-            reference(one["path"]),
-            [f"labelled {shown(one['label'])}", f"looks like {shown(one['suggested'])}"],
-        )
-        for one in doctor["label_errors"]
-    ]
-    copies = [
-        (reference(path), [f"{shown(label)}, {split}"])
-        for group in (*doctor["duplicates"], *doctor["near_duplicates"])
-        if group["across_splits"] or group["conflicting_labels"]
-        for path, label, split in zip(group["paths"], group["labels"], group["splits"], strict=True)
-    ]
-    found = [("Labels to look at", doubts), ("Copies across splits or labels", copies[:GALLERY])]
-    return [(title, some) for title, some in found if some]
-
-
-def _all_paths(evidence: Evidence, findings: Sequence[Findings]) -> list[Reference]:
+def _all_paths(evidence: Evidence, doctors: Sequence[galleries.Finding]) -> list[Reference]:
     """Return the evaluation images, then those that the doctor alone names."""
-    return list(
-        dict.fromkeys([*evidence.paths, *(path for _, some in findings for path, _ in some)])
-    )
+    doubted = (path for finding in doctors for path, _ in finding.photographs)
+    return list(dict.fromkeys([*evidence.paths, *doubted]))
 
 
-def _wanted(
-    evidence: Evidence,
-    galleries: Sequence[Photographs],
-    paths: Sequence[Reference],
-    findings: Sequence[Findings],
-) -> Iterable[int]:
-    """Order images by how likely a reader is to look at them: galleries, mistakes, the rest."""
-    for gallery in galleries:
-        yield from (at for at, _ in gallery)
-    for _, some in findings:
-        yield from (paths.index(path) for path, _ in some)
-    labels = np.array([p.argmax(axis=1) for p in evidence.probabilities.values()])
-    errors = (labels != evidence.truth).sum(axis=0)
-    yield from np.argsort(-errors, kind="stable").tolist()
+def _finding(
+    finding: galleries.Finding,
+    names: Sequence[str],
+    numbers: dict[Reference, int],
+    pictures: dict[int, str],
+) -> dict[str, Any]:
+    images = []
+    for path, lines in finding.photographs:
+        number = numbers[path]
+        picture = f"t{number}" if number in pictures else None
+        images.append({"name": names[number], "picture": picture, "lines": lines})
+    return {"title": finding.title, "images": images}
 
 
 def _confusion(
@@ -223,8 +162,7 @@ def _confusion(
 ) -> dict[str, Any]:
     """Return the matrix of the classes that are confused most; all where there are few."""
     predicted = evidence.probabilities[name].argmax(axis=1)
-    counts = np.zeros((len(classes), len(classes)), dtype=np.intp)
-    np.add.at(counts, (evidence.truth, predicted), 1)
+    counts = confusion_matrix(evidence.truth, predicted, len(classes))
     mistakes = counts - np.diag(np.diag(counts))
     confused = mistakes.sum(axis=0) + mistakes.sum(axis=1)
     kept = np.sort(np.argsort(-confused, kind="stable")[:MOST_CLASSES]).tolist()
@@ -251,36 +189,23 @@ def _confusion(
     }
 
 
-def _curve(curve: dict[str, Any] | None) -> dict[str, str]:
-    return {} if curve is None else {"curve": plots.learning_curve(curve["model"], curve["points"])}
-
-
-def _histories(approaches: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    found = []
-    for number, one in enumerate(approaches):
-        if len(one["history"]) > 1:
-            svg = plots.training_history(f"history-{number}", one["name"], one["history"])
-            found.append((one["name"], svg, _budget(one["budget"])))
-    return found
-
-
 def _budget(budget: dict[str, Any]) -> str:
     """Say in words what an approach was allowed to try."""
-    told = []
+    words = []
     if "candidates" in budget:
         folds = f" x {budget['folds']} folds" if "folds" in budget else ""
-        told.append(f"{budget['candidates']} candidates{folds}")
+        words.append(f"{budget['candidates']} candidates{folds}")
     if "unfrozen" in budget:
-        told.append(f"from {shown(budget['unfrozen'])} on")
+        words.append(f"from {shown(budget['unfrozen'])} on")
     if "learning_rates" in budget:
         rates = " or ".join(f"{rate:g}" for rate in budget["learning_rates"])
-        told.append(f"learning rate {rates}: {budget['learning_rate']:g}")
+        words.append(f"learning rate {rates}: {budget['learning_rate']:g}")
     if "epochs_run" in budget:
-        told.append(
+        words.append(
             f"{budget['epochs_run']} epochs run, at most {budget['epochs_allowed']} a training, "
             f"epoch {budget['epochs_kept']} kept"
         )
-    return "; ".join(told)
+    return "; ".join(words)
 
 
 def _data(
@@ -289,26 +214,20 @@ def _data(
     names: Sequence[str],
     classes: Sequence[str],
     pictures: dict[int, str],
-    contenders: tuple[str, str],
 ) -> dict[str, Any]:
     """Return what the page's script needs: who labelled what, and how surely."""
     return {
         "classes": list(classes),
         "images": [
-            {"name": name, "truth": int(true), "shown": at in pictures}
-            for at, (name, true) in enumerate(zip(names, evidence.truth, strict=False))
+            {"name": name, "truth": int(true), "shown": number in pictures}
+            for number, (name, true) in enumerate(zip(names, evidence.truth, strict=False))
         ],
         "approaches": [
             {
                 "name": shown(name),
-                "predicted": _integers(evidence.probabilities[name].argmax(axis=1)),
+                "predicted": evidence.probabilities[name].argmax(axis=1).tolist(),
                 "confidence": np.round(evidence.probabilities[name].max(axis=1), 3).tolist(),
             }
             for name in order
         ],
-        "contenders": [list(order).index(name) for name in contenders],
     }
-
-
-def _integers(numbers: NDArray[np.intp]) -> list[int]:
-    return [int(number) for number in numbers]

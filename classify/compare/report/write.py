@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ....errors import DataError
 from ....progress import stage
 from ....storage import replacing
 from ..compare import Comparison
-from ..results import RESULTS_VERSION
+from ..documents import RESULTS_VERSION, Results
 from .tables import to_csv, to_markdown
 
 RESULTS = "results.json"
@@ -55,7 +54,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     return [folder / name for name in documents]
 
 
-def read_results(folder: Path) -> dict[str, Any]:
+def read_results(folder: Path) -> Results:
     """Return the ``results.json`` of a report.
 
     Parameters
@@ -70,7 +69,7 @@ def read_results(folder: Path) -> dict[str, Any]:
     """
     path = folder / RESULTS
     try:
-        results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        results: Results = json.loads(path.read_text(encoding="utf-8"))
         version = results["version"]
     except FileNotFoundError:
         raise DataError(

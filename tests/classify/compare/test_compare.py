@@ -1,4 +1,4 @@
-"""The protocol: what runs, what is reused, what the document holds."""
+"""The protocol and its document: what is chosen, tested, told."""
 
 import json
 from dataclasses import replace
@@ -8,51 +8,23 @@ import jsonschema
 import numpy as np
 import pytest
 
-from fakes import FakeEngine, pretend_to_finetune
-from headstart.classify.compare import compare as module
-from headstart.classify.compare import run_all as runs
+from fakes import FakeEngine, pretended_network
 from headstart.classify.compare.compare import compare
-from headstart.classify.data.table import load_table
-from headstart.classify.finetune.finetune import FineTuneSettings
 from headstart.classify.statistics.paired_tests import paired_test
-from headstart.errors import DataError, OptionError
+from headstart.errors import OptionError
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
 from near import near
 from pictures import paint
 
 
-@pytest.fixture
-def run(photographs, tmp_path, monkeypatch):
-    """Compare on the coloured pictures; counts what is really run."""
-    ran = []
-    monkeypatch.setattr(module, "finetune_approach", pretend_to_finetune)
-    really = runs._run_one
-    monkeypatch.setattr(
-        runs, "_run_one", lambda job, *rest: ran.append(job.approach.name) or really(job, *rest)
-    )
-
-    def again(*heads, **options):
-        ran.clear()
-        source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
-        comparison = compare(
-            read_dataset(photographs),
-            [source],
-            heads or ("ridge", "knn"),
-            [[FineTuneSettings()]],
-            **options,
-        )
-        return comparison.results, list(ran)
-
-    return again
-
-
 def without_times(results):
     text = json.loads(json.dumps(results))
-    for entry in text["approaches"]:
-        for key in ("seconds", "seconds_by_part", "cpu_seconds", "peak_memory_mb", "reused"):
-            entry.pop(key)
-        entry.pop("images_per_second")
+    for approach in text["approaches"]:
+        for key in ("seconds_by_part", "cpu_seconds", "peak_memory_mb", "reused"):
+            approach.pop(key)
+        for key in ("seconds", "seconds_to_find", "seconds_to_train_again", "images_per_second"):
+            approach.pop(key)
     for bench in text["backbones"]:
         for key in ("seconds", "extracted", "images_per_second"):
             bench.pop(key)
@@ -82,70 +54,17 @@ def test_the_same_inputs_give_the_same_document_but_for_times(run):
     second, ran = run(recompute=True)
     assert ran == ["knn", "ridge", "fine-tuned from block"]
     assert without_times(second) == near(without_times(first))
-
-
-def test_what_was_computed_is_reused_and_one_more_head_runs_alone(run):
-    first, ran = run()
-    assert ran == ["knn", "ridge", "fine-tuned from block"]
-    assert [one["reused"] for one in first["approaches"]] == [False] * 3
-    again, ran = run()
-    assert ran == []
-    assert [one["reused"] for one in again["approaches"]] == [True] * 3
-    assert without_times(again) == near(without_times(first))
-    assert again["approaches"][0]["seconds"] == first["approaches"][0]["seconds"]
-    _, ran = run("ridge", "knn", "centroid")
-    assert ran == ["centroid"]
-
-
-@pytest.mark.parametrize("change", ["seed", "label", "image"])
-def test_other_inputs_are_computed_anew(run, photographs, change):
-    run()
-    if change == "label":
-        (photographs / "red" / "1.jpg").rename(photographs / "blue" / "red1.jpg")
-    if change == "image":
-        paint(photographs / "red" / "more.png", (200, 50, 40), seed=999)
-    _, ran = run(seed=1 if change == "seed" else 0)
-    assert {"knn", "ridge"} <= set(ran)
-
-
-def test_a_renamed_image_is_the_same_image(run, photographs):
-    run()
-    for path in photographs.rglob("9.jpg"):
-        path.rename(path.with_name("9.jpeg"))
-    assert run()[1] == []
-
-
-def test_a_damaged_result_is_computed_again(run, tmp_path):
-    run()
-    for path in (tmp_path / "cache" / "results").glob("*.npz"):
-        path.write_bytes(path.read_bytes()[:-50])
-    assert run()[1] == ["knn", "ridge", "fine-tuned from block"]
-
-
-def test_a_folder_that_cannot_be_written_costs_nothing_but_reuse(run, tmp_path):
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "results").write_text("in the way")
-    run()
-    assert run()[1] == ["knn", "ridge", "fine-tuned from block"]
-
-
-def test_progress_counts_the_approaches_and_tells_the_time_left(run, heard):
-    run()
-    counted = [line for line in heard.stages if line[0].isdigit()]
-    assert [line.split(",")[0] for line in counted if "left" in line] == [
-        "1/3 knn",
-        "2/3 ridge",
-        "3/3 fine-tuned from block",
-    ]
-    assert all("about" in line for line in counted if "left" in line)
+    assert without_times(run()[0]) == without_times(second), "as kept"
 
 
 def test_the_tests_are_those_of_the_labels(run):
     results, _ = run()
     right = {}
-    for one in results["approaches"]:
-        right[one["name"]] = ~np.isin(np.arange(results["dataset"]["evaluation"]), one["mistakes"])
-        assert right[one["name"]].mean() == pytest.approx(one["accuracy"])
+    for approach in results["approaches"]:
+        right[approach["name"]] = ~np.isin(
+            np.arange(results["dataset"]["evaluation"]), approach["mistakes"]
+        )
+        assert right[approach["name"]].mean() == pytest.approx(approach["accuracy"])
     tests = results["tests"]
     expected = paired_test(right[tests["first"]], right[tests["second"]])
     assert tests["mcnemar_p"] == expected.mcnemar_p
@@ -155,78 +74,66 @@ def test_the_tests_are_those_of_the_labels(run):
 
 def test_the_best_of_a_kind_is_picked_on_training_data(comparison):
     results = comparison.results
-    heads = [one for one in results["approaches"] if one["kind"] == "transfer"]
-    best = max(heads, key=lambda one: one["chosen_by"])
+    heads = [head for head in results["approaches"] if head["kind"] == "transfer"]
+    best = max(heads, key=lambda head: head["chosen_by"])
     assert results["tests"]["first"] == best["name"]
 
 
-def test_resplits_are_other_splits_of_the_same_images(run):
-    results, ran = run(repeats=3)
-    assert len(ran) == 9
-    assert results["repeats"]["count"] == 3
-    for one in results["approaches"]:
-        low, high = one["repeats"]["ci95"]
-        assert low <= one["repeats"]["mean"] <= high
-    _, ran = run(repeats=4)
-    assert len(ran) == 3, "the three splits before are reused"
-
-
-def test_resplits_part_nothing_that_the_table_keeps_together(photographs, tmp_path):
-    source = feature_source(FeatureOptions(cache=tmp_path, make_engine=FakeEngine))
-    dataset = read_dataset(photographs)
-    table = load_table(dataset, source)
-    table = replace(table, groups=np.arange(len(table.y)) // 3)
-    bench = runs.Bench(source, table, dataset.images, [])
-    parts = []
-    for number in (1, 2, 3):
-        split = runs._on_split(bench, number, 0).split
-        assert not set(table.groups[split.fitting]) & set(table.groups[split.evaluation])
-        assert len(split.fitting) + len(split.evaluation) == len(table.y)
-        parts.append(tuple(split.evaluation))
-    assert len(set(parts)) == 3
-
-
-def test_a_slow_head_gets_no_learning_curve_unasked(run, monkeypatch):
-    monkeypatch.setattr("headstart.classify.compare.beside.LONGEST", 0.0)
-    results, _ = run()
-    assert results["curve"] is None
+def test_a_network_that_was_hardly_tuned_gets_no_verdict(run):
+    results, _ = run(network=pretended_network(candidates=1, epochs=2))
+    assert results["outcome"] == "untuned"
+    assert results["verdict"].startswith("Fine-tuning was not tuned: no verdict.")
+    assert results["use"] == results["tests"]["first"]
     jsonschema.validate(json.loads(json.dumps(results)), schema())
 
 
-def test_curve_and_findings_are_kept_with_the_results(run, monkeypatch):
-    first, _ = run()
-    for name in ("inspect", "learning_curve"):
-        monkeypatch.delattr(
-            f"headstart.classify.compare.beside.{name}"
-        )  # would fail if it was asked
-    again, _ = run()
-    assert (again["curve"], again["doctor"]) == (first["curve"], first["doctor"])
-
-
-def test_energy_is_left_out_where_the_machine_does_not_tell(run, monkeypatch):
-    monkeypatch.setattr("headstart.classify.compare.cost.find_meters", list)
+def test_finding_costs_what_was_tried_and_training_again_does_not(run):
     results, _ = run()
-    assert all("energy_joules" not in one for one in results["approaches"])
+    for approach in results["approaches"]:
+        parts = approach["seconds_by_part"]
+        again = parts["features"] + parts["training"]
+        assert approach["seconds_to_train_again"] == pytest.approx(again, abs=0.01)
+        assert approach["seconds_to_find"] == pytest.approx(again + parts["selection"], abs=0.01)
 
 
-def test_energy_is_told_where_the_machine_does(run, monkeypatch):
-    from headstart.classify.compare.energy import Meter
+def test_near_copies_across_splits_are_reported_and_tested_with_and_without_them(tmp_path):
+    from PIL import Image
 
-    monkeypatch.setattr("headstart.classify.compare.cost.find_meters", lambda: [Meter(lambda: 5.0)])
-    results, _ = run()
-    assert results["approaches"][0]["energy_joules"] == 0.0
+    colours = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 200)}
+    for c, (label, colour) in enumerate(colours.items()):
+        for number in range(12):
+            part = "train" if number < 8 else "test"
+            path = tmp_path / "data" / part / label / f"{number}.png"
+            paint(path, colour, seed=100 * c + number)
+        original = tmp_path / "data" / "train" / label / "0.png"
+        with Image.open(original) as image:  # the same picture, saved again
+            image.convert("RGB").save(tmp_path / "data" / "test" / label / "copy.jpg", quality=95)
+    source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
+    results = compare(
+        read_dataset(tmp_path / "data"),
+        [source],
+        ["ridge"],
+        [pretended_network()],
+    ).results
+    copies = results["dataset"]["near_copies"]
+    assert copies >= 3
+    n = results["dataset"]["evaluation"] - copies
+    head, network = results["approaches"]
+    assert head["without_near_copies"]["n"] == n
+    without = results["tests"]["without_near_copies"]
+    accuracies = [a["without_near_copies"]["accuracy"] for a in (head, network)]
+    assert without["difference"] == pytest.approx(accuracies[1] - accuracies[0])
     jsonschema.validate(json.loads(json.dumps(results)), schema())
 
 
-def test_two_backbones_stand_in_one_document(photographs, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "finetune_approach", pretend_to_finetune)
+def test_two_backbones_stand_in_one_document(photographs, tmp_path):
     one = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
     other = replace(one, spec=replace(one.spec, backbone="vgg16"))
     results = compare(
         read_dataset(photographs),
         [one, other],
         ["ridge"],
-        [[FineTuneSettings()]],
+        [pretended_network()],
     ).results
     assert [entry["name"] for entry in results["approaches"]] == [
         "ridge on mobilenet",
@@ -236,16 +143,6 @@ def test_two_backbones_stand_in_one_document(photographs, tmp_path, monkeypatch)
     ]
     assert [bench["backbone"] for bench in results["backbones"]] == ["mobilenet", "vgg16"]
     assert results["tests"]["first"].startswith("ridge on")
-
-
-def test_backbones_that_read_other_images_are_not_compared(comparison, photographs, tmp_path):
-    source = feature_source(FeatureOptions(cache=tmp_path, make_engine=FakeEngine))
-    dataset = read_dataset(photographs)
-    table = load_table(dataset, source)
-    fewer = replace(table, features=replace(table.features, digests=table.features.digests[1:]))
-    benches = [runs.Bench(source, one, [], []) for one in (table, fewer)]
-    with pytest.raises(DataError, match="could not read the same images"):
-        runs.check_same_images(benches)
 
 
 def test_a_typing_error_costs_no_extraction(run):

@@ -3,47 +3,59 @@
 import numpy as np
 import pytest
 
-from headstart.classify.compare.verdict import Contender, duration, judge
-from headstart.classify.statistics.paired_tests import Repeated, paired_test
+from headstart.classify.compare.verdict import (
+    LEAST_CANDIDATES,
+    LEAST_EPOCHS,
+    Contender,
+    Search,
+    duration,
+    judge,
+    on_one_split,
+    over_splits,
+)
+from headstart.classify.statistics.paired_tests import PairedTest, paired_test
+from headstart.classify.statistics.resplits import over_resplits
+
+TUNED = Search(LEAST_CANDIDATES, LEAST_EPOCHS)
 
 
-def verdict(only_head, only_tuned, n=272, *, costs=(5.0, 300.0), repeated=None):
-    rest = n - only_head - only_tuned
-    head = np.array([1] * only_head + [0] * only_tuned + [1] * rest, dtype=bool)
-    tuned = np.array([0] * only_head + [1] * only_tuned + [1] * rest, dtype=bool)
-    return judge(
-        Contender("logreg", float(head.mean()), costs[0]),
-        Contender("tuned", float(tuned.mean()), costs[1]),
-        paired_test(head, tuned),
-        n,
-        repeated,
-    )
+def measure(only_head, only_network, n=272):
+    rest = n - only_head - only_network
+    head = np.array([1] * only_head + [0] * only_network + [1] * rest, dtype=bool)
+    network = np.array([0] * only_head + [1] * only_network + [1] * rest, dtype=bool)
+    return head.mean(), network.mean(), on_one_split(paired_test(head, network), n)
+
+
+def verdict(only_head, only_network, *, costs=(5.0, 300.0), search=TUNED):
+    head, network, measured = measure(only_head, only_network)
+    contenders = Contender("logreg", float(head), costs[0]), Contender("tuned", network, costs[1])
+    return judge(*contenders, measured, search)
 
 
 def test_fine_tuning_wins():
-    told = verdict(2, 30)
-    assert told.sentence.startswith(
+    judged = verdict(2, 30)
+    assert judged.sentence.startswith(
         "Fine-tuning wins: tuned over logreg (99.3 % against 89.0 % on 272 images; "
-        "difference +10.3 points, 95 % interval +6.6 to +"
+        "difference +10.3 points, 95 % interval +6.8 to +"
     )
-    assert told.sentence.endswith(
+    assert judged.sentence.endswith(
         "it costs 5.0 min against 5.0 s, +2.09 points for each extra minute."
     )
-    assert (told.outcome, told.use) == ("finetune", "tuned")
-    assert told.points_per_minute == pytest.approx(100 * 28 / 272 / (295 / 60))
+    assert (judged.outcome, judged.use) == ("finetune", "tuned")
+    assert judged.points_per_minute == pytest.approx(100 * 28 / 272 / (295 / 60))
 
 
 def test_fine_tuning_wins_and_is_cheaper():
-    told = verdict(2, 30, costs=(300.0, 5.0))
-    assert told.sentence.endswith("; and it costs less, 5.0 s against 5.0 min.")
-    assert (told.outcome, told.points_per_minute) == ("finetune", None)
+    judged = verdict(2, 30, costs=(300.0, 5.0))
+    assert judged.sentence.endswith("; and it costs less, 5.0 s against 5.0 min.")
+    assert (judged.outcome, judged.points_per_minute) == ("finetune", None)
 
 
 def test_the_head_wins():
-    told = verdict(30, 2)
-    assert told.sentence.startswith("The head wins: logreg over tuned (89.0 % against 99.3 % on")
-    assert told.sentence.endswith("; it costs less, 5.0 s against 5.0 min.")
-    assert (told.outcome, told.use) == ("transfer", "logreg")
+    judged = verdict(30, 2)
+    assert judged.sentence.startswith("The head wins: logreg over tuned (89.0 % against 99.3 % on")
+    assert judged.sentence.endswith("; it costs less, 5.0 s against 5.0 min.")
+    assert (judged.outcome, judged.use) == ("transfer", "logreg")
 
 
 def test_the_head_wins_though_it_is_dearer():
@@ -51,52 +63,77 @@ def test_the_head_wins_though_it_is_dearer():
 
 
 def test_they_cannot_be_told_apart_and_the_head_is_cheaper():
-    told = verdict(5, 7)
-    assert told.sentence.startswith(
+    judged = verdict(5, 7)
+    assert judged.sentence.startswith(
         "tuned and logreg cannot be told apart (98.2 % against 97.4 % on"
     )
-    assert "use logreg, which costs less (5.0 s against 5.0 min)" in told.sentence
-    assert (told.outcome, told.use) == ("tied", "logreg")
-    assert told.images_needed == 6403
-    assert told.sentence.endswith(
-        "; to tell a difference of this size would take about 6,400 images."
+    assert "use logreg, which costs less (5.0 s against 5.0 min)" in judged.sentence
+    assert (judged.outcome, judged.use) == ("tied", "logreg")
+    assert measure(5, 7)[2].images_needed == 6403
+    assert judged.sentence.endswith(
+        "; a difference of 3.6 points would have been found four times of five, "
+        "the one seen takes about 6,400 images."
     )
 
 
 def test_they_cannot_be_told_apart_and_fine_tuning_is_cheaper():
-    told = verdict(5, 7, costs=(300.0, 5.0))
-    assert "use tuned, which costs less (5.0 s against 5.0 min)" in told.sentence
-    assert (told.outcome, told.use) == ("tied", "tuned")
+    judged = verdict(5, 7, costs=(300.0, 5.0))
+    assert "use tuned, which costs less (5.0 s against 5.0 min)" in judged.sentence
+    assert (judged.outcome, judged.use) == ("tied", "tuned")
 
 
 def test_without_a_difference_it_says_what_one_point_would_take():
-    told = verdict(6, 6)
-    assert "to tell a difference of one point would take about" in told.sentence
-    assert told.images_needed is not None
+    assert "one of one point takes about" in verdict(6, 6).sentence
+    assert measure(6, 6)[2].images_needed is not None
 
 
 def test_with_the_same_mistakes_more_images_may_not_tell():
-    told = verdict(0, 0)
-    assert "they label every image right or wrong alike" in told.sentence
-    assert told.images_needed is None
+    assert "they label every image right or wrong alike" in verdict(0, 0).sentence
+    assert measure(0, 0)[2].images_needed is None
+
+
+def test_what_the_evaluation_could_have_told_is_named():
+    detectable = measure(5, 8)[2].detectable
+    assert detectable["power"] == 0.8
+    assert 0.03 < detectable["difference"] < 0.045
+    assert 0.2 < detectable["chance_of_two_points"] < 0.3, "one time in four at n = 272"
 
 
 def test_a_small_p_whose_interval_holds_0_is_no_win():
-    from headstart.classify.statistics.paired_tests import PairedTest
+    measured = on_one_split(PairedTest(2, 10, 0.04, 0.03, (-0.001, 0.06)), 272)
+    judged = judge(Contender("a", 0.9, 1.0), Contender("b", 0.93, 2.0), measured, TUNED)
+    assert judged.outcome == "tied"
 
-    test = PairedTest(2, 10, 0.04, 0.03, (-0.001, 0.06))
-    told = judge(Contender("a", 0.9, 1.0), Contender("b", 0.93, 2.0), test, 272)
-    assert told.outcome == "tied"
+
+@pytest.mark.parametrize(
+    "search", [Search(1, 2), Search(LEAST_CANDIDATES - 1, 30), Search(20, LEAST_EPOCHS - 1)]
+)
+@pytest.mark.parametrize("counts", [(2, 30), (30, 2), (5, 7)])
+def test_a_network_that_was_hardly_tuned_gets_no_verdict(search, counts):
+    judged = verdict(*counts, search=search)
+    assert (judged.outcome, judged.use) == ("untuned", "logreg")
+    assert judged.sentence.startswith("Fine-tuning was not tuned: no verdict. tuned against logreg")
+    assert f"{search.candidates} settings of at most {search.epochs} epochs" in judged.sentence
 
 
 def test_over_resplits_the_resplits_decide():
-    repeated = Repeated(0.03, (0.01, 0.05), 0.01, 5)
-    told = verdict(5, 7, repeated=repeated)
-    assert told.outcome == "finetune"
-    assert "over 5 resplits of about 272 images; difference +3.0 points" in told.sentence
-    assert "corrected t-test p = 0.010" in told.sentence
-    apart = verdict(2, 30, repeated=Repeated(0.03, (-0.01, 0.07), 0.12, 5))
-    assert apart.outcome == "tied"
+    contenders = Contender("logreg", 0.95, 5.0), Contender("tuned", 0.98, 300.0)
+    differences = [0.025, 0.03, 0.035, 0.03, 0.03]
+    measured = over_splits(over_resplits(differences, 0.25), 272, 0.05)
+    judged = judge(*contenders, measured, TUNED)
+    assert judged.outcome == "finetune"
+    assert "over 5 resplits of about 272 images; difference +3.0 points" in judged.sentence
+    assert "corrected t-test p = 2.2e-04" in judged.sentence
+    wide = over_splits(over_resplits([-0.02, 0.05, 0.0, 0.03, 0.04], 0.25), 272, 0.05)
+    assert judge(*contenders, wide, TUNED).outcome == "tied"
+
+
+def test_images_needed_over_resplits_come_from_their_difference_not_from_one_splits():
+    repeated = over_resplits([0.02, -0.019, 0.003], 0.25)
+    measured = over_splits(repeated, 272, 0.05)
+    assert repeated.mean == pytest.approx(4e-3 / 3)
+    assert measured.images_needed > 100_000
+    assert measured.detectable["difference"] > 0.05, "three resplits tell little"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,11 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 from statsmodels.stats.proportion import proportion_confint
 
 from headstart.classify.statistics.intervals import wilson
-from headstart.classify.statistics.metrics import evaluate, expected_calibration_error, figures
+from headstart.classify.statistics.metrics import METRICS, evaluate, figures
+from headstart.classify.statistics.reliability import (
+    calibrated_ece,
+    expected_calibration_error,
+)
 
 
 def test_wilson_is_the_formula_of_the_paper():
@@ -47,8 +51,8 @@ def test_an_evaluation_holds_the_figures_of_a_case_by_hand():
     probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.9, 0.1]])
     result = evaluate(np.array([0, 1, 1, 0]), probabilities, "test")
     assert (result.n, result.accuracy, result.split) == (4, 0.75, "test")
-    assert result.macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
-    assert result.log_loss == pytest.approx(-np.log([0.8, 0.4, 0.7, 0.9]).mean())
+    assert result.values["macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert result.values["log_loss"] == pytest.approx(-np.log([0.8, 0.4, 0.7, 0.9]).mean())
 
 
 def a_case(n=400, k=5, seed=0):
@@ -124,3 +128,31 @@ def test_a_class_that_a_resample_lacks_does_not_count_in_it():
 def test_the_same_seed_gives_the_same_intervals():
     assert figures(*a_case(), seed=3) == figures(*a_case(), seed=3)
     assert figures(*a_case(), seed=3) != figures(*a_case(), seed=4)
+
+
+def test_an_evaluation_in_json_has_the_metrics_of_its_contract():
+    document = evaluate(*a_case(60), "test").to_dict()
+    brief = {key for key, metric in METRICS.items() if metric.brief}
+    assert set(document) == {"split", "n", "ci95", *brief}
+    assert brief == {"accuracy", "macro_f1", "log_loss", "ece"}
+
+
+def test_a_calibrated_classifiers_error_lies_where_chance_puts_it():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.6, 1.0, 272)
+    low, high = calibrated_ece(confidence)
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    errors = [
+        expected_calibration_error((rng.random(272) > confidence).astype(int), probabilities)
+        for _ in range(400)
+    ]
+    assert np.mean([low <= error <= high for error in errors]) == pytest.approx(0.95, abs=0.03)
+    assert low > 0, "on 272 images no classifier shows 0"
+
+
+def test_an_overconfident_classifier_lies_beyond():
+    truth = np.array([0, 1] * 100)
+    probabilities = np.tile([0.9, 0.1], (200, 1))
+    figure = figures(truth, probabilities)["ece"]
+    assert figure.value > figure.if_calibrated[1]
+    assert figures(truth, probabilities)["log_loss"].if_calibrated is None

@@ -13,10 +13,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headstart.classify.compare.report import plots
-from headstart.classify.compare.report.feature_map import lay_out
+from headstart.classify.compare.report.contender_plots import (
+    Charted,
+    recall_by_class,
+    reliability_diagram,
+)
+from headstart.classify.compare.report.cost_plot import accuracy_against_cost
+from headstart.classify.compare.report.feature_map import draw_map, lay_out
 from headstart.classify.compare.report.page import page_text
-from headstart.classify.compare.report.tables import rows, side_by_side, to_csv, to_markdown
+from headstart.classify.compare.report.tables import side_by_side, table, to_csv, to_markdown
+from headstart.classify.compare.report.training_plots import training_history
 from headstart.classify.compare.report.write import read_results, write_report
 from headstart.errors import DataError
 from pictures import HOSTILE
@@ -126,7 +132,7 @@ def test_a_report_that_cannot_be_written_is_told(comparison, tmp_path):
         (None, "no report in .*: 'compare transfer-vs-finetune --out"),
         ("{", "is not the results of a comparison"),
         ("[]", "is not the results of a comparison"),
-        ('{"version": 1}', "results version 1, this headstart reads 2: run the comparison again"),
+        ('{"version": 1}', "results version 1, this headstart reads 3: run the comparison again"),
     ],
 )
 def test_what_is_no_report_is_told(tmp_path, text, message):
@@ -150,9 +156,10 @@ def test_the_markdown_shows_names_as_text(comparison):
     results["approaches"][0]["name"] = "a|b<script>`"
     text = to_markdown(results)
     assert "a\\|b\\<script\\>\\`" in text
-    table = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(table) == 2 + len(results["approaches"])
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {8}
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(results["approaches"])
+    cells = {len(re.findall(r"(?<!\\)\|", line)) - 1 for line in lines}
+    assert cells == {len(table(results)[0])}
 
 
 def test_two_reports_side_by_side_are_tested_where_they_share_their_images(comparison):
@@ -172,7 +179,7 @@ def test_two_reports_side_by_side_are_tested_where_they_share_their_images(compa
 
 
 def test_the_tables_rows_name_what_the_results_hold(comparison):
-    first = rows(comparison.results)[0]
+    _, first, *_ = table(comparison.results)
     assert first[0] == comparison.results["approaches"][0]["name"]
     assert first[1].endswith(" %")
 
@@ -182,14 +189,14 @@ def test_plots_carry_a_text_alternative_and_escape_names(comparison):
     truth = evidence.truth
     one, other = list(evidence.probabilities)[:2]
     pair = [
-        plots.Contender("<i>&", "transfer", evidence.probabilities[one]),
-        plots.Contender("$x$", "finetune", evidence.probabilities[other]),
+        Charted("<i>&", "transfer", evidence.probabilities[one]),
+        Charted("$x$", "finetune", evidence.probabilities[other]),
     ]
     for svg in (
-        plots.reliability_diagram(pair, truth),
-        plots.recall_by_class(pair, truth, HOSTILE),
-        plots.accuracy_against_cost(comparison.results["approaches"]),
-        plots.training_history("h", "<i>", [{"val_loss": 0.5}, {"loss": 0.3, "val_loss": 0.4}]),
+        reliability_diagram(pair, truth),
+        recall_by_class(pair, truth, HOSTILE),
+        accuracy_against_cost(comparison.results["approaches"]),
+        training_history("h", "<i>", [{"val_loss": 0.5}, {"loss": 0.3, "val_loss": 0.4}]),
     ):
         root = ET.fromstring(svg)
         assert root.get("role") == "img"
@@ -203,7 +210,7 @@ def test_the_map_has_a_point_for_each_image_in_order(comparison):
     truth = comparison.evidence.truth
     places, method = lay_out(comparison.evidence.features)
     right = np.arange(len(truth)) % 5 > 0
-    svg = plots.feature_map(places, method, truth, right, HOSTILE)
+    svg = draw_map(places, method, truth, right, HOSTILE)
     points = re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', svg)
     assert len(points) == len(truth)
     order = np.argsort([float(x) for x, _ in points])

@@ -1,0 +1,28 @@
+"""Comparisons on the coloured pictures: real heads, a network that is a head under another name."""
+
+import pytest
+
+from fakes import FakeEngine, pretended_network
+from headstart.classify.compare.compare import compare
+from headstart.extract.images.dataset import read_dataset
+from headstart.extract.source import FeatureOptions, feature_source
+
+
+@pytest.fixture
+def run(photographs, tmp_path, heard):
+    """Compare; return the results and what was really run, not taken from the cache."""
+
+    def again(*heads, network=None, **options):
+        source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
+        heard.stages.clear()
+        comparison = compare(
+            read_dataset(photographs),
+            [source],
+            heads or ("ridge", "knn"),
+            [network or pretended_network()],
+            **options,
+        )
+        begun = [line for line in heard.stages if " left" in line]
+        return comparison.results, [line.split(" ", 1)[1].split(",")[0] for line in begun]
+
+    return again
