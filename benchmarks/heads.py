@@ -146,10 +146,10 @@ def memory(options: argparse.Namespace) -> None:
 
 def fit_on_disk(X: StoredRows, y: Any) -> float:
     """Choose on a sample, score all rows out of fold, fit; return the accuracy out of fold."""
-    from headstart.classify.data.folds import sample
+    from headstart.classify.data.folds import choosing_rows
 
     groups = np.arange(len(y))
-    rows = sample(y, groups, 0)
+    rows = choosing_rows(y, groups, 0)
     part = Training(X.take(rows), y[rows], make_folds(y[rows], groups[rows], 0))
     choice = choose(find_head("logreg"), part, 0)
     calibrated = fit_calibrated(choice, Training(X, y, make_folds(y, groups, 0)))

@@ -65,8 +65,14 @@ def document(finished: subprocess.CompletedProcess[str]) -> dict:
     return json.loads(finished.stdout)
 
 
-def test_the_whole_job_from_pictures_to_labels(place):
-    first = document(run(place, "extract", "features", "pictures", "--json"))
+@pytest.fixture(scope="module")
+def extracted(place):
+    """The first extraction, by a network that is exported for it."""
+    return run(place, "extract", "features", "pictures", "--json")
+
+
+def test_the_whole_job_from_pictures_to_labels(place, extracted):
+    first = document(extracted)
     assert (first["images"], first["extracted"], first["failed"]) == (36, 36, [])
     assert first["dimension"] == 1024
 
@@ -92,14 +98,13 @@ def test_the_whole_job_from_pictures_to_labels(place):
     np.testing.assert_allclose(classifier.predict_proba(pixels), probabilities, atol=1e-3)
 
 
-def test_nothing_but_our_own_lines_reaches_standard_error(place):
-    finished = run(place, "extract", "features", "pictures", "--cache", "other", "--json")
+def test_nothing_but_our_own_lines_reaches_standard_error(extracted):
     ours = [
         line.startswith(("extracting", "exporting mobilenet"))
-        for line in finished.stderr.splitlines()
+        for line in extracted.stderr.splitlines()
     ]
     assert ours, "progress goes to standard error"
-    assert all(ours), finished.stderr
+    assert all(ours), extracted.stderr
 
 
 def test_the_comparison_writes_a_page_and_the_contract(place):
