@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError, unknown
-from ...extract.images.images import SPLITS, Dataset, Image
+from ...extract.images.images import Dataset, Image
+from ...extract.images.names import SPLITS
 from ...extract.pipeline import Extraction, Failure, check_failures
 from ...extract.source import FeatureOptions
 from ...text import shown

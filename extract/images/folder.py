@@ -9,14 +9,20 @@ from pathlib import Path
 
 from ...errors import DataError
 from ...text import shown
-from .images import SPLITS, Dataset, Image
+from .images import Dataset, Image
+from .layout import EXPECTED, lay_out
+from .names import is_litter, is_litter_folder
 
-LITTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
+Parts = tuple[str, ...]  # the names on the way down from a folder
 
 
 def plain_files(folder: Path) -> list[Path]:
-    """Return all plain files below a folder, sorted, hidden ones left out."""
-    return list(_files(folder, []))
+    """Return all plain files below a folder, sorted, hidden ones and bins left out."""
+    return [
+        Path(folder, *parts)
+        for parts, is_folder in walk(folder, [])
+        if not is_folder and not any(map(is_litter, parts))
+    ]
 
 
 def read_folder(root: Path) -> Dataset:
@@ -25,76 +31,66 @@ def read_folder(root: Path) -> Dataset:
     Raises
     ------
     DataError
-        If it holds no images.
+        If it holds no images, or can be read in two ways.
     """
     warnings: list[str] = []
-    folders = subfolders(root, warnings)
-    split_folders = [p for p in folders if p.name.casefold() in SPLITS]
-    has_splits = any(SPLITS[p.name.casefold()] == "train" for p in split_folders) and any(
-        subfolders(p, []) for p in split_folders
-    )
-    images: list[Image] = []
-    if has_splits:
-        warnings += [
-            f"{shown(folder)} is no split folder: left out"
-            for folder in sorted(set(folders) - set(split_folders))
-        ]
-        for folder in split_folders:
-            split = SPLITS[folder.name.casefold()]
-            images += _read_classes(folder, split, warnings)
-    else:
-        images = _read_classes(root, None, warnings)
+    files: list[Parts] = []
+    folders: list[Parts] = []
+    for parts, is_folder in walk(root, warnings):
+        (folders if is_folder else files).append(parts)
+    layout = lay_out(files, str(root), folders)
+    images = [
+        Image(Path(root, *parts), place.label, place.split)
+        for parts, place in zip(files, layout.places, strict=True)
+        if place is not None
+    ]
     if not images:
-        raise DataError(
-            f"no images in {shown(root)}: expected one sub-folder a class with photographs in "
-            "it, or train/ and validation/ (or test/) that hold those"
-        )
-    return Dataset(root, images, warnings)
-
-
-def _read_classes(root: Path, split: str | None, warnings: list[str]) -> list[Image]:
-    images = []
-    for folder in subfolders(root, warnings):
-        files = list(_files(folder, warnings))
-        if not files:
-            warnings.append(f"class folder {shown(folder)} holds no files: left out")
-        images += [Image(path, folder.name, split) for path in files]
-    loose = [e.name for e in os.scandir(root) if e.is_file() and not is_litter(e.name)]
-    if loose:
-        warnings.append(
-            f"{len(loose)} files in {shown(root)} lie outside class folders "
-            f"({shown(min(loose))}, …): left out"
-        )
-    return images
+        raise DataError(f"no images in {shown(root)}: {EXPECTED}")
+    return Dataset(root, images, warnings + layout.warnings)
 
 
 def subfolders(root: Path, warnings: list[str]) -> list[Path]:
-    """Return the folders in a folder, sorted, hidden ones left out."""
+    """Return the folders in a folder, sorted, hidden ones and bins left out."""
     try:
-        return sorted(Path(e.path) for e in os.scandir(root) if e.is_dir() and e.name[0] != ".")
+        with os.scandir(root) as entries:
+            return sorted(Path(e.path) for e in entries if e.is_dir() and not is_litter(e.name))
     except OSError as error:
         warnings.append(f"cannot list {shown(root)} ({error.strerror}): left out")
         return []
 
 
-def _files(folder: Path, warnings: list[str]) -> Iterator[Path]:
-    """Walk a class folder in sorted order, through links but never round a loop."""
+def walk(root: Path, warnings: list[str]) -> Iterator[tuple[Parts, bool]]:
+    """Yield what lies below a folder and whether it is a folder, in sorted order.
 
-    def unreadable(error: OSError) -> None:
-        warnings.append(f"cannot list {shown(error.filename)} ({error.strerror}): left out")
-
-    visited: set[tuple[int, int]] = set()
-    for place, names, files in os.walk(folder, onerror=unreadable, followlinks=True):
-        here = os.stat(place)
-        if (here.st_dev, here.st_ino) in visited:
-            names.clear()
+    Through links, but never into a folder that is being walked already. Hidden files and folders
+    are left out, but for bins, which are counted; so are pipes and devices: opening one may hang.
+    """
+    ahead: list[tuple[Parts, frozenset[tuple[int, int]]]] = [((), frozenset())]
+    while ahead:
+        parts, above = ahead.pop()
+        place = Path(root, *parts)
+        try:
+            own = os.stat(place)
+            with os.scandir(place) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            warnings.append(f"cannot list {shown(place)} ({error.strerror}): left out")
             continue
-        visited.add((here.st_dev, here.st_ino))
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(place, name)
-            if not is_litter(name) and _is_plain_file(path, warnings):
-                yield path
+        identity = own.st_dev, own.st_ino
+        if identity in above:
+            continue
+        if parts:
+            yield parts, True
+        below: list[Parts] = []
+        for entry in entries:
+            if entry.is_dir():
+                if not entry.name.startswith(".") or is_litter_folder(entry.name):
+                    below.append((*parts, entry.name))
+            elif not entry.name.startswith(".") and (
+                entry.is_file() or _is_plain_file(Path(entry.path), warnings)
+            ):
+                yield (*parts, entry.name), False
+        ahead += [(deeper, above | {identity}) for deeper in reversed(below)]
 
 
 def _is_plain_file(path: Path, warnings: list[str]) -> bool:
@@ -103,12 +99,7 @@ def _is_plain_file(path: Path, warnings: list[str]) -> bool:
     except OSError as error:
         warnings.append(f"cannot look at {shown(path)} ({error.strerror}): left out")
         return False
-    if not stat.S_ISREG(mode):  # a pipe or a device: opening it could hang
+    if not stat.S_ISREG(mode):
         warnings.append(f"{shown(path)} is no plain file: left out")
         return False
     return True
-
-
-def is_litter(name: str) -> bool:
-    """Tell whether a file is hidden, or a file manager's own."""
-    return name.startswith(".") or name.casefold() in LITTER

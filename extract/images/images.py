@@ -9,16 +9,6 @@ from pathlib import Path
 from .addresses import Reference
 from .remote import Remote
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "test": "test",
-    "testing": "test",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -92,6 +82,24 @@ class Dataset:
         """The given splits that hold images: empty when there are none."""
         found = {image.split for image in self.images}
         return [name for name in ("train", "validation", "test") if name in found]
+
+    @property
+    def read_as(self) -> str:
+        """What was understood, in a line.
+
+        Examples
+        --------
+        >>> images = [Image(Path("1.jpg"), "cat", "train"), Image(Path("2.jpg"), "cat", "test")]
+        >>> Dataset(Path("pets"), images).read_as
+        'read as: 1 class, splits train (1) and test (1)'
+        """
+        count = len(self.classes)
+        classes = f"read as: {count:,} {'class' if count == 1 else 'classes'}"
+        if not self.splits:
+            return f"{classes}, {len(self.images):,} images, no splits"
+        sizes = Counter(image.split for image in self.images)
+        *first, last = (f"{split} ({sizes[split]:,})" for split in self.splits)
+        return f"{classes}, {'splits ' + ', '.join(first) + ' and ' if first else 'split '}{last}"
 
     def counts(self) -> Counter[str]:
         """Images a class."""

@@ -18,7 +18,8 @@ from ...errors import DataError, DecodeError
 from ...storage import is_url, without_file
 from ...text import shown
 from .addresses import Reference, reference
-from .images import SPLITS, Dataset, Image
+from .images import Dataset, Image
+from .names import SPLITS
 from .objects import sign
 from .remote import File, Remote
 from .shards.members import Member

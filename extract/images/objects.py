@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from ...errors import DataError
 from ...storage import attempt, file_system, why
-from .folder import is_litter
-from .images import SPLITS, Dataset, Image
+from .images import Dataset, Image
+from .layout import EXPECTED, lay_out
 from .remote import File, Remote, signature_of
 
 FEW = 8  # files of one folder that are looked up one by one
@@ -35,34 +35,17 @@ def read_objects(root: Remote, files: Sequence[File]) -> Dataset:
     Raises
     ------
     DataError
-        If it holds no images.
+        If it holds no images, or can be read in two ways.
     """
-    warnings: list[str] = []
-    placed = [(parts_below(file, root), file) for file in files]
-    kept = [(parts, file) for parts, file in placed if not any(map(is_litter, parts))]
-    split_folders = {p[0] for p, _ in kept if len(p) > 2 and p[0].casefold() in SPLITS}
-    has_splits = any(SPLITS[name.casefold()] == "train" for name in split_folders)
-    images: list[Image] = []
-    loose: dict[str, list[str]] = defaultdict(list)
-    for parts, file in kept:
-        split = SPLITS.get(parts[0].casefold()) if has_splits else None
-        above = parts[1:] if split else parts
-        if has_splits and split is None:
-            loose[f"{parts[0]} is no split folder"].append(parts[-1])
-        elif len(above) < 2:
-            loose["outside class folders"].append(parts[-1])
-        else:
-            images.append(Image(file, above[0], split))
-    if not images:
-        raise DataError(
-            f"no images in {root}: expected one sub-folder a class with photographs in it, or "
-            "train/ and validation/ (or test/) that hold those, or shards"
-        )
-    warnings += [
-        f"{len(names)} files in {root} ({where}; {min(names)}, …): left out"
-        for where, names in loose.items()
+    layout = lay_out([parts_below(file, root) for file in files], root.url.rstrip("/"))
+    images = [
+        Image(file, place.label, place.split)
+        for file, place in zip(files, layout.places, strict=True)
+        if place is not None
     ]
-    return Dataset(root, images, warnings)
+    if not images:
+        raise DataError(f"no images in {root}: {EXPECTED}, or shards")
+    return Dataset(root, images, layout.warnings)
 
 
 def sign(files: Sequence[Remote]) -> tuple[dict[Remote, Remote], set[Remote]]:

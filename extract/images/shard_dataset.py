@@ -10,7 +10,9 @@ from pathlib import Path
 from ...errors import DataError
 from ...storage import attempt, file_system, without_file
 from .addresses import is_remote, reference
-from .images import SPLITS, Dataset, Image
+from .images import Dataset, Image
+from .layout import Place, lay_out
+from .names import SPLITS, split_named
 from .remote import File, Remote
 from .shards.kinds import list_shard
 from .shards.listing import Listing
@@ -27,7 +29,8 @@ _WORD = re.compile(r"[A-Za-z]+")
 def read_shards(root: Path | Remote, shards: Sequence[File]) -> Dataset:
     """Read shards of one kind as one dataset.
 
-    The split is that of the folder that holds a shard, else the word in its name (``train-000.tar``).
+    The split is that of the folder inside the shard that holds an image, else of the folder that
+    holds the shard, else the word in its name (``train-000.tar``).
 
     Parameters
     ----------
@@ -41,13 +44,6 @@ def read_shards(root: Path | Remote, shards: Sequence[File]) -> Dataset:
     DataError
         If a shard cannot be read, a label is missing, or the splits are not clear.
     """
-    splits = {shard: split_of(shard) for shard in shards}
-    without = [shard for shard, split in splits.items() if split is None]
-    if 0 < len(without) < len(shards):
-        raise DataError(
-            f"{len(without)} of {len(shards)} shards in {root} name no split ({without[0]}): "
-            "expected train, validation or test in all their names, or in none"
-        )
     # Behind a URL, listing waits for the network.
     with ThreadPoolExecutor(AT_ONCE if any(map(is_remote, shards)) else 1) as pool:
         listings = dict(zip(shards, pool.map(_listing, shards), strict=True))
@@ -57,19 +53,71 @@ def read_shards(root: Path | Remote, shards: Sequence[File]) -> Dataset:
             f"{root} holds shards of {len(kinds)} kinds ({', '.join(map(str, kinds.values()))}, "
             "…): name those of one kind by a pattern, such as 'train-*.tar'"
         )
+    samples = [(shard, sample) for shard, listing in listings.items() for sample in listing.samples]
+    warnings = [line for listing in listings.values() for line in listing.warnings]
+    places = _by_folders(root, samples, warnings)
     images: list[Image] = []
     classes: dict[str, list[str] | None] = {}
-    for shard, listing in listings.items():
-        folder = str(shard).rpartition("/")[0]
-        for sample in listing.samples:
-            if folder not in classes and isinstance(sample.label, int):
-                classes[folder] = _class_names(folder)
-            label = _class(sample, shard, classes.get(folder))
-            images.append(Image(sample.image, label, splits[shard]))
-    warnings = [line for listing in listings.values() for line in listing.warnings]
+    for shard, sample in samples:
+        place = places.get(id(sample)) if _in_folders(sample) else _by_label(shard, sample, classes)
+        if place is not None:
+            images.append(Image(sample.image, place.label, _one_split(shard, sample, place.split)))
     if not images:
         raise DataError(f"no images in the {len(shards)} shards of {root}; {_first(warnings)}")
+    _check_splits(root, images)
     return Dataset(root, images, warnings)
+
+
+def _in_folders(sample: Sample) -> bool:
+    return sample.label is None and "/" in sample.name
+
+
+def _parts(sample: Sample) -> list[str]:
+    return [part for part in sample.name.split("/") if part not in ("", ".")]
+
+
+def _by_folders(
+    root: Path | Remote, samples: Sequence[tuple[File, Sample]], warnings: list[str]
+) -> dict[int, Place]:
+    """Return class and split of the samples that only folders label, as of a folder on a disk."""
+    within = [sample for _, sample in samples if _in_folders(sample)]
+    layout = lay_out([_parts(sample) for sample in within], str(root))
+    warnings += layout.warnings
+    return {
+        id(sample): place
+        for sample, place in zip(within, layout.places, strict=True)
+        if place is not None
+    }
+
+
+def _by_label(shard: File, sample: Sample, classes: dict[str, list[str] | None]) -> Place:
+    """Return class and split of a sample with a label of its own; a folder may name the split."""
+    folder = str(shard).rpartition("/")[0]
+    if folder not in classes and isinstance(sample.label, int):
+        classes[folder] = _class_names(folder)
+    splits = [split for part in _parts(sample)[:-1] if (split := split_named(part)) is not None]
+    return Place(_class(sample, shard, classes.get(folder)), splits[0] if splits else None)
+
+
+def _one_split(shard: File, sample: Sample, within: str | None) -> str | None:
+    """Return the split by the folders inside a shard, else by the shard's own name."""
+    outside = split_of(shard)
+    if within and outside and within != outside:
+        raise DataError(
+            f"{shard} is named after the split {outside}, but {sample.name} in it lies in {within}: "
+            "rename the shard, or the folder in it"
+        )
+    return within or outside
+
+
+def _check_splits(root: Path | Remote, images: Sequence[Image]) -> None:
+    without = [image.path for image in images if image.split is None]
+    if 0 < len(without) < len(images):
+        raise DataError(
+            f"{len(without):,} of {len(images):,} images in {root} are in no split ({without[0]}, …): "
+            "expected train, validation or test in the names of all shards, in the folders inside "
+            "them, or in none"
+        )
 
 
 def split_of(shard: File) -> str | None:
@@ -81,8 +129,8 @@ def split_of(shard: File) -> str | None:
     ('train', None)
     """
     *_, folder, name = ("", *str(shard).split("/"))
-    if folder.casefold() in SPLITS:
-        return SPLITS[folder.casefold()]
+    if (split := split_named(folder)) is not None:
+        return split
     words = {word.casefold() for word in _WORD.findall(name)} & SPLITS.keys()
     found = {SPLITS[word] for word in words}
     return found.pop() if len(found) == 1 else None
@@ -96,7 +144,7 @@ def holds_shards(folders: Sequence[str]) -> bool:
     >>> holds_shards([]), holds_shards(["data", "train"]), holds_shards(["cat"])
     (True, True, False)
     """
-    return all(name.casefold() in SPLITS or name == "data" for name in folders)
+    return all(split_named(name) is not None or name == "data" for name in folders)
 
 
 def _listing(shard: File) -> Listing:

@@ -23,7 +23,7 @@ from .members import Member
 from .parquet_rows import Row
 from .sample import Sample
 
-VERSION = 1  # raise it when a change to a reader moves what it returns
+VERSION = 2  # raise it when a change to a reader moves what it returns
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class Sample:
         Its class by name, or by a number that stands for a name elsewhere; None where the
         shard does not say.
     name : str
-        What the shard calls it, for messages.
+        What the shard calls it; a tar file's has the folders that it lies in.
     """
 
     image: Member | Row

@@ -47,7 +47,8 @@ def read(shard: File, file: Any, warnings: list[str]) -> list[Sample]:
     """Return the samples of a tar file: where each image lies, and its label.
 
     The first image decides where labels are: in ``key.cls`` (a name or a number), in
-    ``key.json`` under ``label``, or in the name of the folder that holds it.
+    ``key.json`` under ``label``, or in the folders that hold it: then a sample has no label of
+    its own, and its name tells the folders.
 
     Raises
     ------
@@ -128,8 +129,8 @@ def _source(archive: tarfile.TarFile, parts: list[_Entry]) -> str:
 def _label(
     archive: tarfile.TarFile, parts: list[_Entry], source: str, where: str
 ) -> str | int | None:
-    if source == "folder":
-        return PurePosixPath(parts[0].key).parent.name or _missing(where, "folder")
+    if source == "folder" and not PurePosixPath(parts[0].key).parent.name:
+        return _missing(where, "folder")
     if source == "cls":
         text = _text(archive, parts, "cls")
         if text is None or not text.strip():

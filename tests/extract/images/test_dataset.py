@@ -45,7 +45,7 @@ def test_litter_is_passed_over_and_loose_files_are_told(tmp_path):
     lay(tmp_path, "cat/1.jpg", "cat/.DS_Store", "cat/Thumbs.db", ".git/x", "readme.txt", "empty/.x")
     dataset = read_dataset(tmp_path)
     assert [i.path.name for i in dataset.images] == ["1.jpg"]
-    assert any("1 files" in w and "readme.txt" in w for w in dataset.warnings)
+    assert any("1 file in" in w and "readme.txt" in w for w in dataset.warnings)
     assert any("empty holds no files" in w for w in dataset.warnings)
 
 

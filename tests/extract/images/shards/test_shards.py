@@ -290,14 +290,15 @@ def test_other_files_with_a_shards_ending_are_told(tmp_path):
 
 
 def test_mixed_kinds_and_half_named_splits_are_told(tmp_path):
-    webdataset_of(tmp_path / "train-0.tar", SAMPLES)
-    parquet_of(tmp_path / "train-0.parquet", SAMPLES)
+    folder = tmp_path / "shards"
+    webdataset_of(folder / "train-0.tar", SAMPLES)
+    parquet_of(folder / "train-0.parquet", SAMPLES)
     with pytest.raises(DataError, match="shards of 2 kinds"):
-        read_dataset(tmp_path)
-    (tmp_path / "train-0.parquet").unlink()
-    webdataset_of(tmp_path / "more.tar", SAMPLES)
-    with pytest.raises(DataError, match=r"1 of 2 shards in .* name no split \(.*more.tar\)"):
-        read_dataset(tmp_path)
+        read_dataset(folder)
+    (folder / "train-0.parquet").unlink()
+    webdataset_of(folder / "more.tar", SAMPLES)
+    with pytest.raises(DataError, match=r"40 of 80 images in .* are in no split \(.*more.tar#"):
+        read_dataset(folder)
 
 
 @pytest.mark.parametrize("ending", [".tar", ".tfrecord"])
