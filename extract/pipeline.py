@@ -21,8 +21,8 @@ from .decode.decode import MAX_PIXELS
 from .decode.proof import prove_decoder
 from .engine.engine import Engine
 from .images.addresses import Reference, signed
-from .images.digests import known_digest
 from .images.in_memory import PixelImage
+from .images.read import known_digest
 from .one_run import Run, bounded
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written

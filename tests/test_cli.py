@@ -110,7 +110,7 @@ def test_rank_prints_its_contract_and_what_to_do_next(headstart, photographs):
         (("predict", "/nowhere.headstart", "x"), "error: no model file /nowhere.headstart"),
         (("fit", "head", "DATA", "--model", "x"), "error: unknown head 'x'; valid: centroid"),
         (("fit", "head", "DATA", "--backbone", "x"), "error: unknown backbone 'x'; valid: mob"),
-        (("fit", "head", "DATA", "--resize", "x"), "error: unknown resize rule 'x'; valid: crop"),
+        (("fit", "head", "DATA", "--resize", "x"), "error: unknown resize rule 'x'; valid: sq"),
         (("fit", "head", "DATA", "--pooling", "x"), "error: unknown pooling 'x'; valid: avg"),
         (("extract", "features", "DATA", "--weights", "/no"), "error: no weights file /no"),
         (("compare", "show", "/nowhere"), "error: no report in /nowhere: 'compare transfer"),

@@ -14,8 +14,7 @@ from ...extract.decode.decode import MAX_PIXELS, decode_whole
 from ...extract.decode.views import Pixels
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import read_dataset
-from ...extract.images.digests import digest_files
-from ...extract.images.read import read_image
+from ...extract.images.read import digest_files, read_image
 from ...text import shown
 from ..data.class_map import map_classes
 from ..data.split import Rows, split_images

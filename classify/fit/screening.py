@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureStore, StatIndex, stat_index_path
 from ...errors import DataError
-from ...extract.images.digests import digest_files
+from ...extract.images.read import digest_files
 from ...extract.images.images import Dataset
 from ..data.split import split_images
 

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import DataError
 from ...storage import is_url, without_file
 from ...text import shown
+from ..decode.formats import find_kind
 from .addresses import reference
 from .folder import read_folder, subfolders
 from .images import Dataset
 from .manifest import read_manifest
+from .names import spelling, split_named, tell_spellings
 from .objects import parts_below, read_objects
 from .places import files_at, is_pattern
-from .remote import File, Remote
+from .remote import File, Remote, open_file
 from .shard_dataset import holds_shards, read_shards
 from .shards.kinds import kind_named, list_shard
 
+METADATA = ("metadata.csv", "metadata.jsonl")
+HEAD_BYTES = 4096
 
-def read_dataset(path: str | os.PathLike[str]) -> Dataset:
-    """Read a folder, a CSV manifest or shards, on a disk or behind a URL.
+
+def read_dataset(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> Dataset:
+    """Read a folder, a manifest or shards, on a disk or behind a URL.
 
     Parameters
     ----------
@@ -32,6 +38,8 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
         file, a Parquet file or a TFRecord; a folder of such shards, in split
         folders or named after their splits; or a pattern such as
         ``train-{000..010}.tar``.
+    columns : mapping of str to str, optional
+        Our column to a manifest's, such as ``{"path": "filename"}``; the usual names are known.
 
     Returns
     -------
@@ -55,15 +63,21 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
     ...     read_dataset(folder).classes
     ['cat', 'dog']
     """
-    text = without_file(os.fspath(path))
+    dataset = _read(without_file(os.fspath(path)), columns)
+    return _settle_spellings(dataset)
+
+
+def _read(text: str, columns: Mapping[str, str] | None) -> Dataset:
     root = reference(text)
     if isinstance(root, Path) and root.is_dir():
+        if (described := _described(root, columns)) is not None:
+            return described
         shards = _shards_in(root)
         return read_shards(root, shards) if shards else read_folder(root)
     if isinstance(root, Path) and root.is_file():
-        return _read_file(root)
+        return _read_file(root, columns)
     if is_url(text):
-        return _read_url(Remote(text))
+        return _read_url(Remote(text), columns)
     if is_pattern(text):
         return read_shards(Path(text), files_at(text))
     raise DataError(
@@ -71,16 +85,72 @@ def read_dataset(path: str | os.PathLike[str]) -> Dataset:
     )
 
 
-def _read_file(file: File) -> Dataset:
-    return read_manifest(file) if list_shard(file) is None else read_shards(file, [file])
+def _settle_spellings(dataset: Dataset) -> Dataset:
+    """Let a class have one spelling, and tell of those that look alike."""
+    labels = dataset.counts()
+    warnings = tell_spellings(labels)
+    spelt = {label: name for label in labels if (name := spelling(label)) != label}
+    images = dataset.images
+    if spelt:
+        images = [
+            replace(image, label=spelt.get(image.label, image.label)) for image in dataset.images
+        ]
+    return replace(dataset, images=images, warnings=dataset.warnings + warnings)
 
 
-def _read_url(root: Remote) -> Dataset:
+def _read_file(file: File, columns: Mapping[str, str] | None) -> Dataset:
+    if list_shard(file) is not None:
+        return read_shards(file, [file])
+    with open_file(file) as opened:
+        head = opened.read(HEAD_BYTES)
+    kind = find_kind(head)
+    if kind is not None and kind.name.endswith(("archive", "compressed file")):
+        raise DataError(
+            f"{shown(file)} is {kind.name.removeprefix('not an image but ')}: unpack it and name the "
+            "folder, or pack the photographs into a plain tar file, which is read as it is"
+        )
+    return read_manifest(file, columns)
+
+
+def _described(root: Path, columns: Mapping[str, str] | None) -> Dataset | None:
+    """Read ``metadata.csv`` or ``metadata.jsonl``, as in Hugging Face's folders of images.
+
+    https://huggingface.co/docs/datasets/image_dataset: it lies in the folder, or in each split's.
+    """
+    if (file := _metadata(root)) is not None:
+        return replace(read_manifest(file, columns), root=root)
+    folders = {folder: split_named(folder.name) for folder in subfolders(root, [])}
+    files = {
+        file: split
+        for folder, split in folders.items()
+        if split is not None and (file := _metadata(folder)) is not None
+    }
+    if not files or len(files) < sum(split is not None for split in folders.values()):
+        return None
+    parts = [read_manifest(file, columns, split) for file, split in files.items()]
+    return Dataset(
+        root,
+        [image for part in parts for image in part.images],
+        [line for part in parts for line in part.warnings],
+    )
+
+
+def _metadata(folder: Path) -> Path | None:
+    """Return a folder's file of metadata, if that is what labels its images."""
+    file = next((folder / name for name in METADATA if (folder / name).is_file()), None)
+    if file is None:
+        return None
+    with open(file, "rb") as opened:
+        head = opened.read(HEAD_BYTES).partition(b"\n")[0]
+    return file if b"file_name" in head and b"label" in head else None
+
+
+def _read_url(root: Remote, columns: Mapping[str, str] | None) -> Dataset:
     files = files_at(root.url)
     if is_pattern(root.url):
         return read_shards(root, files)
     if [str(file) for file in files] == [root.url]:
-        return _read_file(files[0])
+        return _read_file(files[0], columns)
     folders = {file: parts_below(file, root)[:-1] for file in files}
     shards = [file for file in files if kind_named(file) and holds_shards(folders[file])]
     if shards and all(holds_shards(names) for names in folders.values()):
@@ -90,7 +160,7 @@ def _read_url(root: Remote) -> Dataset:
 
 def _shards_in(root: Path) -> Sequence[Path]:
     """Return a folder's shards; none when it has class folders, beside which they are litter."""
-    found: list[Path] = []
+    shards: list[Path] = []
     ahead = [root]
     while ahead:
         folder = ahead.pop(0)
@@ -98,9 +168,9 @@ def _shards_in(root: Path) -> Sequence[Path]:
         if not holds_shards([place.name for place in below]):
             return []
         ahead += below
-        found += sorted(
+        shards += sorted(
             Path(entry.path)
             for entry in os.scandir(folder)
             if kind_named(Path(entry.name)) and entry.name[0] != "." and entry.is_file()
         )
-    return found
+    return shards

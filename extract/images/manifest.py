@@ -1,25 +1,24 @@
-"""A CSV manifest as a table of images."""
+"""A manifest, CSV or JSON lines, as a table of images."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import gc
-import io
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TypeAlias
 
 from ...errors import DataError, DecodeError
 from ...storage import is_url, without_file
 from ...text import shown
 from .addresses import Reference, reference
 from .images import Dataset, Image
-from .names import SPLITS
+from .manifest_table import ManifestRow, ManifestTable, read_table
+from .names import SPLITS, split_named
 from .objects import sign
 from .remote import File, Remote
 from .shards.members import Member
@@ -30,48 +29,45 @@ LARGEST = 4 << 30  # bytes of a manifest behind a URL
 Identity: TypeAlias = "tuple[int, int] | str"  # device and inode, or an address
 
 
-def read_manifest(path: File) -> Dataset:
+def read_manifest(
+    path: File, columns: Mapping[str, str] | None = None, split: str | None = None
+) -> Dataset:
     """Read a manifest, whose paths are relative to it.
 
     Parameters
     ----------
     path : Path or Remote
-        A CSV file with the columns ``path,label`` and optionally ``split,group``. A path may
-        be a URL, or name an image inside a shard.
+        A CSV file with the columns ``path,label`` and optionally ``split,group``, or JSON lines. A
+        path may be a URL, or name an image inside a shard.
+    columns : mapping of str to str, optional
+        Our column to the file's: see :func:`~headstart.extract.images.manifest_table.read_columns`.
+    split : str, optional
+        Of rows that name none.
 
     Raises
     ------
     DataError
         If it cannot be read, or a row is wrong; the message names the lines.
     """
-    rows = _Rows(path)
+    where = f"manifest {shown(path)}"
     try:
-        with _collector_paused(), _text(path) as file:
-            reader = csv.reader(file, strict=True)
-            columns = _columns(next(reader, []), path)
-            line = reader.line_num + 1  # where the row begins: a quoted field may hold line ends
-            for fields in reader:
-                if fields:
-                    rows.take(line, fields, columns)
-                line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(
-            f"manifest {shown(path)} is not CSV: line {reader.line_num}: {error}"
-        ) from error
+        table = read_table(_bytes(path), where, columns)
+        rows = _Rows(path, table, split)
+        with _collector_paused():
+            for row in table.rows:
+                rows.take(row)
     except OSError as error:
-        raise DataError(f"cannot read manifest {shown(path)}: {error.strerror}") from error
+        raise DataError(f"cannot read {where}: {error.strerror}") from error
     return rows.dataset()
 
 
-def _text(path: File) -> TextIO:
-    """Open a manifest; one behind a URL is read whole."""
+def _bytes(path: File) -> bytes:
     if isinstance(path, Path):
-        return open(path, newline="", encoding="utf-8-sig", errors="surrogateescape")
+        return path.read_bytes()
     try:
-        _, data = path.read(LARGEST)
+        return path.read(LARGEST)[1]
     except DecodeError as error:
         raise DataError(f"manifest {shown(path)}: {error}") from error
-    return io.StringIO(data.decode("utf-8-sig", "surrogateescape"), newline="")
 
 
 @contextlib.contextmanager
@@ -86,62 +82,70 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _columns(header: list[str], path: File) -> dict[str, int]:
-    """Return where each column stands that headstart knows."""
-    names = [name.strip() for name in header]
-    if not {"path", "label"} <= set(names):
-        raise DataError(
-            f"manifest {shown(path)}: expected the columns path,label (and optionally "
-            f"split,group), got {shown(','.join(names)) or 'an empty file'}"
-        )
-    twice = [name for name in ("path", "label", "split", "group") if names.count(name) > 1]
-    if twice:
-        raise DataError(f"manifest {shown(path)}: the column {twice[0]} stands there twice")
-    return {name: at for at, name in enumerate(names)}
-
-
 class _Rows:
     """The rows of one manifest, checked against the disk and against one another."""
 
-    def __init__(self, path: File) -> None:
+    def __init__(self, path: File, table: ManifestTable, split: str | None) -> None:
         self._path = path
+        self._table = table
+        self._split = split
         self._folder = os.fspath(path.parent) if isinstance(path, Path) else path.url
         self._images: list[Image] = []
         self._lines: list[int] = []  # of each image
-        self._at: dict[Identity, int] = {}  # to an image's place
+        self._places: dict[Identity, int] = {}  # of images
         self._problems: list[str] = []
         self._repeats: list[str] = []
 
-    def take(self, line: int, fields: list[str], columns: dict[str, int]) -> None:
+    def take(self, row: ManifestRow) -> None:
         """Take in one row, or what is wrong with it."""
         try:
-            image, identity = self._image(fields, columns)
+            image, identity = self._image(row)
         except DataError as error:
-            self._problems.append(f"line {line}: {error}")
+            self._problems.append(f"line {row.line}: {error}")
             return
-        at = self._at.setdefault(identity, len(self._images))
-        if at == len(self._images):
+        place = self._places.setdefault(identity, len(self._images))
+        if place == len(self._images):
             self._images.append(image)
-            self._lines.append(line)
+            self._lines.append(row.line)
         else:
-            self._compare(image, line, self._images[at], self._lines[at])
+            self._compare(image, row.line, self._images[place], self._lines[place])
 
-    def _image(self, fields: list[str], columns: dict[str, int]) -> tuple[Image, Identity]:
-        if len(fields) != len(columns):
-            raise DataError(f"expected {len(columns)} fields, got {len(fields)}")
-        name, label = fields[columns["path"]], fields[columns["label"]].strip()
-        if not name or not label:
+    def _image(self, row: ManifestRow) -> tuple[Image, Identity]:
+        if row.problem:
+            raise DataError(row.problem)
+        label = row.label.strip()
+        if not row.path.strip() or not label:
             raise DataError("path or label is empty")
-        place, identity = self._find(name)
-        split = fields[columns["split"]].strip().casefold() if "split" in columns else ""
-        if split and split not in SPLITS:
-            raise DataError(f"unknown split {split!r}; valid: {', '.join(SPLITS)}")
-        group = fields[columns["group"]] if "group" in columns else ""
-        image = Image(place, label, SPLITS[split] if split else None, group or None)
-        return image, identity
+        reference, identity = self._find(row.path)
+        name = row.split.strip()
+        split = split_named(name) if name else self._split
+        if name and split is None:
+            raise DataError(f"unknown split {name.casefold()!r}; valid: {', '.join(SPLITS)}")
+        return Image(reference, label, split, row.group.strip() or None), identity
 
     def _find(self, name: str) -> tuple[Reference, Identity]:
         """Return what a path of this manifest names: a plain file, which is there, or another."""
+        problem: DataError | None = None
+        for spelt in self._spellings(name):
+            try:
+                return self._look(spelt)
+            except DataError as error:
+                problem = problem or error
+        raise problem or DataError("path is empty")
+
+    def _spellings(self, name: str) -> Iterator[str]:
+        """Yield a path as it stands there, and as it may have been meant."""
+        yield name
+        if name != name.strip():
+            yield name.strip()
+        if self._table.encoding not in ("utf-8", "utf-8-sig"):
+            # A name on the disk is bytes: these may stand in the manifest as they are.
+            with contextlib.suppress(UnicodeEncodeError):
+                yield os.fsdecode(name.strip().encode(self._table.encoding))
+        if "\\" in name and os.sep != "\\":
+            yield name.strip().replace("\\", "/")
+
+    def _look(self, name: str) -> tuple[Reference, Identity]:
         path = without_file(name) if "://" in name else self._join(name)
         if is_url(path):
             return reference(path), path
@@ -185,13 +189,17 @@ class _Rows:
 
     def _look_up_urls(self) -> None:
         """Let listings tell whether objects are there and how they look, a request a page."""
-        at = {i: image.path for i, image in enumerate(self._images) if type(image.path) is Remote}
-        signed, missing = sign([path for path in at.values() if isinstance(path, Remote)])
-        for i, path in at.items():
+        remote = {
+            place: image.path
+            for place, image in enumerate(self._images)
+            if isinstance(image.path, Remote)
+        }
+        signed, missing = sign([*remote.values()])
+        for place, path in remote.items():
             if path in missing:
-                self._problems.append(f"line {self._lines[i]}: no such file: {path}")
+                self._problems.append(f"line {self._lines[place]}: no such file: {path}")
             elif path in signed:
-                self._images[i] = replace(self._images[i], path=signed[path])
+                self._images[place] = replace(self._images[place], path=signed[path])
 
     def dataset(self) -> Dataset:
         """Return the dataset, or raise what is wrong with the first lines."""
@@ -201,13 +209,15 @@ class _Rows:
             raise DataError(f"{where}: {_first(self._problems)}")
         if not self._images:
             raise DataError(f"{where} lists no images")
-        without = [at for at, image in enumerate(self._images) if image.split is None]
+        without = [place for place, image in enumerate(self._images) if image.split is None]
         if 0 < len(without) < len(self._images):
             raise DataError(
                 f"{where}: {len(self._images) - len(without)} of {len(self._images)} rows name a "
                 f"split (line {self._lines[without[0]]} does not); name it in all rows or in none"
             )
-        warnings = [f"{where}: {_first(self._repeats)}: taken once"] if self._repeats else []
+        warnings = [*self._table.warnings]
+        if self._repeats:
+            warnings.append(f"{where}: {_first(self._repeats)}: taken once")
         return Dataset(self._path, self._images, warnings)
 
 

@@ -1,4 +1,4 @@
-"""One image, read once: its bytes and their digest."""
+"""One image, read once: its bytes and their digest; and no more often than must be."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import hashlib
 import os
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from ...cache import Sighting
+from ...cache import Sighting, StatIndex
 from ...errors import DecodeError
+from ..decode.decode import MAX_PIXELS
 from .addresses import Reference
 from .remote import check_size
 
@@ -60,3 +62,30 @@ def _read_file(path: Path, limit: int) -> tuple[os.stat_result, bytes]:
 def _open_at_once(path: str, flags: int) -> int:
     """Open without waiting: a pipe would wait for its writer for ever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def known_digest(image: Reference, stat_index: StatIndex) -> bytes | None:
+    """Return the digest of an image whose file has not changed since it was last read, else None."""
+    try:
+        return stat_index.look_up(image, image.stat())
+    except (OSError, DecodeError):
+        return None  # reading it will say what is wrong
+
+
+def digest_files(images: Sequence[Reference], stat_index: StatIndex) -> list[bytes | None]:
+    """Return the SHA-256 of each image; None for one that cannot be read."""
+    digests: list[bytes | None] = []
+    sightings = []
+    for image in images:
+        digest = known_digest(image, stat_index)
+        if digest is None:
+            try:
+                sighting, _ = read_image(image, MAX_PIXELS)
+            except DecodeError:
+                digests.append(None)
+                continue
+            sightings.append(sighting)
+            digest = sighting.digest
+        digests.append(digest)
+    stat_index.record(sightings)
+    return digests

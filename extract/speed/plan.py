@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from ...cache import StatIndex, stat_index_path
 from ...progress import stage
 from ..images.addresses import Reference
-from ..images.digests import known_digest
+from ..images.read import known_digest
 from ..source import FeatureSource
 from .forecast import WORKERS, Forecast, advise, forecast
 from .stage_timer import Costs, measure_costs

@@ -96,8 +96,11 @@ def test_a_manifest_with_byte_order_mark_and_windows_lines(tmp_path):
     ("text", "message"),
     [
         ("", "an empty file"),
-        ("file,label\n", "expected the columns path,label .* got file,label"),
-        ("path;label\na.jpg;cat\n", "expected the columns path,label .* got path;label"),
+        (
+            "name,label\n",
+            "columns path,label .* got name,label; .* --columns path=name,label=label",
+        ),
+        ("a,b,c\n", "got a,b,c; .* --columns path=a,label=b"),
         ("path,label,path\na.jpg,cat,a.jpg\n", "the column path stands there twice"),
         ("path,label\n", "lists no images"),
         ("path,label\na.jpg,cat\ngone.jpg,cat\n", "line 3: no such file: .*gone.jpg"),
@@ -197,7 +200,7 @@ def test_a_manifest_of_any_bytes_is_read_or_refused_in_one_line(tmp_path_factory
     st.lists(
         st.tuples(
             st.sampled_from(["a.jpg", "b.jpg", "./a.jpg", "gone", "", "\0", '"', "m.csv\n"]),
-            st.sampled_from(["cat", "dog", "", " cat ", "é\udc80"]),
+            st.sampled_from(["cat", "dog", "", " cat ", "é"]),
             st.sampled_from(["", "train", "TEST", "tain"]),
         ),
         max_size=6,
