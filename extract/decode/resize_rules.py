@@ -44,11 +44,11 @@ class ResizeRule:
 
 
 RESIZE_RULES = {
+    "squash": ResizeRule("each", "each image squashed to {size} pixels: its proportions are lost"),
     "crop": ResizeRule(
         "shorter",
         "the middle square of each image, at {size} pixels: what lies outside it is not seen",
     ),
-    "squash": ResizeRule("each", "each image squashed to {size} pixels: its proportions are lost"),
     "pad": ResizeRule(
         "longer",
         "each image with grey bars, at {size} pixels: of a narrow one little is left",

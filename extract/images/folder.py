@@ -53,7 +53,7 @@ def subfolders(root: Path, warnings: list[str]) -> list[Path]:
     """Return the folders in a folder, sorted, hidden ones and bins left out."""
     try:
         with os.scandir(root) as entries:
-            return sorted(Path(e.path) for e in entries if e.is_dir() and not is_litter(e.name))
+            return sorted(Path(e.path) for e in entries if _is_folder(e) and not is_litter(e.name))
     except OSError as error:
         warnings.append(f"cannot list {shown(root)} ({error.strerror}): left out")
         return []
@@ -83,23 +83,27 @@ def walk(root: Path, warnings: list[str]) -> Iterator[tuple[Parts, bool]]:
             yield parts, True
         below: list[Parts] = []
         for entry in entries:
-            if entry.is_dir():
+            if _is_folder(entry):
                 if not entry.name.startswith(".") or is_litter_folder(entry.name):
                     below.append((*parts, entry.name))
-            elif not entry.name.startswith(".") and (
-                entry.is_file() or _is_plain_file(Path(entry.path), warnings)
-            ):
+            elif not entry.name.startswith(".") and _is_plain_file(entry, warnings):
                 yield (*parts, entry.name), False
         ahead += [(deeper, above | {identity}) for deeper in reversed(below)]
 
 
-def _is_plain_file(path: Path, warnings: list[str]) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        mode = os.stat(path).st_mode
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_plain_file(entry: os.DirEntry[str], warnings: list[str]) -> bool:
+    try:
+        plain = entry.is_file() or stat.S_ISREG(os.stat(entry.path).st_mode)
     except OSError as error:
-        warnings.append(f"cannot look at {shown(path)} ({error.strerror}): left out")
+        warnings.append(f"cannot look at {shown(entry.path)} ({error.strerror}): left out")
         return False
-    if not stat.S_ISREG(mode):
-        warnings.append(f"{shown(path)} is no plain file: left out")
-        return False
-    return True
+    if not plain:
+        warnings.append(f"{shown(entry.path)} is no plain file: left out")
+    return plain

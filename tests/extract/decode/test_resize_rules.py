@@ -87,5 +87,5 @@ def test_a_new_rule_is_one_row_for_decoding_frame_export_and_card(middle, size):
 
 
 def test_an_unknown_rule_lists_the_known_ones():
-    with pytest.raises(OptionError, match="crop, squash"):
+    with pytest.raises(OptionError, match="valid: squash, crop, pad"):
         FeatureOptions(resize="stretch")
