@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .dataset import read_data
 from .options import (
+    Columns,
     Data,
     Json,
     MaxFailures,
@@ -63,6 +65,7 @@ def transfer_vs_finetune(
     ] = False,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
+    columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -75,7 +78,6 @@ def transfer_vs_finetune(
     from ..classify.compare.report.tables import table
     from ..classify.compare.report.write import write_report
     from ..console import command_line, print_json, print_table, say, stages, warn
-    from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
     candidates = finetune_candidates(
@@ -86,10 +88,11 @@ def transfer_vs_finetune(
         seed=seed,
     )
     networks = [functools.partial(finetune_approach, settings) for settings in candidates]
+    dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         comparison = compare(
-            read_dataset(data),
-            [feature_source(option) for option in options],
+            dataset,
+            [feature_source(option, dataset) for option in options],
             model or ["auto", "dense"],
             networks,
             seed=seed,

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .dataset import read_data
 from .options import (
+    Columns,
     Data,
     Json,
     MaxFailures,
@@ -62,6 +64,7 @@ def evaluate_data(
     options: "FeatureOptions",
     max_failures: MaxFailures = None,
     seed: Seed = 0,
+    columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -75,10 +78,9 @@ def evaluate_data(
     from ..classify.predict.evaluate import evaluate_model
     from ..classify.saved.load import load_model
     from ..console import print_json, stages, warn
-    from ..extract.images.dataset import read_dataset
 
     classifier = load_model(model, trust_joblib=trust_joblib)
-    dataset = read_dataset(data)
+    dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         run = evaluate_model(
             classifier,

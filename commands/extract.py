@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .dataset import read_data
 from .options import (
+    Columns,
     Data,
     Json,
     MaxFailures,
@@ -31,6 +33,7 @@ def extract_features(
     out: Annotated[
         Path | None, typer.Option(help="Also write one portable HDF5 table here.")
     ] = None,
+    columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -41,13 +44,12 @@ def extract_features(
     from ..cache import place_of
     from ..console import print_json, say, stages, warn
     from ..extract.features import ensure_features, load_features
-    from ..extract.images.dataset import read_dataset
     from ..extract.pipeline import check_failures
     from ..extract.source import feature_source
     from ..progress import stage
     from ..text import shown
 
-    dataset = read_dataset(data)
+    dataset = read_data(data, columns, quiet=quiet)
     paths = [image.path for image in dataset.images]
     with stages(quiet=quiet):
         source = feature_source(options)

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .dataset import read_data
 from .options import (
+    Columns,
     Data,
     Json,
     License,
@@ -84,6 +86,7 @@ def finetune(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the classifier here.")] = None,
     license_: License = None,
+    columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -95,7 +98,6 @@ def finetune(
     from ..classify.finetune.run import fit_network
     from ..classify.network.kept_maps import parse_bytes
     from ..console import print_json, stages, warn
-    from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
     settings = FineTuneSettings(
@@ -116,7 +118,7 @@ def finetune(
     )
     with stages(quiet=quiet):
         run = fit_network(
-            read_dataset(data),
+            read_data(data, columns, quiet=quiet),
             feature_source(options),
             settings,
             out=out,

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .dataset import read_data
 from .finetune import finetune
 from .options import (
+    Columns,
     Data,
     Json,
     License,
@@ -65,6 +67,7 @@ def fit_head(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
     license_: License = None,
+    columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -75,12 +78,11 @@ def fit_head(
     from ..classify.data.sampling import draw_sample
     from ..classify.fit.fit_heads import HeadSettings, fit_heads
     from ..console import print_json, stages, warn_all
-    from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
     with stages(quiet=quiet):
         run = fit_heads(
-            draw_sample(read_dataset(data), sample, seed),
+            draw_sample(read_data(data, columns, quiet=quiet), sample, seed),
             feature_source(options),
             HeadSettings(model or ["logreg"], seed, class_weight, rule),
             out=out,
@@ -126,6 +128,7 @@ def learning_curve(
     options: "FeatureOptions",
     max_failures: MaxFailures = None,
     seed: Seed = 0,
+    columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -135,12 +138,16 @@ def learning_curve(
     """
     from ..classify.fit.learning_curve import learning_curve
     from ..console import interval, print_json, print_table, say, stages, warn_all
-    from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
     with stages(quiet=quiet):
         curve = learning_curve(
-            read_dataset(data), feature_source(options), model, seeds, seed, max_failures
+            read_data(data, columns, quiet=quiet),
+            feature_source(options),
+            model,
+            seeds,
+            seed,
+            max_failures,
         )
     warn_all(curve["warnings"], quiet=quiet)
     if as_json:

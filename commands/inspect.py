@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .dataset import read_data
 from .options import (
+    Columns,
     Data,
     Json,
     MaxFailures,
@@ -17,6 +19,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..classify.doctor.findings import Copies, Inspection
+    from ..extract.images.images import Dataset
     from ..extract.source import FeatureOptions
 
 
@@ -31,6 +34,10 @@ def inspect_data(
     out: Annotated[
         Path | None, typer.Option(help="Folder for inspect.html, a page with thumbnails.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how DATA is read; no image is opened.")
+    ] = False,
+    columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -41,14 +48,17 @@ def inspect_data(
 
     Example: headstart inspect photographs/ --out report
     """
+    dataset = read_data(data, columns, quiet=quiet or dry_run)
+    if dry_run:
+        _print_reading(dataset, as_json=as_json, quiet=quiet)
+        return
     from ..classify.doctor.inspect import inspect
     from ..classify.doctor.page import write_page
     from ..console import print_json, say, stages, warn
-    from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
 
     with stages(quiet=quiet):
-        inspection = inspect(read_dataset(data), feature_source(options), seed, max_failures)
+        inspection = inspect(dataset, feature_source(options), seed, max_failures)
         page = None if out is None else write_page(inspection, out, top)
     if as_json:
         print_json(inspection.to_dict())
@@ -59,6 +69,25 @@ def inspect_data(
     if not quiet:
         for line in inspection.remarks:
             warn(line)
+
+
+def _print_reading(dataset: "Dataset", *, as_json: bool, quiet: bool) -> None:
+    from ..console import print_json, print_table, say, warn
+
+    reading = dataset.read_as_document()
+    if as_json:
+        print_json(reading)
+        return
+    say(reading["read_as"])
+    print_table(
+        ["class", *reading["splits"], "images"],
+        [
+            [row["name"], *(f"{count:,}" for count in row["splits"].values()), f"{row['images']:,}"]
+            for row in reading["classes"]
+        ],
+    )
+    for line in () if quiet else reading["warnings"]:
+        warn(line)
 
 
 def _print(inspection: "Inspection", top: int) -> None:

@@ -21,6 +21,13 @@ Data = Annotated[
         "TFRecord shards; a path, a URL (s3://, gs://, https://) or a pattern of shards.",
     ),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="OURS=THEIRS,…",
+        help="A manifest's columns, such as path=filename,label=class. Default: the usual names.",
+    ),
+]
 MaxFailures = Annotated[
     str | None,
     typer.Option(metavar="N|P%", help="Exit 1 when more images fail. Default: when all do."),

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Data, Json, Quiet, feature_options, takes
+from .dataset import read_data
+from .options import Columns, Data, Json, Quiet, feature_options, takes
 
 if TYPE_CHECKING:
     from ..extract.source import FeatureOptions
@@ -33,6 +34,7 @@ def plan_extraction(
             help="What all workers together can read and write, in MB/s. Default: no limit.",
         ),
     ] = None,
+    columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -43,13 +45,12 @@ def plan_extraction(
     import time
 
     from ..console import print_json, say, stages, warn
-    from ..extract.images.dataset import read_dataset
     from ..extract.source import feature_source
     from ..extract.speed.forecast import WORKERS
     from ..extract.speed.plan import plan_extraction as reckon
 
     begin = time.perf_counter()
-    dataset = read_dataset(data)
+    dataset = read_data(data, columns, quiet=quiet)
     listing = time.perf_counter() - begin
     with stages(quiet=quiet):
         plan = reckon(

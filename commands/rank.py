@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Cache, Data, Json, Quiet, Seed
+from .dataset import read_data
+from .options import Cache, Columns, Data, Json, Quiet, Seed
 
 if TYPE_CHECKING:
     from ..classify.fit.rank import FeatureDocument, PricedFeatures, PriceDocument, RankedFeatures
@@ -23,6 +24,7 @@ def rank_features(
     ] = False,
     seed: Seed = 0,
     cache: Cache = None,
+    columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -33,11 +35,10 @@ def rank_features(
     from ..cache import default_cache
     from ..classify.fit.rank import rank
     from ..console import print_json, print_table, say, stages, warn_all
-    from ..extract.images.dataset import read_dataset
 
     with stages(quiet=quiet):
         results = rank(
-            read_dataset(data),
+            read_data(data, columns, quiet=quiet),
             cache or default_cache(),
             images,
             seed,

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureStore, StatIndex, stat_index_path
 from ...errors import DataError
-from ...extract.images.read import digest_files
 from ...extract.images.images import Dataset
+from ...extract.images.read import digest_files
 from ..data.split import split_images
 
 LEAST_SHARE = 0.5  # of the sample: with less, two rows would be about different images

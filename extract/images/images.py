@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
+from ...text import shown
 from .addresses import Reference
 from .remote import Remote
 
@@ -49,6 +51,27 @@ class Sampled:
     images: int
     of: int
     seed: int
+
+
+class ClassCount(TypedDict):
+    """Images of a class; by split, where there are splits."""
+
+    name: str
+    images: int
+    splits: dict[str, int]
+
+
+class ReadAs(TypedDict):
+    """How DATA was understood: what ``headstart inspect --dry-run --json`` prints."""
+
+    version: int
+    root: str
+    read_as: str
+    images: int
+    splits: dict[str, int]
+    classes: list[ClassCount]
+    groups: int
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -100,6 +123,30 @@ class Dataset:
         sizes = Counter(image.split for image in self.images)
         *first, last = (f"{split} ({sizes[split]:,})" for split in self.splits)
         return f"{classes}, {'splits ' + ', '.join(first) + ' and ' if first else 'split '}{last}"
+
+    def read_as_document(self) -> ReadAs:
+        """Return what was understood, with the counts of each class and split."""
+        cells = Counter((image.label, image.split) for image in self.images)
+        splits = self.splits
+        return {
+            "version": 1,
+            "root": shown(self.root),
+            "read_as": self.read_as,
+            "images": len(self.images),
+            "splits": {
+                split: sum(cells[label, split] for label in self.classes) for split in splits
+            },
+            "classes": [
+                {
+                    "name": shown(label),
+                    "images": count,
+                    "splits": {split: cells[label, split] for split in splits},
+                }
+                for label, count in sorted(self.counts().items())
+            ],
+            "groups": len({image.group for image in self.images} - {None}),
+            "warnings": self.warnings,
+        }
 
     def counts(self) -> Counter[str]:
         """Images a class."""
