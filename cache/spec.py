@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 
 SPEC_FOLDER = re.compile(r".+-[0-9a-f]{12}")  # what a spec's folder is called
 
-_YOUNGER = {"views": ("original",), "storage": "float32"}  # key to default
+_YOUNGER = {"views": ("original",), "storage": "float32", "bit_depth": 16}  # key to default
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class FeatureSpec:
         each view follow those of the one before.
     storage : str
         ``"float32"`` or ``"float16"``: how a number lies on the disk.
+    bit_depth : int
+        Bits that hold the values of images of 16 bits a channel; others are the same for any.
 
     Examples
     --------
@@ -68,12 +70,13 @@ class FeatureSpec:
     decoder: int
     views: tuple[str, ...] = ("original",)
     storage: str = "float32"
+    bit_depth: int = 16
 
     def to_json(self) -> str:
         """Return the canonical JSON: sorted keys, no spaces, ASCII.
 
-        ``views`` and ``storage`` are younger than the format: at their defaults
-        they are left out, so that older caches keep their ids.
+        ``views``, ``storage`` and ``bit_depth`` are younger than the format: at their
+        defaults they are left out, so that older caches keep their ids.
         """
         values = {
             key: value
@@ -102,7 +105,9 @@ class FeatureSpec:
     @property
     def network(self) -> FeatureSpec:
         """The same spec but for what happens before and after the network: a key for the graph."""
-        return replace(self, resize="", decoder=0, views=("original",), storage="float32")
+        return replace(
+            self, resize="", decoder=0, views=("original",), storage="float32", bit_depth=16
+        )
 
     @property
     def id(self) -> str:

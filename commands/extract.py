@@ -52,7 +52,7 @@ def extract_features(
     dataset = read_data(data, columns, quiet=quiet)
     paths = [image.path for image in dataset.images]
     with stages(quiet=quiet):
-        source = feature_source(options)
+        source = feature_source(options, dataset)
         store = source.store()
         extraction, warnings = ensure_features(paths, source, store, stage("extracting"))
     if out is not None:

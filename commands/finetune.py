@@ -116,10 +116,11 @@ def finetune(
         resume=resume,
         seed=seed,
     )
+    dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         run = fit_network(
-            read_data(data, columns, quiet=quiet),
-            feature_source(options),
+            dataset,
+            feature_source(options, dataset),
             settings,
             out=out,
             licence=license_,

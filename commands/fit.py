@@ -80,10 +80,11 @@ def fit_head(
     from ..console import print_json, stages, warn_all
     from ..extract.source import feature_source
 
+    dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         run = fit_heads(
-            draw_sample(read_data(data, columns, quiet=quiet), sample, seed),
-            feature_source(options),
+            draw_sample(dataset, sample, seed),
+            feature_source(options, dataset),
             HeadSettings(model or ["logreg"], seed, class_weight, rule),
             out=out,
             licence=license_,
@@ -140,10 +141,11 @@ def learning_curve(
     from ..console import interval, print_json, print_table, say, stages, warn_all
     from ..extract.source import feature_source
 
+    dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         curve = learning_curve(
-            read_data(data, columns, quiet=quiet),
-            feature_source(options),
+            dataset,
+            feature_source(options, dataset),
             model,
             seeds,
             seed,

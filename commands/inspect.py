@@ -58,7 +58,7 @@ def inspect_data(
     from ..extract.source import feature_source
 
     with stages(quiet=quiet):
-        inspection = inspect(dataset, feature_source(options), seed, max_failures)
+        inspection = inspect(dataset, feature_source(options, dataset), seed, max_failures)
         page = None if out is None else write_page(inspection, out, top)
     if as_json:
         print_json(inspection.to_dict())

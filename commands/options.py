@@ -166,6 +166,14 @@ def feature_options(
     storage: Annotated[
         str, typer.Option(help="float32, or float16 for half the disk.")
     ] = "float32",
+    bit_depth: Annotated[
+        int | None,
+        typer.Option(
+            min=8,
+            max=16,
+            help="Bits used of images of 16 a channel. Default: what all their values fit into.",
+        ),
+    ] = None,
     engine: Engine = "auto",
     batch_size: BatchSize = None,
     workers: Workers = None,
@@ -195,6 +203,7 @@ def feature_options(
         views=views,
         precision=precision,
         storage=storage,
+        bit_depth=bit_depth,
     )
 
 

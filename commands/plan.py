@@ -55,7 +55,7 @@ def plan_extraction(
     with stages(quiet=quiet):
         plan = reckon(
             [image.path for image in dataset.images],
-            feature_source(options),
+            feature_source(options, dataset),
             sample=sample,
             workers=processes or WORKERS,
             bandwidth=bandwidth,

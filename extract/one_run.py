@@ -211,7 +211,13 @@ class Run:
             digest = reading.digest = reading.sighting.digest
             if self._claim(digest, reading):
                 reading.pixels = decode_views(
-                    data, spec.input_size, spec.resize, spec.views, digest, self._max_pixels
+                    data,
+                    spec.input_size,
+                    spec.resize,
+                    spec.views,
+                    digest,
+                    self._max_pixels,
+                    spec.bit_depth,
                 )
         except DecodeError as error:
             reading.failure = str(error)

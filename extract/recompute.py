@@ -157,7 +157,13 @@ def _draw(
             sighting, data = read_image(path, limit)
             if sighting.digest in store:
                 views = decode_views(
-                    data, spec.input_size, spec.resize, spec.views, sighting.digest, limit
+                    data,
+                    spec.input_size,
+                    spec.resize,
+                    spec.views,
+                    sighting.digest,
+                    limit,
+                    spec.bit_depth,
                 )
                 drawn.append((path, sighting.digest, views))
         except DecodeError:

@@ -17,6 +17,8 @@ from ..cache import (
 from ..errors import OptionError, unknown
 from .backbone.backbones import BACKBONES, Backbone, find_backbone
 from .backbone.weights import file_sha256, find_weights
+from .dataset_depth import find_bit_depth
+from .decode.bit_depth import FULL
 from .decode.decode import MAX_PIXELS, RECIPE
 from .decode.proof import prove_decoder
 from .decode.resize_rules import find_rule
@@ -24,6 +26,7 @@ from .decode.views import parse_views
 from .engine.choose import Plan, choose, this_machine
 from .engine.engine import POOLINGS, Engine
 from .engine.open_engine import open_engine
+from .images.images import Dataset
 
 STORAGES = ("float32", "float16")
 
@@ -67,6 +70,8 @@ class FeatureOptions:
         ``"float32"``; ``"bfloat16"`` on processors that multiply it, ``"float16"`` on GPUs.
     storage : str
         ``"float32"``, or ``"float16"`` for half the disk and a relative error of 5e-4.
+    bit_depth : int, optional
+        Bits that hold the values of images of 16 bits a channel, 8 to 16; found when None.
     engine : str
         ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
     batch_size : int, optional
@@ -94,6 +99,7 @@ class FeatureOptions:
     views: str = "original"
     precision: str = "float32"
     storage: str = "float32"
+    bit_depth: int | None = None
     engine: str = "auto"
     batch_size: int | None = None
     workers: int | None = None
@@ -119,6 +125,8 @@ class FeatureOptions:
             raise unknown("storage", self.storage, list(STORAGES))
         if self.backend not in BACKENDS:
             raise unknown("backend", self.backend, list(BACKENDS))
+        if self.bit_depth is not None and not 8 <= self.bit_depth <= FULL:
+            raise OptionError(f"--bit-depth must be 8 to 16, not {self.bit_depth}")
         if self.address is not None and self.backend == "local":
             raise OptionError("--address is a cluster's: add --backend dask or --backend ray")
         if any(number is not None and number < 1 for number in (self.batch_size, self.workers)):
@@ -183,8 +191,16 @@ class FeatureSource:
         return replace(self, spec=spec)
 
 
-def feature_source(options: FeatureOptions) -> FeatureSource:
+def feature_source(options: FeatureOptions, dataset: Dataset | None = None) -> FeatureSource:
     """Resolve options to a spec.
+
+    Parameters
+    ----------
+    options : FeatureOptions
+        As given.
+    dataset : Dataset, optional
+        What they are for: unless the options say, its images tell how many of 16 bits they use.
+        Where they do not agree, its warnings say so.
 
     Raises
     ------
@@ -200,6 +216,11 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
     plan = plan_for(options)
     layers = _layers(backbone, options.layers)
     weights = find_weights(backbone.name, backbone.imagenet, options.weights)
+    bit_depth = options.bit_depth
+    if bit_depth is None and dataset is not None:
+        depth = find_bit_depth([image.path for image in dataset.images], options.max_pixels)
+        bit_depth = depth.bits
+        dataset.warnings.extend(depth.warnings)
     spec = FeatureSpec(
         backbone=backbone.name,
         weights_sha256=file_sha256(weights),
@@ -212,6 +233,7 @@ def feature_source(options: FeatureOptions) -> FeatureSource:
         decoder=RECIPE,
         views=parse_views(options.views),
         storage=options.storage,
+        bit_depth=bit_depth or FULL,
     )
     return FeatureSource(options, spec, weights, options.cache or default_cache(), plan)
 
@@ -245,6 +267,7 @@ def options_for(spec: FeatureSpec, options: FeatureOptions) -> FeatureOptions:
         views=",".join(spec.views),
         precision=spec.precision,
         storage=spec.storage,
+        bit_depth=spec.bit_depth,
     )
 
 

@@ -62,7 +62,7 @@ def open_photograph(path: Reference, spec: FeatureSpec, max_pixels: int) -> Phot
     """
     try:
         sighting, data = read_image(path, max_pixels)
-        pixels = decode_upright(data, max(spec.input_size), max_pixels)
+        pixels = decode_upright(data, max(spec.input_size), max_pixels, spec.bit_depth)
     except DecodeError as error:
         raise DecodeError(f"{shown(path)}: {error}") from error
     return Photograph(pixels, sighting.digest, spec)

@@ -53,7 +53,7 @@ def measure_accuracy(
         pixels = []
         for row, path in enumerate(photographs.evaluation[low : low + BLOCK], start=low):
             try:
-                pixels.append(whole_pixels(path, photographs.max_pixels))
+                pixels.append(whole_pixels(path, photographs.max_pixels, photographs.bit_depth))
             except DecodeError:
                 continue
             truth.append(int(photographs.truth[row]))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...cache import StatIndex, stat_index_path
 from ...errors import DecodeError
+from ...extract.decode.bit_depth import FULL
 from ...extract.decode.decode import MAX_PIXELS, decode_whole
 from ...extract.decode.views import Pixels
 from ...extract.images.addresses import Reference
@@ -40,6 +41,8 @@ class Photographs:
         Index of each evaluation image's class.
     max_pixels : int
         Larger images are left out.
+    bit_depth : int
+        Of images of 16 bits a channel.
     """
 
     name: str
@@ -48,18 +51,22 @@ class Photographs:
     evaluation: list[Reference]
     truth: Labels
     max_pixels: int
+    bit_depth: int = FULL
 
     def to_calibrate(self) -> list[Pixels]:
         """Return up to :data:`CALIBRATION` images of the training split."""
-        return _first(self.training, CALIBRATION, self.max_pixels)
+        return _first(self.training, CALIBRATION, self.max_pixels, self.bit_depth)
 
     def to_compare(self) -> list[Pixels]:
         """Return :data:`IMAGES` images of the evaluation split; of training, too, if it is small."""
-        return _first([*self.evaluation, *self.training], IMAGES, self.max_pixels)
+        return _first([*self.evaluation, *self.training], IMAGES, self.max_pixels, self.bit_depth)
 
 
 def find_photographs(
-    data: str | os.PathLike[str], classes: Sequence[str], max_pixels: int = MAX_PIXELS
+    data: str | os.PathLike[str],
+    classes: Sequence[str],
+    max_pixels: int = MAX_PIXELS,
+    bit_depth: int = FULL,
 ) -> Photographs:
     """Read a dataset and split it as training did.
 
@@ -71,6 +78,8 @@ def find_photographs(
         The model's.
     max_pixels : int
         Larger images are left out.
+    bit_depth : int
+        The model's, of images of 16 bits a channel.
 
     Raises
     ------
@@ -96,6 +105,7 @@ def find_photographs(
         evaluation=[images[row].path for row in evaluation],
         truth=np.array([classes.index(images[row].label) for row in evaluation], dtype=np.intp),
         max_pixels=max_pixels,
+        bit_depth=bit_depth,
     )
 
 
@@ -106,7 +116,7 @@ def to_compare(photographs: Photographs | None) -> tuple[list[Pixels], str]:
     return photographs.to_compare(), f"images of {photographs.name}"
 
 
-def whole_pixels(path: Reference, max_pixels: int) -> Pixels:
+def whole_pixels(path: Reference, max_pixels: int, bit_depth: int = FULL) -> Pixels:
     """Return an image's pixels as a program without headstart decodes them, at full size.
 
     Raises
@@ -114,22 +124,22 @@ def whole_pixels(path: Reference, max_pixels: int) -> Pixels:
     DecodeError
         If it is not a whole image.
     """
-    return decode_whole(read_image(path, max_pixels)[1], max_pixels)
+    return decode_whole(read_image(path, max_pixels)[1], max_pixels, bit_depth)
 
 
-def _first(paths: Sequence[Reference], count: int, max_pixels: int) -> list[Pixels]:
+def _first(paths: Sequence[Reference], count: int, max_pixels: int, bit_depth: int) -> list[Pixels]:
     """Return the first images that can be read."""
     found: list[Pixels] = []
-    for pixels in _readable(paths, max_pixels):
+    for pixels in _readable(paths, max_pixels, bit_depth):
         found.append(pixels)
         if len(found) == count:
             break
     return found
 
 
-def _readable(paths: Sequence[Reference], max_pixels: int) -> Iterator[Pixels]:
+def _readable(paths: Sequence[Reference], max_pixels: int, bit_depth: int) -> Iterator[Pixels]:
     for path in paths:
         try:
-            yield whole_pixels(path, max_pixels)
+            yield whole_pixels(path, max_pixels, bit_depth)
         except DecodeError:
             continue  # 'extract features' and 'inspect' list what is damaged

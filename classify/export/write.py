@@ -120,7 +120,9 @@ def export_model(
     check_place(out, row)
     source = source_of(model, options)
     photographs = (
-        None if data is None else find_photographs(data, model.classes, options.max_pixels)
+        None
+        if data is None
+        else find_photographs(data, model.classes, options.max_pixels, source.spec.bit_depth)
     )
     calibration = photographs.to_calibrate() if photographs and quantize == "int8" else []
     stage(f"writing {row.name}")

@@ -92,7 +92,9 @@ class Labeller:
         spec = self.model.spec
         digest = hashlib.sha256(data).digest()
         limit = self.source.options.max_pixels
-        return decode_views(data, spec.input_size, spec.resize, spec.views, digest, limit)
+        return decode_views(
+            data, spec.input_size, spec.resize, spec.views, digest, limit, spec.bit_depth
+        )
 
     def label(self, images: NDArray[np.uint8]) -> Labels:
         """Return the labels of images (n, V, height, width, 3), uint8, n at least 1."""

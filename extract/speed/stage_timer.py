@@ -99,7 +99,13 @@ def measure_costs(paths: Sequence[Reference], source: FeatureSource, sample: int
     files, read = timed(lambda path: read_image(path, limit), chosen, plan.workers)
     pictures, decode = timed(
         lambda file: decode_views(
-            file[1], spec.input_size, spec.resize, spec.views, file[0].digest, limit
+            file[1],
+            spec.input_size,
+            spec.resize,
+            spec.views,
+            file[0].digest,
+            limit,
+            spec.bit_depth,
         ),
         files,
         plan.workers,
