@@ -80,10 +80,10 @@ def fit_head(
     from ..console import print_json, stages, warn_all
     from ..extract.source import feature_source
 
-    dataset = read_data(data, columns, quiet=quiet)
+    dataset = draw_sample(read_data(data, columns, quiet=quiet), sample, seed)
     with stages(quiet=quiet):
         run = fit_heads(
-            draw_sample(dataset, sample, seed),
+            dataset,
             feature_source(options, dataset),
             HeadSettings(model or ["logreg"], seed, class_weight, rule),
             out=out,

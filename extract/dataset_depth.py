@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ..cache.statindex import at_rest
-from ..cache.user_folder import user_folder
 from ..errors import DecodeError
-from ..storage import replacing
+from ..storage import replacing, user_folder
 from .decode.bit_depth import FULL, used_bits
 from .images.addresses import Reference
 from .images.read import read_image

@@ -100,7 +100,7 @@ def test_the_whole_job_from_pictures_to_labels(place, extracted):
 
 def test_nothing_but_our_own_lines_reaches_standard_error(extracted):
     ours = [
-        line.startswith(("extracting", "exporting mobilenet"))
+        line.startswith(("read as: 3 classes", "extracting", "exporting mobilenet"))
         for line in extracted.stderr.splitlines()
     ]
     assert ours, "progress goes to standard error"
