@@ -109,8 +109,10 @@ def tell_spellings(labels: Iterable[str]) -> list[str]:
 
     Examples
     --------
-    >>> tell_spellings(["cat", "Cat", "dog", "dog "])
-    ["class 'dog' is also spelt 'dog ': taken as one", "classes 'Cat' and 'cat' differ only in case"]
+    >>> tell_spellings(["dog", "dog "])
+    ["class 'dog' is also spelt 'dog ': taken as one"]
+    >>> tell_spellings(["cat", "Cat"])
+    ["classes 'Cat' and 'cat' differ only in case: one class? rename one"]
     """
     composed: dict[str, set[str]] = defaultdict(set)
     folded: dict[str, set[str]] = defaultdict(set)
