@@ -121,14 +121,14 @@ def extract(data: Path, backend: str, cache: Path) -> dict[str, Any]:
     if backend == "local":
         marks.append(processor_seconds())
     with heard_by(Ready()):
-        told, _ = ensure_features(paths, source, source.store(), progress)
-    assert not told.reused
-    assert not told.failures
+        extraction, _ = ensure_features(paths, source, source.store(), progress)
+    assert not extraction.reused
+    assert not extraction.failures
     return {
-        "extracted": told.extracted,
-        "rate": told.extracted / (told.seconds - told.startup_seconds),
-        "by_processor": told.extracted / (marks[1] - marks[0]),
-        "startup_seconds": told.startup_seconds,
+        "extracted": extraction.extracted,
+        "rate": extraction.extracted / (extraction.seconds - extraction.startup_seconds),
+        "by_processor": extraction.extracted / (marks[1] - marks[0]),
+        "startup_seconds": extraction.startup_seconds,
     }
 
 
@@ -157,7 +157,7 @@ def summary(runs: list[dict[str, Any]], local: list[dict[str, Any]]) -> dict[str
 
     def of_local(key: str) -> float:
         pairs = zip(runs, local, strict=True)
-        return round(statistics.median(run[key] / other[key] for run, other in pairs), 3)
+        return round(statistics.median(run[key] / alone[key] for run, alone in pairs), 3)
 
     rates = [run["rate"] for run in runs]
     return {

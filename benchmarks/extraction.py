@@ -130,7 +130,7 @@ def forward(engine: Any, images: Any, plan: Any) -> Callable[[], object]:
 
 def batches(images: Any, size: int) -> list[Any]:
     """Cut images into batches."""
-    return [images[at : at + size] for at in range(0, len(images), size)]
+    return [images[start : start + size] for start in range(0, len(images), size)]
 
 
 def plain_keras(folder: Path, source: FeatureSource) -> Ways:

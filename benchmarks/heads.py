@@ -96,8 +96,8 @@ def search(options: argparse.Namespace) -> None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", ConvergenceWarning)
                     model.fit(scaler.transform(table.X[train]), table.y[train])
-                found = model.predict(scaler.transform(table.X[test]))
-                right["scikit-learn"] = float((found == table.y[test]).mean())
+                predicted = model.predict(scaler.transform(table.X[test]))
+                right["scikit-learn"] = float((predicted == table.y[test]).mean())
 
             ways = {"headstart": (ours, 1), "LogisticRegressionCV": (theirs, 1)}
             figures[title] = in_turns(ways, rounds, warm_up=rounds > 1)

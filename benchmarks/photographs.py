@@ -12,8 +12,8 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 def folders(scratch: Path) -> list[Path]:
     """Return dataset folders."""
-    found = [SHARED / "data" / name for name in ("monkeys10", "flowers17")]
-    return [path for path in found if path.is_dir()] or [generated(scratch / "generated", 400)]
+    shared = [SHARED / "data" / name for name in ("monkeys10", "flowers17")]
+    return [path for path in shared if path.is_dir()] or [generated(scratch / "generated", 400)]
 
 
 def generated(folder: Path, count: int, size: tuple[int, int] = (375, 500)) -> Path:

@@ -155,9 +155,9 @@ def measure_tasks(backend: str) -> dict[str, float]:
     with open_workers(backend, Layout(2, 1), None) as workers:
         in_flight(workers, do_nothing, [[]] * 8)
         startup = time.perf_counter() - begin
-        one = in_flight(workers, do_nothing, [references(1)] * SMALL)
+        single = in_flight(workers, do_nothing, [references(1)] * SMALL)
         shard = in_flight(workers, do_nothing, [references(LARGEST)] * LARGE)
-    return {"seconds_a_task": one, "seconds_a_shard": shard, "startup_seconds": startup}
+    return {"seconds_a_task": single, "seconds_a_shard": shard, "startup_seconds": startup}
 
 
 def do_nothing(images: list[Path]) -> int:

@@ -90,8 +90,8 @@ def specs(cache: Path) -> list[tuple[FeatureSpec, Path]]:
     >>> specs(Path("no such cache"))
     []
     """
-    found = ((_folder_spec(folder), folder) for folder in spec_folders(cache))
-    return [(spec, folder) for spec, folder in found if spec is not None]
+    pairs = ((_folder_spec(folder), folder) for folder in spec_folders(cache))
+    return [(spec, folder) for spec, folder in pairs if spec is not None]
 
 
 def _folder_spec(folder: Path) -> FeatureSpec | None:

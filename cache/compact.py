@@ -72,12 +72,12 @@ def compact(cache: Path) -> list[Compaction]:
     CacheError
         If the cache cannot be written or the disk is full; nothing is lost.
     """
-    found = specs(cache)
+    held = specs(cache)
     results = []
     remote = remote_of(cache)
     tell = stage("compacting")
-    for done, (spec, folder) in enumerate(found):
-        tell(done, len(found))
+    for done, (spec, folder) in enumerate(held):
+        tell(done, len(held))
         before = set(segment_paths(folder))
         results.append(compact_spec(folder, spec))
         if remote is not None:
@@ -85,7 +85,7 @@ def compact(cache: Path) -> list[Compaction]:
             damaged = {error.path for error in results[-1].damaged}
             gone = before - damaged - set(segment_paths(folder))
             remote.replace(folder, sorted(path.name for path in gone))
-    tell(len(found), len(found))
+    tell(len(held), len(held))
     return results
 
 

@@ -117,9 +117,9 @@ class RemoteCache:
         wanted = sorted(there if afresh else there.keys() - here)
         if wanted:
             folder.mkdir(parents=True, exist_ok=True)
-        one = functools.partial(self._fetch_one, folder, there, judge=not afresh)
+        fetch = functools.partial(self._fetch_segment, folder, there, judge=not afresh)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            damaged = [error for error in pool.map(one, wanted) if error is not None]
+            damaged = [error for error in pool.map(fetch, wanted) if error is not None]
         gone = {error.path.name for error in damaged}
         _write_listed(folder, (there.keys() | (here - remembered)) - gone)
         return damaged
@@ -171,7 +171,7 @@ class RemoteCache:
                 self.put(path)
         self.remove(folder, gone)
 
-    def _fetch_one(
+    def _fetch_segment(
         self, folder: Path, sizes: dict[str, int], name: str, *, judge: bool
     ) -> DamagedSegmentError | None:
         """Fetch a segment under a temporary name, look at all of it, rename it."""

@@ -111,13 +111,11 @@ def read_digests(segment: Any, spec: FeatureSpec) -> list[bytes]:
 
 
 def read_widths(segment: Any, spec: FeatureSpec) -> tuple[int, ...]:
-    """Read the columns of each layer; segments of one layer may leave them out."""
+    """Read the columns of each layer."""
     path = Path(os.fsdecode(segment.filename))
     try:
         columns = int(segment["features"].shape[1])
         widths = tuple(int(width) for width in segment.attrs["widths"])
-    except KeyError:
-        widths = (columns // len(spec.views),)
     except _UNREADABLE as error:
         raise DamagedSegmentError(path, reason(error)) from error
     if sum(widths) * len(spec.views) != columns:

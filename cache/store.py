@@ -161,6 +161,8 @@ class FeatureStore:
                 digests = read_digests(segment, self.spec)
                 widths = read_widths(segment, self.spec)
         except DamagedSegmentError as error:
+            if not path.exists():  # merged while it was read: its rows lie elsewhere
+                raise FileNotFoundError(path) from error
             self._refuse(error)
             return
         segments.add(path.name)

@@ -126,11 +126,11 @@ def check_clean(verification: Verification, *, mended: bool) -> None:
     CacheError
         The message has the remedy.
     """
-    found = len(verification.problems)
-    if not found:
+    problems = len(verification.problems)
+    if not problems:
         return
     if mended:
         what = "set aside where they were damaged: the next run extracts their images again"
     else:
         what = "--mend sets the damaged ones aside, and the next run extracts their images again"
-    raise CacheError(f"{found} of the cache's segments cannot be trusted ({what})")
+    raise CacheError(f"{problems} of the cache's segments cannot be trusted ({what})")

@@ -40,7 +40,12 @@ def test_a_segment_written_by_the_letter_of_the_format_is_read(tmp_path):
     folder.mkdir()
     with h5py.File(folder / f"{'a' * 32}.h5", "w", libver="latest") as file:
         file.attrs.update(
-            {"format_version": 1, "spec": np.bytes_(SPEC.to_json()), "created_by": np.bytes_("a")}
+            {
+                "format_version": 1,
+                "spec": np.bytes_(SPEC.to_json()),
+                "widths": np.array([3]),
+                "created_by": np.bytes_("a"),
+            }
         )
         table = np.frombuffer(b"".join(DIGESTS), np.uint8).reshape(5, 32)
         file.create_dataset("digest", data=table, fletcher32=True)
