@@ -107,6 +107,7 @@ def _print_heads(run: "HeadsRun") -> None:
     )
     evaluation, taps = best["evaluation"], best["taps"]
     say(f"accuracy on the {evaluation['n']} images of the {evaluation['split']} split, used once")
+    say("cross-validated: mean ± standard deviation over the folds")
     if cheaper := run.cheaper():
         say(f"cheaper and within one standard error of the best: {', '.join(cheaper)}")
     chosen = ", ".join(f"{name} = {value}" for name, value in best["params"].items())
