@@ -77,6 +77,7 @@ def transfer_vs_finetune(
     from ..classify.compare.compare import compare
     from ..classify.compare.report.tables import table
     from ..classify.compare.report.write import write_report
+    from ..classify.compare.run_all import Procedure
     from ..console import command_line, print_json, print_table, say, stages, warn
     from ..extract.source import feature_source
 
@@ -95,9 +96,7 @@ def transfer_vs_finetune(
             [feature_source(option, dataset) for option in options],
             model or ["auto", "dense"],
             networks,
-            seed=seed,
-            repeats=repeats,
-            recompute=recompute,
+            Procedure(seed, repeats, recompute),
             max_failures=max_failures,
             command=command_line(),
         )

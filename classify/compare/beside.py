@@ -12,14 +12,14 @@ from ..heads.table import find_head
 from .benches import Bench
 from .documents import CurveDocument, DoctorDocument
 from .kept_outcomes import fingerprint, result_key
-from .run_all import Run
+from .run_all import Procedure, Run
 
 SUBSETS = 3  # of each size of the curve: some four times what one fit takes
 LONGEST = 10.0  # seconds of the fit from which on no curve is drawn unasked
 TOP = 12  # findings of a kind
 
 
-def find_curve(run: Run, seed: int, recipe: str, longest: float = LONGEST) -> CurveDocument | None:
+def find_curve(run: Run, procedure: Procedure, longest: float = LONGEST) -> CurveDocument | None:
     """Return the learning curve of a head: ``model``, ``points``, ``conclusion``.
 
     Parameters
@@ -41,11 +41,11 @@ def find_curve(run: Run, seed: int, recipe: str, longest: float = LONGEST) -> Cu
     if run.after_features > longest:
         return None
     bench, name = run.bench, run.own.name
-    settings = {"curve": name, "subsets": SUBSETS, "seed": seed}
-    key = result_key(bench.source.spec, fingerprint(bench.table), settings, recipe)
+    settings = {"curve": name, "subsets": SUBSETS, "seed": procedure.seed}
+    key = result_key(bench.source.spec, fingerprint(bench.table), settings, procedure.recipe)
 
     def draw() -> CurveDocument:
-        curve = draw_curve(find_head(name), bench.table, SUBSETS, seed)
+        curve = draw_curve(find_head(name), bench.table, SUBSETS, procedure.seed)
         return {
             "model": curve["model"],
             "points": curve["points"],
@@ -55,7 +55,7 @@ def find_curve(run: Run, seed: int, recipe: str, longest: float = LONGEST) -> Cu
     return bench.kept.remembered(key, draw)
 
 
-def find_findings(dataset: Dataset, bench: Bench, seed: int, recipe: str) -> DoctorDocument:
+def find_findings(dataset: Dataset, bench: Bench, procedure: Procedure) -> DoctorDocument:
     """Return the data doctor's ``summary`` and the first findings of each kind.
 
     Parameters
@@ -64,14 +64,12 @@ def find_findings(dataset: Dataset, bench: Bench, seed: int, recipe: str) -> Doc
         With labels.
     bench : Bench
         Whose features to look at.
-    seed : int
-        Seeds the folds of the head that doubts labels.
-    recipe : str
-        What computes them: findings of another recipe are not reused.
+    procedure : Procedure
+        Its seed, and what is reused.
     """
-    settings = {"doctor": _places(dataset), "top": TOP, "seed": seed}
-    key = result_key(bench.source.spec, fingerprint(bench.table), settings, recipe)
-    return bench.kept.remembered(key, lambda: _examine(dataset, bench, seed))
+    settings = {"doctor": _places(dataset), "top": TOP, "seed": procedure.seed}
+    key = result_key(bench.source.spec, fingerprint(bench.table), settings, procedure.recipe)
+    return bench.kept.remembered(key, lambda: _examine(dataset, bench, procedure.seed))
 
 
 def _examine(dataset: Dataset, bench: Bench, seed: int) -> DoctorDocument:

@@ -16,12 +16,11 @@ from ..data.table import Table
 from ..heads.table import find_heads
 from ..saved.made_with import describe_machine, versions
 from .approaches import Approach, head_approach
-from .benches import check_same_images, find_rate, prepare
+from .benches import Bench, check_same_images, find_rate, prepare
 from .beside import find_curve, find_findings
 from .documents import MadeDocument, Results, SettingsDocument
-from .recipe import recipe as own_recipe
 from .results import Ran, summarise
-from .run_all import Run, run_all
+from .run_all import Procedure, Run, run_all
 
 MAPPED = 1_000  # evaluation images that a map can show
 
@@ -69,13 +68,10 @@ def compare(
     sources: Sequence[FeatureSource],
     heads: Sequence[str],
     networks: Sequence[Callable[[FeatureSource], Approach]],
+    procedure: Procedure | None = None,
     *,
-    seed: int = 0,
-    repeats: int = 1,
-    recompute: bool = False,
     max_failures: str | None = None,
     command: str = "",
-    recipe: str | None = None,
 ) -> Comparison:
     """Run every approach on the same splits.
 
@@ -95,18 +91,12 @@ def compare(
     networks : sequence of callable
         From a source to a fine-tuned network, see
         :func:`headstart.classify.compare.approaches.finetune_approach`.
-    seed : int
-        Seeds folds, heads and resampling.
-    repeats : int
-        Splits to run on: the dataset's own and, from 2 on, stable resplits.
-    recompute : bool
-        Run everything again, whatever the cache of results holds.
+    procedure : Procedure, optional
+        Seed, splits, and what is taken from the cache of results.
     max_failures : str, optional
         See :func:`headstart.extract.pipeline.check_failures`.
     command : str
         What was typed, for the record.
-    recipe : str, optional
-        What computes results, :func:`headstart.classify.compare.recipe.recipe` by default.
 
     Raises
     ------
@@ -115,7 +105,32 @@ def compare(
     OptionError
         If a head is unknown or a network cannot be fine-tuned.
     """
-    recipe = recipe or own_recipe()
+    procedure = procedure or Procedure()
+    benches = _prepare(dataset, sources, heads, networks, procedure.seed, max_failures)
+    runs = run_all(benches, procedure)
+    rates = {bench.source.spec.id: find_rate(bench) for bench in benches}
+    ran = Ran(dataset, benches, _named(runs, several=len(benches) > 1), rates, procedure.seed)
+    best = ran.runs[ran.best("transfer")]
+    curve = find_curve(best, procedure)
+    doctor = find_findings(dataset, best.bench, procedure)
+    stage("figures")
+    made: MadeDocument = {
+        "command": command,
+        "versions": versions(),
+        "machine": describe_machine(),
+    }
+    results = summarise(ran, curve, doctor, _settings(heads, benches[0], procedure), made)
+    return Comparison(results, _evidence(ran.runs, best.bench.table))
+
+
+def _prepare(
+    dataset: Dataset,
+    sources: Sequence[FeatureSource],
+    heads: Sequence[str],
+    networks: Sequence[Callable[[FeatureSource], Approach]],
+    seed: int,
+    max_failures: str | None,
+) -> list[Bench]:
     rows = find_heads(heads)
     plans = [  # errors now, not after an extraction
         [*(head_approach(row, seed) for row in rows), *(make(source) for make in networks)]
@@ -126,30 +141,20 @@ def compare(
         for source, approaches in zip(sources, plans, strict=True)
     ]
     check_same_images(benches)
-    runs = run_all(benches, seed, repeats, recipe, recompute=recompute)
-    rates = {bench.source.spec.id: find_rate(bench) for bench in benches}
-    ran = Ran(dataset, benches, _named(runs, several=len(benches) > 1), rates, seed)
-    best = ran.runs[ran.best("transfer")]
-    curve = find_curve(best, seed, recipe)
-    doctor = find_findings(dataset, best.bench, seed, recipe)
-    stage("figures")
-    settings: SettingsDocument = {
+    return benches
+
+
+def _settings(heads: Sequence[str], bench: Bench, procedure: Procedure) -> SettingsDocument:
+    return {
         "heads": list(heads),
         "finetune": [
             candidate
-            for approach in benches[0].approaches
+            for approach in bench.approaches
             for candidate in approach.settings.get("candidates", [])
         ],
-        "seed": seed,
-        "repeats": repeats,
+        "seed": procedure.seed,
+        "repeats": procedure.repeats,
     }
-    made: MadeDocument = {
-        "command": command,
-        "versions": versions(),
-        "machine": describe_machine(),
-    }
-    results = summarise(ran, curve, doctor, settings, made)
-    return Comparison(results, _evidence(ran.runs, best.bench.table))
 
 
 def _named(runs: list[Run], *, several: bool) -> dict[str, Run]:

@@ -125,8 +125,8 @@ def _test(ran: Ran, apart: NDArray[np.bool_]) -> TestsDocument:
     tests = {pair: paired_test(right[pair[0]], right[pair[1]]) for pair in combinations(right, 2)}
     adjusted = holm([test.mcnemar_p for test in tests.values()])
     pairs: list[PairDocument] = [
-        {"first": one, "second": other, **test.to_dict(), "holm_p": p}
-        for ((one, other), test), p in zip(tests.items(), adjusted, strict=True)
+        {"first": pair[0], "second": pair[1], **test.to_dict(), "holm_p": p}
+        for (pair, test), p in zip(tests.items(), adjusted, strict=True)
     ]
     without = None
     if not apart.all() and apart.any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,30 @@ from ..data.table import Table
 from .approaches import Approach
 from .benches import Bench
 from .kept_outcomes import Outcome, fingerprint, result_key
+from .recipe import recipe as own_recipe
 from .time_left import TimeLeft
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """How a comparison runs.
+
+    Parameters
+    ----------
+    seed : int
+        Seeds folds, heads and resampling, and numbers the resplits.
+    repeats : int
+        Splits to run on: the dataset's own and, from 2 on, stable resplits.
+    recompute : bool
+        Run everything again, whatever the cache of results holds.
+    recipe : str
+        What computes results: one of another recipe is not reused.
+    """
+
+    seed: int = 0
+    repeats: int = 1
+    recompute: bool = False
+    recipe: str = field(default_factory=own_recipe)
 
 
 @dataclass(frozen=True)
@@ -62,32 +85,24 @@ class _Job:
         return f"{self.approach.name} {self.bench.source.spec.backbone} {digest}"
 
 
-def run_all(
-    benches: list[Bench], seed: int, repeats: int, recipe: str, *, recompute: bool
-) -> list[Run]:
+def run_all(benches: list[Bench], procedure: Procedure) -> list[Run]:
     """Run what the cache of results does not hold, telling what runs and the time left.
 
     Parameters
     ----------
     benches : list of Bench
         From :func:`headstart.classify.compare.benches.prepare`.
-    seed : int
-        Numbers the resplits.
-    repeats : int
-        Splits to run on: the dataset's own and, from 2 on, resplits.
-    recipe : str
-        What computes results: one of another recipe is not reused.
-    recompute : bool
-        Run everything, whatever the cache holds.
+    procedure : Procedure
+        On which splits, and what is reused.
 
     Returns
     -------
     list of Run
         One an approach and backbone.
     """
-    plans = [_plan(bench, seed, repeats, recipe) for bench in benches]
+    plans = [_plan(bench, procedure) for bench in benches]
     jobs = [job for plan in plans for job in plan.jobs]
-    kept = {} if recompute else {job.key: job.bench.kept.load(job.key) for job in jobs}
+    kept = {} if procedure.recompute else {job.key: job.bench.kept.load(job.key) for job in jobs}
     outcomes = {key: outcome for key, outcome in kept.items() if outcome is not None}
     missing = [job for job in jobs if job.key not in outcomes]
     paces = benches[0].kept
@@ -96,7 +111,7 @@ def run_all(
     known = {**typical, **paces.note("durations")}
     left = TimeLeft([job.pace for job in missing], images, known)
     for number, job in enumerate(missing, start=1):
-        table = job.bench.on_split(job.split, seed)
+        table = job.bench.on_split(job.split, procedure.seed)
         outcomes[job.key] = _run_one(job, table, f"{number}/{len(missing)}", left)
         job.bench.kept.save(job.key, outcomes[job.key])
         paces.write_note("durations", {**paces.note("durations"), **left.measured})
@@ -120,10 +135,10 @@ class _Plan:
     truths: list[NDArray[np.intp]]
 
 
-def _plan(bench: Bench, seed: int, repeats: int, recipe: str) -> _Plan:
+def _plan(bench: Bench, procedure: Procedure) -> _Plan:
     prints, truths = [], []
-    for number in range(repeats):
-        table = bench.on_split(number, seed)
+    for number in range(procedure.repeats):
+        table = bench.on_split(number, procedure.seed)
         prints.append(fingerprint(table))
         truths.append(table.y[table.split.evaluation])
     jobs = []
@@ -131,7 +146,7 @@ def _plan(bench: Bench, seed: int, repeats: int, recipe: str) -> _Plan:
         layers = {"layers_open": bench.table.layers_open}
         settings = {"name": approach.name, **layers, **approach.settings}
         for number, printed in enumerate(prints):
-            key = result_key(bench.source.spec, printed, settings, recipe)
+            key = result_key(bench.source.spec, printed, settings, procedure.recipe)
             jobs.append(_Job(bench, approach, number, key))
     return _Plan(bench, jobs, truths)
 

@@ -111,26 +111,18 @@ def extrapolate(
         predicted it (None where they are too few).
     """
     largest = float(sizes[-1])
-    errors = np.array([1 - one.mean() for one in hits])
+    errors = np.array([1 - fits.mean() for fits in hits])
     law = fit_power_law(sizes, errors, spread)
     random = np.random.default_rng(seed)
-    subsets, images = max(len(one) for one in hits), hits[0].shape[1]
+    subsets, images = max(len(fits) for fits in hits), hits[0].shape[1]
     gains = []
     for _ in range(RESAMPLES):
         drawn = random.integers(subsets, size=subsets)
         columns = random.integers(images, size=images)
         # The largest size is one subset, all images: it is in every draw.
-        again = [1 - (one[drawn] if len(one) > 1 else one)[:, columns].mean() for one in hits]
+        again = [1 - (fits[drawn] if len(fits) > 1 else fits)[:, columns].mean() for fits in hits]
         resampled = fit_power_law(sizes, np.array(again), spread)
         gains.append(resampled.error(largest) - resampled.error(2 * largest))
-    check = None
-    if len(sizes) > LEAST_SIZES:
-        earlier = fit_power_law(sizes[:-1], errors[:-1], spread[:-1])
-        check = {
-            "images_a_class": largest,
-            "predicted": 1 - earlier.error(largest),
-            "observed": float(1 - errors[-1]),
-        }
     low, high = np.quantile(gains, [0.025, 0.975])
     return {
         "law": {"a": law.a, "b": law.b, "c": law.c},
@@ -138,5 +130,18 @@ def extrapolate(
         "accuracy": 1 - law.error(2 * largest),
         "gain": law.error(largest) - law.error(2 * largest),
         "gain_ci95": [float(low), float(high)],
-        "check": check,
+        "check": _check(sizes, errors, spread) if len(sizes) > LEAST_SIZES else None,
+    }
+
+
+def _check(
+    sizes: NDArray[np.float64], errors: NDArray[np.float64], spread: NDArray[np.float64]
+) -> dict[str, float]:
+    """Return the largest size as the smaller ones would have predicted it."""
+    largest = float(sizes[-1])
+    earlier = fit_power_law(sizes[:-1], errors[:-1], spread[:-1])
+    return {
+        "images_a_class": largest,
+        "predicted": 1 - earlier.error(largest),
+        "observed": float(1 - errors[-1]),
     }

@@ -134,7 +134,9 @@ def _map(evidence: Evidence, first: str, classes: Sequence[str], places: Any, me
 
 def _picture_rules(pictures: dict[int, str]) -> str:
     """Put each photograph into the page once, as a class that any element may have."""
-    return "".join(f".t{at}{{background-image:url({uri})}}\n" for at, uri in pictures.items())
+    return "".join(
+        f".t{number}{{background-image:url({uri})}}\n" for number, uri in pictures.items()
+    )
 
 
 def _all_paths(evidence: Evidence, doctors: Sequence[galleries.Finding]) -> list[Reference]:

@@ -4,6 +4,7 @@ import pytest
 
 from fakes import FakeEngine, pretended_network
 from headstart.classify.compare.compare import compare
+from headstart.classify.compare.run_all import Procedure
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
 
@@ -20,7 +21,7 @@ def run(photographs, tmp_path, heard):
             [source],
             heads or ("ridge", "knn"),
             [network or pretended_network()],
-            **options,
+            Procedure(**options),
         )
         begun = [line for line in heard.stages if " left" in line]
         return comparison.results, [line.split(" ", 1)[1].split(",")[0] for line in begun]

@@ -4,6 +4,7 @@ import json
 
 from headstart.classify.compare import beside
 from headstart.classify.compare.beside import find_curve
+from headstart.classify.compare.run_all import Procedure
 
 
 def test_curve_and_findings_are_kept_with_the_results(run, heard):
@@ -23,7 +24,7 @@ def test_a_slow_head_gets_no_learning_curve_unasked():
     class Slow:
         after_features = beside.LONGEST + 1
 
-    assert find_curve(Slow(), 0, "recipe") is None
+    assert find_curve(Slow(), Procedure()) is None
 
 
 def test_the_doctor_says_what_inspect_says(run, photographs, tmp_path):
