@@ -1,142 +1,26 @@
-"""Files as people really have them: each has its expected outcome in one table."""
+"""Files as people really have them: the same outcome in a folder, a tar file, Parquet and the service."""
 
-import io
 import json
 import os
 import re
 import socket
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
+from dirty import DUPLICATE, FAILED, FILES, LEFT_OUT
+from fakes import FakeEngine
+from headstart.cache import StatIndex
 from headstart.errors import DecodeError
 from headstart.extract.decode.decode import decode
+from headstart.extract.images.dataset import read_dataset
+from headstart.extract.pipeline import extract
+from headstart.extract.source import FeatureOptions, feature_source
 from headstart.text import shown
-
-NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
-RGB = Image.fromarray(NOISE)
-RAMP = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (48, 1))
-
-
-def encoded(image, kind, **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def distinct(number):
-    """Return a picture that no other row of the table has."""
-    return Image.fromarray(np.roll(NOISE, number, axis=1))
-
-
-def turned(orientation):
-    exif = Image.Exif()
-    exif[274] = orientation
-    return encoded(distinct(orientation), "JPEG", exif=exif)
-
-
-def ycck():
-    """Return a CMYK JPEG whose Adobe marker says YCCK."""
-    data = bytearray(encoded(distinct(20).convert("CMYK"), "JPEG"))
-    data[data.find(b"Adobe") + 11] = 2
-    return bytes(data)
-
-
-def bomb(side):
-    """Return a PNG of side x side black pixels in a few kilobytes, without ever holding them."""
-
-    def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    row = b"\0" * (1 + side // 8)
-    packer = zlib.compressobj(9)
-    pixels = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    )
-
-
-def frames(kind):
-    others = [distinct(n) for n in (31, 32)]
-    return encoded(
-        distinct(33 + len(kind) + (kind == "MPO") * 9), kind, save_all=True, append_images=others
-    )
-
-
-JPEG = encoded(RGB, "JPEG", quality=95)
-PNG = encoded(distinct(2), "PNG")
-GREY_ALPHA = Image.merge("LA", [distinct(3).convert("L"), distinct(4).convert("L")])
-RGBA = Image.merge("RGBA", [*distinct(5).split(), distinct(6).convert("L")])
-PALETTE = distinct(7).convert("P", palette=Image.Palette.ADAPTIVE)
-BAD_CRC = PNG[:40] + bytes([PNG[40] ^ 1]) + PNG[41:]
-LENGTHS = np.linspace(2, len(JPEG) - 40, 20).astype(int)
-
-EXTRACTED, FAILED, DUPLICATE, LEFT_OUT = "extracted", "failed", "duplicate", "left out"
-
-# name, content, outcome, reason (of a failure, a duplicate, or the warning of what is left out)
-FILES = [
-    ("plain.jpg", JPEG, EXTRACTED, None),
-    ("empty.jpg", b"", FAILED, r"empty file \(0 bytes\)"),
-    *((f"torn{n}.jpg", JPEG[:n], FAILED, "not an image|truncated|damaged") for n in LENGTHS),
-    ("text.jpg", b"holiday notes, not a picture", FAILED, "not an image"),
-    ("page.jpg", b"<!DOCTYPE html><html><body>404</body></html>", FAILED, "not an image"),
-    ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", FAILED, "not an image"),
-    ("paper.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", FAILED, "not an image"),
-    ("program.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", FAILED, "not an image"),
-    ("wrong.png", encoded(distinct(8), "JPEG"), EXTRACTED, None),
-    ("no ending", encoded(distinct(9), "JPEG"), EXTRACTED, None),
-    ("CAPITALS.JPG", encoded(distinct(10), "JPEG"), EXTRACTED, None),
-    ("progressive.jpg", encoded(distinct(11), "JPEG", progressive=True), EXTRACTED, None),
-    ("grey.jpg", encoded(distinct(12).convert("L"), "JPEG"), EXTRACTED, None),
-    ("appended.jpg", encoded(distinct(13), "JPEG") + b"more" * 99, EXTRACTED, None),
-    ("cmyk.jpg", encoded(distinct(14).convert("CMYK"), "JPEG"), EXTRACTED, None),
-    ("ycck.jpg", ycck(), EXTRACTED, None),
-    ("sixteen.png", encoded(Image.fromarray(RAMP), "PNG"), EXTRACTED, None),
-    ("palette.png", encoded(PALETTE, "PNG"), EXTRACTED, None),
-    ("clear palette.png", encoded(PALETTE, "PNG", transparency=0), EXTRACTED, None),
-    ("alpha.png", encoded(RGBA, "PNG"), EXTRACTED, None),
-    ("grey alpha.png", encoded(GREY_ALPHA, "PNG"), EXTRACTED, None),
-    ("one bit.png", encoded(distinct(15).convert("1"), "PNG"), EXTRACTED, None),
-    ("bad checksum.png", BAD_CRC, FAILED, "damaged|not an image"),
-    ("torn.png", PNG[: len(PNG) // 2], FAILED, "truncated|damaged"),
-    ("animated.gif", frames("GIF"), EXTRACTED, None),
-    ("animated.webp", frames("WEBP"), EXTRACTED, None),
-    ("torn.webp", frames("WEBP")[:200], FAILED, "damaged|truncated|not an image"),
-    ("bitmap.bmp", encoded(distinct(16), "BMP"), EXTRACTED, None),
-    ("torn.bmp", encoded(distinct(16), "BMP")[:500], FAILED, "truncated|damaged"),
-    ("scan.tiff", encoded(distinct(17), "TIFF"), EXTRACTED, None),
-    ("cmyk.tiff", encoded(distinct(18).convert("CMYK"), "TIFF"), EXTRACTED, None),
-    ("sixteen.tiff", encoded(Image.fromarray(RAMP[::-1].copy() ^ 1), "TIFF"), EXTRACTED, None),
-    ("float.tiff", encoded(Image.new("F", (9, 9)), "TIFF"), FAILED, "no known range"),
-    ("icon.ico", encoded(distinct(19), "ICO"), EXTRACTED, None),
-    ("phone.mpo", frames("MPO"), EXTRACTED, None),
-    ("portable.ppm", encoded(distinct(21), "PPM"), EXTRACTED, None),
-    *((f"turned{n}.jpg", turned(n), EXTRACTED, None) for n in range(1, 9)),
-    ("dot.png", encoded(Image.new("RGB", (1, 1), "red"), "PNG"), EXTRACTED, None),
-    ("thread.png", encoded(Image.new("RGB", (1, 5000), "red"), "PNG"), EXTRACTED, None),
-    ("wide thread.png", encoded(Image.new("RGB", (5000, 1), "red"), "PNG"), EXTRACTED, None),
-    ("bomb.png", bomb(9_504), FAILED, "too large: .*90,?326,?016 pixels"),
-    ("larger bomb.png", bomb(20_000), FAILED, "too large: .*400000000 pixels"),
-    ("two\nlines.jpg", encoded(distinct(22), "JPEG"), EXTRACTED, None),
-    ("\"quotes' `and` $HOME.jpg", encoded(distinct(23), "JPEG"), EXTRACTED, None),
-    ("<script>alert(1)<.jpg", encoded(distinct(24), "JPEG"), EXTRACTED, None),
-    ("x" * 251 + ".jpg", encoded(distinct(25), "JPEG"), EXTRACTED, None),
-    (os.fsdecode(b"caf\xe9.jpg"), encoded(distinct(26), "JPEG"), EXTRACTED, None),
-    ("-rf.jpg", encoded(distinct(27), "JPEG"), EXTRACTED, None),
-    ("\u65e5\u672c \U0001f412.jpg", encoded(distinct(28), "JPEG"), EXTRACTED, None),
-    ("zz copy.jpg", JPEG, DUPLICATE, "same bytes as .*plain.jpg"),
-    (".hidden.jpg", JPEG, LEFT_OUT, None),
-    ("Thumbs.db", b"litter", LEFT_OUT, None),
-]
+from shards import parquet_of, tar_of
 
 
 def make_pipe(path):
@@ -173,7 +57,7 @@ def corpus(tmp_path):
 
 
 def test_every_file_of_the_corpus_has_its_outcome_in_the_ledger(headstart, corpus):
-    assert len(FILES) + len(SPECIAL) >= 60
+    assert len(FILES) + len(SPECIAL) >= 120
     status, out, err = headstart("extract", "features", corpus, "--json")
     document = json.loads(out)
     assert status == 0
@@ -200,6 +84,73 @@ def test_every_file_of_the_corpus_has_its_outcome_in_the_ledger(headstart, corpu
     assert [one["outcome"] for one in again["ledger"]] == [
         {"extracted": "reused"}.get(one["outcome"], one["outcome"]) for one in document["ledger"]
     ]
+
+
+IMAGES = [row for row in FILES if row[2] != LEFT_OUT]  # whatever they are called elsewhere
+
+
+def outcomes(dataset, tmp_path, engine):
+    """Return what became of each image, in the dataset's order: a reason, or what was done."""
+    source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=engine))
+    with StatIndex(tmp_path / "stat") as stat_index:
+        extraction = extract(
+            [image.path for image in dataset.images],
+            source.store(),
+            lambda: engine(source),
+            stat_index,
+            batch_size=16,
+            workers=1,
+        )
+    reasons = {str(failure.path): failure.reason for failure in extraction.failures}
+    return [reasons.get(str(image.path), "") for image in dataset.images]
+
+
+@pytest.mark.parametrize("way", ["folder", "tar", "parquet"])
+def test_the_corpus_has_the_same_outcome_in_a_folder_a_tar_file_and_parquet(
+    way, tmp_path, fake_engine
+):
+    place = tmp_path / "corpus"
+    named = [(f"red/{n:03}.jpg", data) for n, (_, data, *_) in enumerate(IMAGES)]
+    if way == "tar":
+        place = tar_of(tmp_path / "corpus.tar", named)
+    elif way == "parquet":
+        place = parquet_of(tmp_path / "corpus.parquet", [(data, "red") for _, data in named])
+    else:
+        (place / "red").mkdir(parents=True)
+        for name, data in named:
+            (place / name).write_bytes(data)
+    dataset = read_dataset(place)
+    assert len(dataset.images) == len(IMAGES)
+    found = outcomes(dataset, tmp_path, fake_engine)
+    for (name, _, outcome, reason), became in zip(IMAGES, found, strict=True):
+        if outcome == FAILED:
+            assert re.search(reason, became), (name, became)
+        else:
+            assert became == "", (name, became)
+
+
+def test_the_corpus_has_the_same_outcome_in_the_service(trained, tmp_path):
+    pytest.importorskip("fastapi", reason="the service: headstart[serve] is not installed")
+    from fastapi.testclient import TestClient
+
+    from headstart.classify.predict.in_memory import Labeller
+    from headstart.classify.saved.load import load_model
+    from headstart.classify.serve.app import make_app
+    from headstart.classify.serve.limits import Limits
+
+    options = FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine)
+    labeller = Labeller(load_model(trained()[0]), options)
+    limits = Limits(upload_bytes=20_000_000, files=len(IMAGES))
+    with TestClient(make_app(labeller, limits)) as client:
+        for name, data, outcome, reason in IMAGES:
+            answer = client.post("/predict", files=[("files", ("upload", data))])
+            assert answer.status_code == (422 if outcome == FAILED else 200), (name, answer.text)
+            document = answer.json()
+            if outcome == FAILED:
+                (failed,) = document["failed"]
+                assert re.search(reason, failed["reason"]), (name, failed)
+            else:
+                assert len(document["predictions"]) == 1, (name, document)
 
 
 def test_max_pixels_lets_a_large_image_in_and_keeps_the_spec(headstart, corpus):
