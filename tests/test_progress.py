@@ -51,12 +51,12 @@ def test_blocks_of_two_threads_end_in_any_order():
     def other():
         with heard_by(second):
             begun.set()
-            ended.wait(60)
+            ended.wait(600)
 
     thread = threading.Thread(target=other)
     with heard_by(first):
         thread.start()
-        assert begun.wait(60)
+        assert begun.wait(600)
         note("to the innermost")
     note("to the one that is left")
     ended.set()

@@ -131,7 +131,7 @@ def test_a_signal_answers_what_is_in_flight_and_refuses_what_is_new(trained, tmp
 def ask_until_refused(address, form, begun):
     """Keep one connection alive and ask on it for as long as there is somebody to answer."""
     statuses = []
-    connection = http.client.HTTPConnection(*address, timeout=60)
+    connection = http.client.HTTPConnection(*address, timeout=600)
     while True:
         try:
             connection.connect()
@@ -158,9 +158,9 @@ def test_clients_that_keep_their_connections_see_no_reset_when_it_stops(
     with serving(trained()[0], cache=tmp_path) as service, ThreadPoolExecutor(16) as pool:
         clients = [pool.submit(ask_until_refused, service.address, form, begun) for _ in range(16)]
         for _ in range(200):
-            assert begun.acquire(timeout=60)
+            assert begun.acquire(timeout=600)
         service.process.terminate()
-        answers = [answer for client in clients for answer in client.result(60)]
+        answers = [answer for client in clients for answer in client.result()]
         assert service.ending() == (143, "error: stopped: every request in flight was answered")
     assert {status for status, _ in answers} <= {200, 503}
     assert all(in_words for _, in_words in answers)

@@ -304,7 +304,7 @@ def test_a_batch_takes_its_share_of_what_waits_and_gives_each_its_own_row():
     gate = threading.Event()
 
     def label(images):
-        gate.wait(60)
+        gate.wait(600)
         return Labels(
             images.reshape(len(images), -1)[:, :1].astype(float), np.zeros(len(images), bool)
         )

@@ -180,7 +180,9 @@ def test_layers_that_keras_numbers_as_it_goes_cannot_be_tapped():
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, when it saves
-@pytest.mark.parametrize("name", ["mobilenetv3small", "efficientnetb0"])
+@pytest.mark.parametrize(
+    "name", ["mobilenetv3small", pytest.param("efficientnetb0", marks=pytest.mark.slow)]
+)
 def test_any_keras_model_runs_from_a_weights_file(name, tmp_path):
     row = find_backbone(name)
     network = row.build()
