@@ -15,7 +15,6 @@ OVER = {
     "classify/export",
     "classify/export/write.py::export_model",
     "commands/extract.py::extract_features",
-    "classify/compare/report/page.py::_values",
     "classify/finetune/finetune.py",
     "classify/heads/search.py",
     "classify/network/kept_maps.py",
