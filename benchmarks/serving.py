@@ -26,7 +26,8 @@ import psutil
 from photographs import folders
 from timing import RESULTS, machine
 
-from headstart.classify.predict.predict import predict, source_of
+from headstart.classify.predict.model_source import source_of
+from headstart.classify.predict.predict import predict
 from headstart.classify.saved.load import load_model
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions

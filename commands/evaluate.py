@@ -1,7 +1,7 @@
 """``headstart evaluate``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..classify.predict.evaluation_record import Abstaining, EvaluateDocument, Mistake
+    from ..classify.statistics.confusion import ClassFigures, ConfusedPair
     from ..extract.source import FeatureOptions
 
 WIDEST = 12  # classes whose confusion fits a terminal
@@ -77,7 +79,7 @@ def evaluate_data(
     from ..classify.data.class_map import read_class_map
     from ..classify.predict.evaluate import evaluate_model
     from ..classify.saved.load import load_model
-    from ..console import print_json, stages, warn
+    from ..console import print_json, stages, warn_all
 
     classifier = load_model(model, trust_joblib=trust_joblib)
     dataset = read_data(data, columns, quiet=quiet)
@@ -93,17 +95,14 @@ def evaluate_data(
             max_failures,
         )
     if as_json:
-        print_json({"version": 1, **run.record})
+        print_json(run.record)
     else:
         _print(run.record, mistakes)
-    if not quiet:
-        for line in run.warnings:
-            warn(line)
-        for failure in run.record["failed"]:
-            warn(f"{failure['path']}: {failure['reason']}")
+    failures = [f"{failure['path']}: {failure['reason']}" for failure in run.record["failed"]]
+    warn_all([*run.warnings, *failures], quiet=quiet)
 
 
-def _print(record: dict[str, Any], mistakes: int) -> None:
+def _print(record: "EvaluateDocument", mistakes: int) -> None:
     from ..console import say
 
     data, n = record["data"], record["evaluation"]["n"]
@@ -118,12 +117,16 @@ def _print(record: dict[str, Any], mistakes: int) -> None:
         _print_abstention(record["abstention"])
 
 
-def _print_figures(record: dict[str, Any]) -> None:
+def _print_figures(record: "EvaluateDocument") -> None:
     from ..console import print_table
 
     rows = [
-        [name.replace("_", " "), f"{one['value']:.3f}", "{:.3f} to {:.3f}".format(*one["ci95"])]
-        for name, one in record["figures"].items()
+        [
+            name.replace("_", " "),
+            f"{figure['value']:.3f}",
+            "{:.3f} to {:.3f}".format(*figure["ci95"]),
+        ]
+        for name, figure in record["figures"].items()
     ]
     seen = record["seen_in_training"]
     if seen is not None and seen["evaluation"] is not None:
@@ -134,29 +137,29 @@ def _print_figures(record: dict[str, Any]) -> None:
     print_table(["figure", "value", "95 % interval"], rows)
 
 
-def _print_classes(classes: list[dict[str, Any]]) -> None:
+def _print_classes(classes: "list[ClassFigures]") -> None:
     from ..console import print_table, say
     from ..text import shown
 
-    held = [one for one in classes if one["images"] or one["predicted"]]
-    listed = sorted(held, key=lambda one: one["f1"])[:CLASSES]
+    held = [row for row in classes if row["f1"] is not None]
+    listed = sorted(held, key=lambda row: row["f1"] or 0.0)[:CLASSES]
     say("\nclasses, the hardest first")
     print_table(
         ["class", "images", "recall", "95 % interval", "precision", "95 % interval", "F1"],
         [
             [
-                shown(one["label"]),
-                f"{one['images']:,}",
-                *_share(one["recall"], one["recall_ci95"]),
-                *_share(one["precision"], one["precision_ci95"]),
-                f"{one['f1']:.3f}",
+                shown(row["label"]),
+                f"{row['images']:,}",
+                *_share(row["recall"], row["recall_ci95"]),
+                *_share(row["precision"], row["precision_ci95"]),
+                f"{row['f1']:.3f}",
             ]
-            for one in listed
+            for row in listed
         ],
     )
     if len(held) > len(listed):
         say(f"… and {len(held) - len(listed):,} more: --json has all")
-    absent = [shown(one["label"]) for one in classes if one not in held]
+    absent = [shown(row["label"]) for row in classes if row["f1"] is None]
     if absent:
         more = f" and {len(absent) - NAMED:,} more" if len(absent) > NAMED else ""
         say(f"no images here, and none taken for it: {', '.join(absent[:NAMED])}{more}")
@@ -170,22 +173,22 @@ def _share(value: float | None, bounds: list[float] | None) -> list[str]:
     return [f"{100 * value:.1f} %", interval(bounds)]
 
 
-def _print_confusion(matrix: list[list[int]], classes: list[dict[str, Any]]) -> None:
+def _print_confusion(matrix: list[list[int]], classes: "list[ClassFigures]") -> None:
     from ..console import print_table, say
     from ..text import shown
 
-    held = [at for at, one in enumerate(classes) if one["images"] or one["predicted"]]
+    held = [index for index, row in enumerate(classes) if row["f1"] is not None]
     if len(held) > WIDEST:
         return
     say("\nconfusion: a row for each true class, a column for what it was taken for")
-    names = [f"{number} {shown(classes[at]['label'])}" for number, at in enumerate(held, 1)]
+    names = [f"{number} {shown(classes[index]['label'])}" for number, index in enumerate(held, 1)]
     columns = ["", *(str(number) for number in range(1, len(held) + 1))]
-    rows = [[matrix[at][other] for other in held] for at in held]
+    rows = [[matrix[true][predicted] for predicted in held] for true in held]
     cells = [[str(n) if n else "·" for n in row] for row in rows]
     print_table(columns, [[name, *row] for name, row in zip(names, cells, strict=True)])
 
 
-def _print_pairs(pairs: list[dict[str, Any]]) -> None:
+def _print_pairs(pairs: "list[ConfusedPair]") -> None:
     from ..console import print_table, say
     from ..text import shown
 
@@ -196,18 +199,18 @@ def _print_pairs(pairs: list[dict[str, Any]]) -> None:
         ["true", "taken for", "images", "of the class"],
         [
             [
-                shown(one["true"]),
-                shown(one["predicted"]),
-                f"{one['images']:,}",
-                f"{100 * one['share']:.1f} %",
+                shown(pair["true"]),
+                shown(pair["predicted"]),
+                f"{pair['images']:,}",
+                f"{100 * pair['share']:.1f} %",
             ]
-            for one in pairs[:PAIRS]
+            for pair in pairs[:PAIRS]
         ],
         texts=2,
     )
 
 
-def _print_mistakes(mistakes: list[dict[str, Any]], count: int) -> None:
+def _print_mistakes(mistakes: "list[Mistake]", count: int) -> None:
     from ..console import print_table, say
     from ..text import shown
 
@@ -218,13 +221,13 @@ def _print_mistakes(mistakes: list[dict[str, Any]], count: int) -> None:
         ["image", "true", "predicted", "probability", "of the true"],
         [
             [
-                one["path"],
-                shown(one["true"]),
-                shown(one["predicted"]) + (" (unsure)" if one.get("abstained") else ""),
-                f"{one['probability']:.3f}",
-                f"{one['probability_of_true']:.3f}",
+                mistake["path"],
+                shown(mistake["true"]),
+                shown(mistake["predicted"]) + (" (unsure)" if mistake.get("abstained") else ""),
+                f"{mistake['probability']:.3f}",
+                f"{mistake['probability_of_true']:.3f}",
             ]
-            for one in mistakes[:count]
+            for mistake in mistakes[:count]
         ],
         texts=3,
     )
@@ -232,20 +235,20 @@ def _print_mistakes(mistakes: list[dict[str, Any]], count: int) -> None:
         say(f"… and {len(mistakes) - count:,} more: --mistakes {len(mistakes)} or --json shows all")
 
 
-def _print_abstention(abstention: dict[str, Any]) -> None:
+def _print_abstention(abstention: "Abstaining") -> None:
     from ..console import print_table, say
 
     say("\nabstention: what is labelled when the most unusual images are left to a person")
-    points = {one["wished"]: one for one in abstention["curve"]}
+    points = {point["wished"]: point for point in abstention["curve"]}
     points[abstention["kept"]["wished"]] = abstention["kept"]
     print_table(
         ["wished", "labelled", "of those wrong", "95 % interval"],
         [
             [
                 f"{100 * wished:.4g} %",
-                f"{100 * one['coverage']:.1f} %",
-                *_share(one["risk"], one["risk_ci95"]),
+                f"{100 * point['coverage']:.1f} %",
+                *_share(point["risk"], point["risk_ci95"]),
             ]
-            for wished, one in sorted(points.items())
+            for wished, point in sorted(points.items())
         ],
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ..console import interval, print_json, print_table, say
 from ..errors import OptionError, unknown
 from ..text import shown
 
 if TYPE_CHECKING:
+    from ..classify.heads.abstention import CoveragePoint
     from ..classify.predict.predict import Prediction
     from ..extract.pipeline import Failure
 
@@ -62,7 +64,7 @@ class Output:
     def failure(self, failure: Failure) -> None:
         """Print or keep what went wrong with one image; the command lists them too."""
 
-    def finish(self, promise: dict[str, Any]) -> None:
+    def finish(self, promise: CoveragePoint | None) -> None:
         """Print what was kept."""
 
 
@@ -85,12 +87,12 @@ class TableOutput(Output):
             ]
         )
 
-    def finish(self, promise: dict[str, Any]) -> None:
+    def finish(self, promise: CoveragePoint | None) -> None:
         """Print the table, and what abstaining meant."""
         print_table(["image", "label", "probability", "next"], self._rows)
-        if promise and self.labelled:
+        if promise is not None and self.labelled:
             say(f"unsure of {self.abstained:,} of {self.labelled:,} images")
-            say(_kept(promise["abstention"]))
+            say(_kept(promise))
 
 
 class CsvOutput(Output):
@@ -124,7 +126,7 @@ class JsonLinesOutput(Output):
 
     def prediction(self, prediction: Prediction) -> None:
         """Print a line."""
-        _print_line(_document(prediction))
+        _print_line(prediction.to_dict())
 
     def failure(self, failure: Failure) -> None:
         """Print a line."""
@@ -136,16 +138,17 @@ class JsonOutput(Output):
 
     def __init__(self, top: int) -> None:
         super().__init__(top)
-        self._documents: list[dict[str, Any]] = []
+        self._predictions: list[Prediction] = []
 
     def prediction(self, prediction: Prediction) -> None:
-        """Keep an object."""
-        self._documents.append(_document(prediction))
+        """Keep it."""
+        self._predictions.append(prediction)
 
-    def finish(self, promise: dict[str, Any]) -> None:
+    def finish(self, promise: CoveragePoint | None) -> None:
         """Print the document."""
-        failed = [{"path": shown(f.path), "reason": f.reason} for f in self.failures]
-        print_json({"version": 1, "predictions": self._documents, "failed": failed, **promise})
+        from ..classify.predict.predict import predict_document
+
+        print_json(predict_document(self._predictions, self.failures, promise))
 
 
 FORMATS: dict[str, type[Output]] = {
@@ -171,27 +174,17 @@ def find_format(name: str, *, as_json: bool) -> type[Output]:
     return FORMATS["json" if as_json else name]
 
 
-def _kept(promise: dict[str, Any]) -> str:
+def _kept(promise: CoveragePoint) -> str:
     """Say what labelling at this coverage meant on the training images."""
+    line = f"out of fold, {100 * promise['coverage']:.1f} % of the training images are labelled"
+    if promise["risk"] is None or promise["risk_ci95"] is None:
+        return line
     return (
-        f"out of fold, {100 * promise['coverage']:.1f} % of the training images are labelled, "
-        f"{100 * promise['risk']:.1f} % of those wrongly (95 % interval "
+        f"{line}, {100 * promise['risk']:.1f} % of those wrongly (95 % interval "
         f"{interval(promise['risk_ci95'])})"
     )
 
 
-def _document(prediction: Prediction) -> dict[str, Any]:
-    placed = prediction.placed
-    return {
-        "path": shown(prediction.path),
-        "label": prediction.label,
-        "probability": prediction.top[0][1],
-        "abstained": prediction.abstained,
-        "top": [{"label": name, "probability": value} for name, value in prediction.top],
-        **({} if placed is None else {"placed": shown(placed)}),
-    }
-
-
-def _print_line(document: dict[str, Any]) -> None:
+def _print_line(document: Mapping[str, object]) -> None:
     sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()

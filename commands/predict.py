@@ -1,7 +1,7 @@
 """``headstart predict``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -73,10 +73,11 @@ def predict_images(
     """
     import sys
 
-    from ..classify.predict.predict import abstainer_of, predict_each
+    from ..classify.predict.model_source import abstainer_of
+    from ..classify.predict.predict import predict_each
     from ..classify.predict.sorting import ClassFolders, copy, link
     from ..classify.saved.load import load_to_label
-    from ..console import remark, stages, warn
+    from ..console import remark, stages, warn_all
     from ..errors import DataError
     from ..extract.images.listing import list_images, outside
     from ..text import shown
@@ -89,9 +90,7 @@ def predict_images(
     if sort_into is not None:
         folders = ClassFolders(sort_into, copy if copies else link)
         images = outside(images, sort_into)  # of an earlier run
-    promise: dict[str, Any] = {}
-    if abstain is not None:
-        promise = {"abstention": abstainer_of(classifier).promise(abstain)}
+    promise = None if abstain is None else abstainer_of(classifier).promise(abstain)
     remarks: list[str] = []
     output.begin()
     # Rows on the same screen are progress enough.
@@ -100,12 +99,9 @@ def predict_images(
         for answer in answers:
             output.take(folders.place(answer) if folders else answer)
     output.finish(promise)
-    if not quiet:
-        for line in remarks:
-            warn(line)
-        for failure in output.failures:
-            warn(f"{shown(failure.path)}: {failure.reason}")
-        if folders is not None:
-            remark(folders.summary())
+    failures = [f"{shown(failure.path)}: {failure.reason}" for failure in output.failures]
+    warn_all([*remarks, *failures], quiet=quiet)
+    if folders is not None and not quiet:
+        remark(folders.summary())
     if not output.labelled:
         raise DataError(output.nothing())

@@ -17,7 +17,8 @@ from ...extract.pipeline import Failure
 from ...extract.source import FeatureOptions, FeatureSource
 from ...progress import stage
 from ...text import shown
-from ..predict.predict import predict, source_of
+from ..predict.model_source import source_of
+from ..predict.predict import predict
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from .cam import class_activation

@@ -19,7 +19,7 @@ from ...extract.decode.views import Pixels
 from ...extract.source import FeatureOptions
 from ...progress import stage
 from ...storage import replacing, temporary_name
-from ..predict.predict import source_of
+from ..predict.model_source import source_of
 from ..saved.card import add_export
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel

@@ -17,7 +17,8 @@ from ...extract.source import FeatureOptions, FeatureSource
 from ..saved.head_model import Model
 from ..saved.load import load_model
 from ..saved.network_model import TunedModel
-from .predict import label_with, source_of
+from .blocks import label_with
+from .model_source import source_of
 
 
 class Classifier:

@@ -13,7 +13,7 @@ from ...extract.engine.engine import Images
 from ...extract.source import FeatureOptions
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
-from .predict import abstainer_of, source_of
+from .model_source import abstainer_of, source_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headstart.classify.predict import predict as predicting
 from headstart.classify.predict.evaluate import evaluate_model, pick_images
+from headstart.classify.predict.labelled import label_dataset
 from headstart.classify.saved.load import load_model
 from headstart.classify.saved.trained_on import marks_of
 from headstart.errors import DataError, OptionError
@@ -107,12 +107,14 @@ def test_only_training_images_are_told_as_such(trained, photographs):
     assert "does not say which images it was trained on" in run.warnings[-1]
 
 
-def test_blocks_change_nothing(trained, new, monkeypatch):
+def test_what_fails_is_listed_and_blocks_change_nothing(trained, new):
     _, model, _, options = trained
     (new / "red" / "torn.jpg").write_bytes(b"\xff\xd8\xff")
+    images = read_dataset(new).images
+    one_block, many = (label_dataset(model, images, options, block=size) for size in (100, 5))
+    np.testing.assert_allclose(many.probabilities, one_block.probabilities, atol=1e-6)
+    assert (many.images, many.digests) == (one_block.images, one_block.digests)
     whole = evaluate_model(model, read_dataset(new), options).record
-    monkeypatch.setattr(predicting, "BLOCK", 5)
-    assert evaluate_model(model, read_dataset(new), options).record == whole
     assert [f["path"] for f in whole["failed"]] == [str(new / "red" / "torn.jpg")]
     assert whole["data"]["images"] == 13
     assert whole["evaluation"]["n"] == 12

@@ -15,12 +15,13 @@ import pytest
 from PIL import Image
 
 from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
-from headstart.classify.predict import predict as module
-from headstart.classify.predict.predict import Prediction, label_images, predict, predict_each
+from headstart.classify.predict.blocks import label_images
+from headstart.classify.predict.predict import Prediction, predict, predict_each
 from headstart.classify.saved.load import load_model
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
+from headstart.extract.images.listing import list_images
 from headstart.extract.pipeline import Failure
 from headstart.extract.source import FeatureOptions, feature_source
 from near import near
@@ -44,11 +45,10 @@ def torn(tmp_path):
     return path
 
 
-def test_answers_come_in_order_failures_among_them(trained, photographs, torn, heard, monkeypatch):
+def test_answers_come_in_order_failures_among_them(trained, photographs, torn, heard):
     model, _, options = trained
-    monkeypatch.setattr(module, "BLOCK", 4)
     images = [torn, *sorted((photographs / "red").iterdir()), torn.with_name("absent.png")]
-    answers = list(predict_each(model, images, options, 1))
+    answers = list(predict_each(model, images, options, 1, block=4))
     assert [answer.path for answer in answers] == images
     assert isinstance(answers[0], Failure)
     assert answers[-1].reason == "cannot read: No such file or directory"
@@ -58,19 +58,18 @@ def test_answers_come_in_order_failures_among_them(trained, photographs, torn, h
     assert heard.progress[-1] == (12, 12)
 
 
-def test_blocks_and_a_single_call_say_the_same(trained, photographs, monkeypatch):
+def test_blocks_and_a_single_call_say_the_same(trained, photographs):
     model, _, options = trained
-    whole = predict(model, [photographs], options)
-    monkeypatch.setattr(module, "BLOCK", 7)
-    assert predict(model, [photographs], options) == near(whole)
-    assert len(whole[0]) == 30
+    whole, _ = predict(model, [photographs], options)
+    answers = predict_each(model, list_images([photographs]), options, block=7)
+    assert list(answers) == near(whole)
+    assert len(whole) == 30
 
 
 def test_the_engine_is_made_once_and_nothing_known_runs_again(
-    trained, photographs, tmp_path, monkeypatch, fake_engine
+    trained, photographs, tmp_path, fake_engine
 ):
     model, _, options = trained
-    monkeypatch.setattr(module, "BLOCK", 2)
     made = []
 
     def make(source):
@@ -81,7 +80,7 @@ def test_the_engine_is_made_once_and_nothing_known_runs_again(
     before = fake_engine.images
     images = [paint(tmp_path / "new" / f"{n}.png", COLOURS["blue"], 900 + n) for n in range(5)]
     counted = replace(options, make_engine=make)
-    predictions, _ = predict(model, [photographs, *images], counted)
+    predictions = list(predict_each(model, list_images([photographs, *images]), counted, block=2))
     assert (len(made), fake_engine.images - before) == (1, 5)
     assert len(predictions) == 35
 
@@ -138,11 +137,10 @@ def test_json_lines_hold_failures_as_records(headstart, trained, photographs, to
     assert [len(one["top"]) for one in others] == [1] * 10
 
 
-def test_rows_are_printed_as_they_come(trained, photographs, heard, monkeypatch):
+def test_rows_are_printed_as_they_come(trained, photographs, heard):
     model, _, options = trained
-    monkeypatch.setattr(module, "BLOCK", 3)
     images = sorted((photographs / "red").iterdir())
-    answers = predict_each(model, images, options, 1)
+    answers = predict_each(model, images, options, 1, block=3)
     assert isinstance(next(answers), Prediction)
     assert max(heard.progress) == (3, 10)
 

@@ -11,7 +11,7 @@ from headstart.classify.data.table import load_table
 from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
 from headstart.classify.predict.evaluate import evaluate_model
 from headstart.classify.predict.in_memory import Labeller
-from headstart.classify.predict.predict import predict
+from headstart.classify.predict.predict import predict, predict_each
 from headstart.classify.saved.keras_model import assemble
 from headstart.classify.saved.load import load_model
 from headstart.errors import ModelError
@@ -123,13 +123,12 @@ def test_evaluating_it_gives_training_times_figures_and_knows_its_images(job):
     assert run.record["seen_in_training"]["evaluation"]["n"] == 6
 
 
-def test_blocks_pixels_and_limits_are_those_of_heads(job, tmp_path, heard, monkeypatch):
+def test_blocks_pixels_and_limits_are_those_of_heads(job, tmp_path, heard):
     table, source, _, path = job
-    monkeypatch.setattr("headstart.classify.predict.predict.MAPS", 2)
     pixels = PixelImage(np.asarray(Image.open(table.paths[0])), "from memory")
     paths = [*table.paths[:4], pixels]
     options = FeatureOptions(cache=source.cache)
-    predictions, _ = predict(load_model(path), paths, options)
+    predictions = list(predict_each(load_model(path), paths, options, block=2))
     memory, file = dict(predictions[-1].top), dict(predictions[0].top)
     assert memory == pytest.approx(file, abs=1e-5)
     assert heard.progress[-1] == (5, 5)

@@ -17,7 +17,8 @@ import mortal
 from fakes import FakeEngine
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
-from headstart.classify.predict.predict import label_with, predict
+from headstart.classify.predict.blocks import label_with
+from headstart.classify.predict.predict import predict
 from headstart.classify.saved.load import load_model
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask

@@ -1,0 +1,195 @@
+"""Any number of images, labelled a block at a time in the same memory."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache import FeatureStore
+from ...errors import OptionError
+from ...extract.engine.gpus import visible_gpus
+from ...extract.features import ensure_features
+from ...extract.images.addresses import Reference
+from ...extract.images.in_memory import PixelImage
+from ...extract.pipeline import Extraction, Failure, read_features
+from ...extract.source import FeatureOptions, FeatureSource
+from ...progress import Tell, stage
+from ..network.kept_maps import PassingStore, extract_passing
+from .model_source import abstainer_of, source_of
+
+if TYPE_CHECKING:
+    from ..saved.load import AnyModel
+
+BLOCK = 2048  # images labelled at a time: their features are in memory …
+MAPS = 64  # … or their whole maps, which are large
+
+Images = Sequence[Reference | PixelImage]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a classifier says of a block of images.
+
+    Parameters
+    ----------
+    images : sequence of Reference or PixelImage
+        The block.
+    positions : list of int, length m
+        Which of its images each row belongs to; the others are among the failures.
+    digests : list of bytes, length m
+        SHA-256 of each.
+    probabilities : ndarray, shape (m, k), float64
+        Of the model's classes; rows sum to 1.
+    usual : ndarray, shape (m,), float64, or None
+        How usual each is among the training images, over 0 and up to 1, see
+        :meth:`headstart.classify.heads.abstention.Abstainer.judge`; None where it was not asked for.
+    failures : list of Failure
+        Images that could not be read, in their order.
+    warnings : list of str
+        What went wrong without stopping the run.
+    """
+
+    images: Images
+    positions: list[int]
+    digests: list[bytes]
+    probabilities: NDArray[np.float64]
+    usual: NDArray[np.float64] | None
+    failures: list[Failure]
+    warnings: list[str]
+
+
+def label_images(
+    model: AnyModel,
+    images: Images,
+    options: FeatureOptions,
+    *,
+    judging: bool = False,
+    block: int | None = None,
+) -> Iterator[Answers]:
+    """Extract features as training did and classify them, a block at a time.
+
+    Parameters
+    ----------
+    model : Model or TunedModel
+        The classifier.
+    images : sequence of Reference or PixelImage
+        What to label.
+    options : FeatureOptions
+        Where the cache is and how to run; what is extracted is the model's.
+    judging : bool
+        Whether to say how usual each image is, for abstention.
+    block : int, optional
+        Images labelled at a time; as many as memory bears when None.
+
+    Yields
+    ------
+    Answers
+        Block by block, in order.
+
+    Raises
+    ------
+    ModelError
+        If the backbone's weights here are not those of training, or the model cannot abstain.
+    """
+    source = source_of(model, options)
+    yield from label_with(model, source, images, judging=judging, block=block)
+
+
+def label_with(
+    model: AnyModel,
+    source: FeatureSource,
+    images: Images,
+    *,
+    judging: bool = False,
+    block: int | None = None,
+) -> Iterator[Answers]:
+    """Do what :func:`label_images` does, with a source that :func:`source_of` has made."""
+    abstainer = abstainer_of(model) if judging else None
+    way = find_way(model, source, len(images), block)
+    progress = stage("predicting")
+    for low in range(0, len(images), way.images):
+        part = images[low : low + way.images]
+        warnings: list[str] = []
+
+        def tell(done: int, total: int, note: str = "", low: int = low) -> None:
+            del total, note
+            progress(low + done, len(images))
+
+        def extract_block(part: Images = part, lines: list[str] = warnings) -> Extraction:
+            extraction, remarks = way.fill(part, tell)
+            lines.extend(remarks)
+            return extraction
+
+        extraction, X, positions = read_features(way.store, extract_block)
+        probabilities = np.empty((0, len(model.classes)))
+        usual = None if abstainer is None else np.empty(0)
+        if positions:
+            probabilities = model.predict_proba(X[:])
+            usual = None if abstainer is None else abstainer.judge(X, probabilities)
+        digests = [digest for digest in extraction.digests if digest is not None]
+        failures = extraction.failures
+        yield Answers(part, positions, digests, probabilities, usual, failures, warnings)
+        if isinstance(way.store, PassingStore):
+            way.store.forget()
+
+
+@dataclass(frozen=True)
+class Way:
+    """How blocks of images become features.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        Where they are read from.
+    fill : callable
+        Extracts what the store lacks of a block; returns what became of each image, and lines
+        worth telling.
+    images : int
+        In a block, at most.
+    """
+
+    store: FeatureStore
+    fill: Callable[[Images, Tell], tuple[Extraction, list[str]]]
+    images: int
+
+
+def find_way(model: AnyModel, source: FeatureSource, images: int, block: int | None) -> Way:
+    """Choose how blocks are extracted; the engine is made once.
+
+    Features are kept. Whole maps are large: they are read from the cache where training
+    left them there, and the others are let go once the network has seen them.
+    """
+    if not model.keeps_features:
+        return _way_of_maps(source, block or MAPS)
+    store, backend = source.store(), source.options.backend
+    # Processes of their own, a cluster's or one for each of several GPUs, are started for a block.
+    if backend != "local" or (source.plan.device == "gpu" and len(visible_gpus()) > 1):
+        return Way(
+            store, lambda part, tell: ensure_features(part, source, store, tell), max(images, 1)
+        )
+    once = functools.cache(source.options.make_engine)
+    patient = replace(source, options=replace(source.options, make_engine=once))
+    return Way(
+        store, lambda part, tell: ensure_features(part, patient, store, tell), block or BLOCK
+    )
+
+
+def _way_of_maps(source: FeatureSource, block: int) -> Way:
+    if source.options.backend != "local":
+        raise OptionError(
+            f"--backend {source.options.backend} fills the cache, and this fine-tuned network "
+            "keeps nothing there: it labels on this machine, leave --backend out"
+        )
+    passing = PassingStore(source.cache, source.spec)
+    make_engine = functools.cache(lambda: source.options.make_engine(source))
+
+    def fill(part: Images, tell: Tell) -> tuple[Extraction, list[str]]:
+        extraction = extract_passing(part, source, passing, make_engine, tell)
+        return extraction, list(extraction.notes)
+
+    return Way(passing, fill, block)

@@ -1,0 +1,77 @@
+"""Labelled images with what a classifier says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...extract.images.images import Image
+from ...extract.pipeline import Failure
+from ...extract.source import FeatureOptions
+from ..saved.head_model import Model
+from ..saved.network_model import TunedModel
+from ..statistics.sample import Labels
+from .blocks import label_images
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled images with what the classifier says of them.
+
+    Parameters
+    ----------
+    images : list of Image, length n
+        Those that could be read.
+    digests : list of bytes, length n
+        SHA-256 of each.
+    truth : ndarray of int, shape (n,)
+        Index of each image's class.
+    probabilities : ndarray, shape (n, k), float64
+        Predicted for each class.
+    usual : ndarray, shape (n,), or None
+        How usual each is among the training images; None where it was not asked for.
+    failures : list of Failure
+        Images that could not be read.
+    warnings : list of str
+        What went wrong without stopping the run.
+    """
+
+    images: list[Image]
+    digests: list[bytes]
+    truth: Labels
+    probabilities: NDArray[np.float64]
+    usual: NDArray[np.float64] | None
+    failures: list[Failure]
+    warnings: list[str]
+
+
+def label_dataset(
+    model: Model | TunedModel,
+    images: Sequence[Image],
+    options: FeatureOptions,
+    *,
+    judging: bool = False,
+    block: int | None = None,
+) -> Labelled:
+    """Label all images whose true classes the model knows; see :func:`.blocks.label_images`."""
+    index = {name: column for column, name in enumerate(model.classes)}
+    paths = [image.path for image in images]
+    blocks = list(label_images(model, paths, options, judging=judging, block=block))
+    starts = np.cumsum([0, *(len(block.images) for block in blocks)]).tolist()
+    kept = [
+        images[start + position]
+        for start, block in zip(starts, blocks, strict=False)
+        for position in block.positions
+    ]
+    return Labelled(
+        images=kept,
+        digests=[digest for block in blocks for digest in block.digests],
+        truth=np.array([index[image.label] for image in kept], dtype=np.intp),
+        probabilities=np.concatenate([block.probabilities for block in blocks]),
+        usual=np.concatenate([block.usual for block in blocks]) if judging else None,
+        failures=[failure for block in blocks for failure in block.failures],
+        warnings=list(dict.fromkeys(line for block in blocks for line in block.warnings)),
+    )
