@@ -17,11 +17,12 @@ import numpy as np
 from photographs import SHARED, folders
 from timing import Ways, in_turns, report
 
-from headstart.classify.finetune.epochs import Examples, Pace, prepare, run_epoch
-from headstart.classify.network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
+from headstart.classify.data.split import Split
+from headstart.classify.finetune.epochs import CLIP, Examples, Pace, prepare, run_epoch
+from headstart.classify.network.epoch_maps import Augmentation, Budget, EpochMaps
 from headstart.classify.network.kept_maps import boundary_source
 from headstart.classify.network.upper import Network, Upper
-from headstart.extract.backbone.backbones import find_backbone
+from headstart.extract.backbone.backbones import backbone_of, find_backbone
 from headstart.extract.backbone.blocks import find_boundary
 from headstart.extract.backbone.loading import load_keras
 from headstart.extract.decode.decode import decode
@@ -31,7 +32,8 @@ from headstart.extract.source import FeatureOptions, feature_source
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 STEPS = 20  # whose losses must agree
-PACE = Pace(1e-5, 1.0, 0.0, 0.0, epochs=1000, patience=1, batch_size=32, seed=0)
+BATCH = 32
+PACE = Pace(1e-5, 1.0, 0.0, 0.0, epochs=1000, steps=1, seed=0)
 
 
 def main() -> None:
@@ -93,25 +95,25 @@ class Job:
         ):
             upper = self.upper()
             maps = self.maps(Augmentation(kind, 2))
-            held = maps.held_out()
-            examples = Examples(maps.training, self.y, held, self.y[:1])
-            for epoch in (1, 2) if kind == "views" else ():
-                maps.training(epoch)  # computed once, before the clock starts
+            stream = maps.training(np.arange(count))
+            examples = Examples(stream, self.y, None, self.y[:0])
+            for epoch in (1, 2) if kind == "views" else (1,):
+                stream(epoch)  # computed once, before the clock starts
             ways[name] = (Epochs(upper, examples), count)
         keras = self.uncached()
         pixels = self.pixels()
         one_hot = np.eye(self.classes, dtype=np.float32)[self.y]
-        fit = functools.partial(keras.fit, pixels, one_hot, batch_size=PACE.batch_size, verbose=0)
+        fit = functools.partial(keras.fit, pixels, one_hot, batch_size=BATCH, verbose=0)
         return ways | {"Keras' fit, no cache": (fit, count)}
 
     def disagreement(self) -> float:
         """Return the largest relative difference of losses between cached and uncached steps."""
         upper, keras = self.upper(), self.uncached()
-        stream = self.maps(Augmentation()).training(1)
+        stream = self.maps(Augmentation()).training(np.arange(len(self.paths)))(1)
         pixels, one_hot = self.pixels(), np.eye(self.classes, dtype=np.float32)[self.y]
         worst = 0.0
         for step in range(STEPS):
-            rows = np.arange(step * PACE.batch_size, (step + 1) * PACE.batch_size) % len(self.y)
+            rows = np.arange(step * BATCH, (step + 1) * BATCH) % len(self.y)
             ours = float(upper.model.train_on_batch(stream.read(rows), one_hot[rows])[0])
             theirs = float(keras.train_on_batch(pixels[rows], one_hot[rows])[0])
             worst = max(worst, abs(ours - theirs) / abs(theirs))
@@ -120,31 +122,33 @@ class Job:
     def upper(self) -> Upper:
         """Return the layers above the boundary, ready to train."""
         upper = self.network().above(self.below)
-        prepare(upper, PACE, len(self.paths))
+        upper.set_head(*self.head)
+        prepare(upper, PACE)
         return upper
 
     def uncached(self) -> Any:
         """Return the whole network from pixels, frozen below the same boundary, for ``fit``."""
         keras = load_keras()
         network = self.network()
-        whole = network.above("pixels").model
+        upper = network.above("pixels")
+        upper.set_head(*self.head)
+        whole = upper.model
         moving = {layer for block in network.above(self.below).blocks for layer in block.layers}
         for layer in whole.layers:
             for inner in getattr(layer, "layers", []):
                 inner.trainable = inner.name in moving
-        rate = keras.optimizers.schedules.CosineDecay(
-            PACE.learning_rate, PACE.epochs * -(-len(self.paths) // PACE.batch_size)
-        )
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-        whole.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+        whole.compile(
+            keras.optimizers.Adam(PACE.learning_rate, global_clipnorm=CLIP),
+            loss,
+            metrics=["accuracy"],
+        )
         return whole
 
     def network(self) -> Network:
-        """Return a copy of the backbone with the head on it."""
-        backbone = find_backbone(self.source.spec.backbone).load(self.source.weights)
-        network = Network(self.source.spec, backbone, self.classes)
-        network.set_head(*self.head)
-        return network
+        """Return a copy of the backbone with a head on it."""
+        backbone = backbone_of(self.source.spec).load(self.source.weights)
+        return Network(self.source.spec, backbone, self.classes)
 
     def maps(self, augmentation: Augmentation) -> EpochMaps:
         """Return the boundary maps of all images, cached unless they change each epoch."""
@@ -155,7 +159,7 @@ class Job:
             dimension,
             self.paths,
             self.digests,
-            Parts(every, every[:1], every[:1]),
+            Split(every, every[:0], every[:1], "test"),
             augmentation,
             2,
             Budget(None, 4 << 30),
@@ -177,8 +181,9 @@ class Epochs:
     def __call__(self) -> None:
         """Run it."""
         self.epoch += 1
-        pace = replace(PACE, epochs=self.epoch)
-        run_epoch(self.upper.model, self.examples, pace, self.epoch, 0, lambda *told: None)
+        steps = -(-len(self.examples.y) // BATCH)
+        pace = replace(PACE, epochs=self.epoch, steps=steps)
+        run_epoch(self.upper.model, self.examples, pace, self.epoch, lambda *told: None)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,17 @@ import typer
 
 from .dataset import read_data
 from .options import (
+    BatchNorm,
+    Budget,
     Columns,
     Data,
+    Epochs,
     Json,
+    LearningRate,
     MaxFailures,
     Quiet,
     Seed,
+    Start,
     several_backbones,
     takes,
 )
@@ -34,28 +39,18 @@ def transfer_vs_finetune(
     *,
     options: "list[FeatureOptions]",
     max_failures: MaxFailures = None,
+    budget: Budget = "standard",
     unfreeze: Annotated[
         list[str] | None,
         typer.Option(
-            help="Depth to fine-tune from: a block, a layer, a number of blocks or all; repeat to "
-            "compare several. Default: the last block."
+            help="Depth to fine-tune from: a block, a layer, a number of blocks or all; as what "
+            "follows, repeat to let the search choose among several. Default: its own."
         ),
     ] = None,
-    start: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What fine-tuning starts from: head (the fitted one), random (head), scratch "
-            "(nothing pretrained); repeat. Default: head and random."
-        ),
-    ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a training at most.")] = 6,
-    learning_rate: Annotated[
-        list[float] | None,
-        typer.Option(
-            help="Of Adam; repeat to let held-out images choose. Default: two by what it starts "
-            "from."
-        ),
-    ] = None,
+    start: Start = None,
+    batch_norm: BatchNorm = None,
+    learning_rate: LearningRate = None,
+    epochs: Epochs = None,
     repeats: Annotated[
         int,
         typer.Option(min=1, help="Splits to run on: the dataset's own, then stable resplits."),
@@ -73,29 +68,32 @@ def transfer_vs_finetune(
 
     Example: headstart compare transfer-vs-finetune photographs/ --out report
     """
-    from ..classify.compare.approaches import finetune_approach, finetune_candidates
+    from ..classify.compare.approaches import finetune_approach
     from ..classify.compare.compare import compare
     from ..classify.compare.report.tables import table
     from ..classify.compare.report.write import write_report
     from ..classify.compare.run_all import Procedure
+    from ..classify.finetune.settings import FineTuneSettings
     from ..console import command_line, print_json, print_table, say, stages, warn
     from ..extract.source import feature_source
 
-    candidates = finetune_candidates(
-        unfreeze or [],
-        start or ["head", "random"],
-        learning_rate or [],
+    settings = FineTuneSettings(
+        unfreeze=tuple(unfreeze or ()),
+        start=tuple(start or ()),
+        batch_norm=tuple(batch_norm or ()),
+        learning_rate=tuple(learning_rate or ()),
         epochs=epochs,
+        budget=budget,
+        resume=not recompute,
         seed=seed,
     )
-    networks = [functools.partial(finetune_approach, settings) for settings in candidates]
     dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         comparison = compare(
             dataset,
             [feature_source(option, dataset) for option in options],
             model or ["auto", "dense"],
-            networks,
+            [functools.partial(finetune_approach, settings)],
             Procedure(seed, repeats, recompute),
             max_failures=max_failures,
             command=command_line(),

@@ -13,6 +13,8 @@ from .options import (
     Quiet,
 )
 
+SIZE, MINUTES = 96, "2.5"  # that of the images; what fine-tuning may take
+
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for images and report.")] = Path(
@@ -25,38 +27,36 @@ def demo(
 
     Example: headstart demo
     """
+    from ..classify.compare.report.write import read_results
     from ..console import say
-    from ..demo import ABOUT, write_digits
+    from ..demo import ABOUT, explain_outcome, write_digits
 
     say(ABOUT)
     digits = write_digits(out / "digits")
+    report = out / "report"
+    shared: dict[str, Any] = {"input_size": SIZE, "cache": cache, "quiet": quiet}
+    model = out / "digits.headstart"
     steps: list[tuple[str, Any]] = [
         (
-            f"headstart extract features {digits}",
-            lambda: extract_features(digits, cache=cache, quiet=quiet),
+            f"headstart extract features {digits} --input-size {SIZE}",
+            lambda: extract_features(digits, **shared),
         ),
         (
-            f"headstart fit head {digits} --model logreg --out {out / 'digits.headstart'}",
-            lambda: fit_head(digits, cache=cache, out=out / "digits.headstart", quiet=quiet),
+            f"headstart fit head {digits} --input-size {SIZE} --model logreg --out {model}",
+            lambda: fit_head(digits, out=model, **shared),
         ),
         (
             (
-                f"headstart compare transfer-vs-finetune {digits} --model logreg --model ridge "
-                f"--start head --learning-rate 1e-5 --epochs 2 --out {out / 'report'}"
+                f"headstart compare transfer-vs-finetune {digits} --input-size {SIZE} "
+                f"--model logreg --model ridge --budget {MINUTES} --out {report}"
             ),
             lambda: transfer_vs_finetune(
-                digits,
-                model=["logreg", "ridge"],
-                start=["head"],
-                learning_rate=[1e-5],
-                epochs=2,
-                cache=cache,
-                out=out / "report",
-                quiet=quiet,
+                digits, model=["logreg", "ridge"], budget=MINUTES, out=report, **shared
             ),
         ),
     ]
     for line, step in steps:
         say(f"\n$ {line}")
         step()
-    say(f"\nOpen {(out / 'report' / 'index.html').absolute()} in a browser.")
+    say(f"\n{explain_outcome(read_results(report)['outcome'])}")
+    say(f"Open {(report / 'index.html').absolute()} in a browser.")

@@ -7,13 +7,18 @@ import typer
 
 from .dataset import read_data
 from .options import (
+    BatchNorm,
+    Budget,
     Columns,
     Data,
+    Epochs,
     Json,
+    LearningRate,
     License,
     MaxFailures,
     Quiet,
     Seed,
+    Start,
     feature_options,
     takes,
 )
@@ -30,37 +35,37 @@ def finetune(
         typer.Option(
             metavar="NAME",
             help="What moves: a block (vgg16: block5), the layer it begins with (mobilenet: "
-            "conv_pw_12), a number of blocks from the top, all or none (the head alone). Repeat "
-            "to go deeper stage by stage. Default: the last block.",
+            "conv_pw_12), a number of blocks from the top, all or none (the head alone). As all "
+            "that follows: repeat to let the search choose among several; by default it chooses "
+            "among its own.",
         ),
     ] = None,
     *,
     options: "FeatureOptions",
     max_failures: MaxFailures = None,
-    learning_rate: Annotated[
-        float, typer.Option(help="Of Adam, at the head; falls to 0 along half a cosine.")
-    ] = 1e-5,
+    budget: Budget = "quick",
+    start: Start = None,
+    batch_norm: BatchNorm = None,
+    learning_rate: LearningRate = None,
+    augment: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="none; views: another cached view each epoch; on-the-fly: a new view each "
+            "epoch, through the frozen layers every time. Repeat to choose among several."
+        ),
+    ] = None,
     layer_decay: Annotated[
-        float, typer.Option(help="Learning rate of each block against the one above it.")
-    ] = 1.0,
-    epochs: Annotated[
-        int, typer.Option(min=1, help="Of each stage, at most; chosen on training data.")
-    ] = 6,
-    patience: Annotated[
-        int, typer.Option(min=1, help="Epochs that do not help before a stage stops.")
-    ] = 2,
-    weight_decay: Annotated[float, typer.Option(help="Decoupled, of kernels alone.")] = 0.0,
+        float | None, typer.Option(help="Learning rate of each block against the one above it.")
+    ] = None,
+    epochs: Epochs = None,
+    weight_decay: Annotated[float, typer.Option(help="Decoupled, of kernels alone.")] = 1e-4,
     label_smoothing: Annotated[
         float, typer.Option(help="Share of each label spread over all classes.")
     ] = 0.0,
+    folds: Annotated[
+        int, typer.Option(min=1, help="Eighths of the training images that judge a candidate.")
+    ] = 1,
     images_per_step: Annotated[int, typer.Option(min=1, help="Images a training step.")] = 32,
-    augment: Annotated[
-        str,
-        typer.Option(
-            help="none; views: another cached view each epoch; on-the-fly: a new view each "
-            "epoch, through the frozen layers every time."
-        ),
-    ] = "none",
     augment_views: Annotated[
         int, typer.Option(min=1, max=9999, help="Views an image with --augment views.")
     ] = 4,
@@ -81,7 +86,7 @@ def finetune(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on after the last epoch of the same run.")
+        bool, typer.Option("--resume", help="Go on where the same search was ended.")
     ] = False,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the classifier here.")] = None,
@@ -90,27 +95,30 @@ def finetune(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Fine-tune a backbone's upper layers from the fitted head, and evaluate once.
+    """Fine-tune a backbone: search how on held-out images, train on all, evaluate once.
 
-    Example: headstart fit finetune photographs/ --backbone vgg16 --unfreeze block5
+    Example: headstart fit finetune photographs/ --budget standard
     """
-    from ..classify.finetune.finetune import FineTuneSettings
     from ..classify.finetune.run import fit_network
+    from ..classify.finetune.settings import FineTuneSettings
     from ..classify.network.kept_maps import parse_bytes
     from ..console import print_json, stages, warn
     from ..extract.source import feature_source
 
     settings = FineTuneSettings(
         unfreeze=tuple(unfreeze or ()),
-        learning_rate=learning_rate,
+        start=tuple(start or ()),
+        batch_norm=tuple(batch_norm or ()),
+        learning_rate=tuple(learning_rate or ()),
+        augment=tuple(augment or ()),
         layer_decay=layer_decay,
         epochs=epochs,
-        patience=patience,
+        folds=folds,
         weight_decay=weight_decay,
         label_smoothing=label_smoothing,
         batch_size=images_per_step,
-        augment=augment,
         augment_views=augment_views,
+        budget=budget,
         cache_budget=None if cache_budget is None else parse_bytes(cache_budget),
         memory_budget=None if memory_budget is None else parse_bytes(memory_budget),
         resume=resume,
@@ -136,6 +144,7 @@ def finetune(
 
 
 def _print_record(record: dict[str, Any]) -> None:
+    from ..classify.finetune.search import describe_search
     from ..console import print_table, say
 
     head, against = record["head"], record["against_head"]
@@ -153,11 +162,8 @@ def _print_record(record: dict[str, Any]) -> None:
         f"difference {100 * against['difference']:+.1f} points, 95 % interval {low:+.1f} to "
         f"{high:+.1f}, McNemar p = {against['mcnemar_p']:.2g}"
     )
-    ran = sum(entry["epoch"] > 0 for entry in record["history"])
-    say(
-        f"{record['epochs']} of {ran} epochs kept, by log loss on "
-        f"{record['images']['held_out']} training images held out"
-    )
+    for line in describe_search(record["search"]):
+        say(line)
     moved = ", ".join(f"{name} {100 * share:.2g} %" for name, share in record["moved"].items())
     say(f"weights moved by: {moved}")
     if record["path"] is not None:

@@ -51,6 +51,32 @@ TrustJoblib = Annotated[
     ),
 ]
 
+Budget = Annotated[
+    str,
+    typer.Option(
+        help="What fine-tuning may cost: quick (2.5 minutes of two cores), standard (7), thorough "
+        "(60), or minutes. More of it tries more, and deeper."
+    ),
+]
+Start = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What fine-tuning starts from: head (the fitted one), random (head), scratch "
+        "(nothing pretrained)."
+    ),
+]
+BatchNorm = Annotated[
+    list[str] | None, typer.Option(help="Of the layers that train: frozen or trained.")
+]
+LearningRate = Annotated[
+    list[float] | None,
+    typer.Option(help="Of AdamW, at the head; falls to 0 along half a cosine."),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of a training at most. Default: by the budget."),
+]
+
 Weights = Annotated[str, typer.Option(help="'imagenet' or a Keras weights file.")]
 
 
@@ -157,6 +183,14 @@ def feature_options(
     resize: Annotated[
         str, typer.Option(help="crop, squash or pad to the backbone's input size.")
     ] = "crop",
+    input_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Side in pixels that images are brought to; mobilenet and vgg16 take 96, 128, "
+            "160, 192, 224, 256, 288 and 320. Default: the backbone's own.",
+        ),
+    ] = None,
     views: Annotated[
         str, typer.Option(help="original, flip, crop1 to crop99, with commas between.")
     ] = "original",
@@ -200,6 +234,7 @@ def feature_options(
         layers=tuple(layer or ()),
         pooling=pooling,
         resize=resize,
+        input_size=input_size,
         views=views,
         precision=precision,
         storage=storage,

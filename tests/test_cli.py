@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from headstart.demo import write_digits
+from headstart.demo import explain_outcome, write_digits
 from pictures import paint
 
 TWICE = ("--backbone", "vgg16", "--backbone", "vgg16")
@@ -189,6 +189,11 @@ def test_the_demos_data_are_1797_digits_in_ten_folders(tmp_path):
     write_digits(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == list("0123456789")
     assert len(list(tmp_path.rglob("*.png"))) == 1797
+
+
+def test_the_demo_says_why_its_comparison_ended_as_it_did():
+    assert explain_outcome("finetune").startswith("Fine-tuning wins here because ImageNet never")
+    assert explain_outcome("untuned") == explain_outcome("tied") != explain_outcome("transfer")
 
 
 def test_predict_may_abstain_and_says_what_that_meant_on_training_images(

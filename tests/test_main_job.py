@@ -109,7 +109,8 @@ def test_nothing_but_our_own_lines_reaches_standard_error(extracted):
 
 def test_the_comparison_writes_a_page_and_the_contract(place):
     arguments = ["pictures", "--model", "ridge", "--epochs", "1", "--out", "report", "--json"]
-    arguments += ["--start", "head", "--learning-rate", "1e-5"]
+    arguments += ["--start", "head", "--learning-rate", "1e-5", "--unfreeze", "1"]
+    arguments += ["--batch-norm", "frozen"]
     results = document(run(place, "compare", "transfer-vs-finetune", *arguments))
     assert [a["kind"] for a in results["approaches"]] == ["transfer", "finetune"]
     for key in ("accuracy", "ci95", "macro_f1", "log_loss", "ece", "seconds", "peak_memory_mb"):

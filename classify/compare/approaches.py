@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...cache.rows import take
-from ...errors import unknown
 from ...extract.source import FeatureSource
 from ..data.table import Table
-from ..finetune.finetune import STARTS, FineTunedResult, FineTuneSettings, fine_tune_dataset
+from ..finetune.budget import MANY
+from ..finetune.finetune import fine_tune_dataset
+from ..finetune.search import check_depths
+from ..finetune.settings import FineTuneSettings
 from ..fit.fit_head import fit_head
 from ..heads.table import Head
-from ..network.depths import find_depths
 from ..saved.head_model import trained_parameters
 from ..saved.network_model import BATCH, TunedModel
 from .cost import measured
 from .documents import Kind
 from .kept_outcomes import Outcome
-
-# Of Adam, by what training starts from: chosen among on images held out of training. A fitted
-# head is near its end, random weights are far from it.
-LEARNING_RATES = {"head": [1e-5, 1e-4], "random": [1e-4, 1e-3], "scratch": [1e-3]}
 
 
 @dataclass(frozen=True)
@@ -96,58 +93,13 @@ def head_approach(head: Head, seed: int) -> Approach:
     return Approach(head.name, "transfer", settings, run, typical=4.0 if head.fast else 30.0)
 
 
-def finetune_candidates(
-    unfreeze: Sequence[str],
-    starts: Sequence[str],
-    learning_rates: Sequence[float],
-    **others: Any,
-) -> list[list[FineTuneSettings]]:
-    """Return the settings of each fine-tuned network: those it is chosen among.
+def finetune_approach(settings: FineTuneSettings, source: FeatureSource) -> Approach:
+    """Return end-to-end training, everything about it chosen on images held out of training.
 
     Parameters
     ----------
-    unfreeze : sequence of str
-        Depths, one a network; the last block when empty.
-    starts : sequence of str
-        What training starts from, see :class:`headstart.classify.finetune.finetune.FineTuneSettings`.
-        From scratch, all layers move, whatever the depth.
-    learning_rates : sequence of float
-        To choose among; by what training starts from when empty.
-    others : dict
-        Further settings, the same for all.
-
-    Examples
-    --------
-    >>> [[one.learning_rate for one in candidates] for candidates in
-    ...  finetune_candidates([], ["head", "random"], [])]
-    [[1e-05, 0.0001], [0.0001, 0.001]]
-    """
-    for start in starts:
-        if start not in LEARNING_RATES:
-            raise unknown("start", start, list(LEARNING_RATES))
-    depths: list[tuple[str, ...]] = [(depth,) for depth in unfreeze] or [()]
-    return [
-        [
-            FineTuneSettings(
-                unfreeze=("all",) if start == "scratch" else depth,
-                start=start,
-                learning_rate=rate,
-                **others,
-            )
-            for rate in learning_rates or LEARNING_RATES[start]
-        ]
-        for start in starts
-        for depth in (depths[:1] if start == "scratch" else depths)
-    ]
-
-
-def finetune_approach(candidates: Sequence[FineTuneSettings], source: FeatureSource) -> Approach:
-    """Return end-to-end training, its learning rate chosen on images held out of training.
-
-    Parameters
-    ----------
-    candidates : sequence of FineTuneSettings
-        That differ in the learning rate: the lowest held-out log loss wins.
+    settings : FineTuneSettings
+        What the search chooses among, and its budget.
     source : FeatureSource
         The network.
 
@@ -156,62 +108,38 @@ def finetune_approach(candidates: Sequence[FineTuneSettings], source: FeatureSou
     OptionError
         If this network cannot be fine-tuned so: now, not after an extraction.
     """
-    first = candidates[0]
-    if first.unfreeze or source.options.layers:
+    if settings.unfreeze or source.options.layers:
         # Only then can it be wrong. It loads TensorFlow, whose memory would be the heads' too.
-        find_depths(source, first.unfreeze)
-    depth = first.unfreeze[-1] if first.unfreeze else "the last block"
-    name = f"fine-tuned from {depth}{STARTS[first.start]}"
+        check_depths(source, settings)
+    name = "fine-tuned"
 
     def run(table: Table, source: FeatureSource) -> Outcome:
         with measured() as cost:
-            tried = [fine_tune_dataset(table, source, one) for one in candidates]
-        best = min(tried, key=_held_out_loss)
-        chosen = candidates[tried.index(best)]
-        prediction = _prediction_seconds(best.model, best.boundary["dimension"], table)
-        training = sum(_epoch_seconds(one) for one in tried)
-        rest = sum(one.seconds for one in tried) - training - prediction * len(tried)
-        diverged = [one.diverged for one in tried if one.diverged is not None]
+            result = fine_tune_dataset(table, source, settings)
+        prediction = _prediction_seconds(result.model, result.boundary["dimension"], table)
+        diverged = [] if result.diverged is None else [result.diverged]
         return Outcome(
             name=name,
             kind="finetune",
-            chosen_by=best.chosen_by,
-            probabilities=best.probabilities,
+            chosen_by=result.best.judged.accuracy,
+            probabilities=result.probabilities,
             seconds={
-                "selection": sum(one.head.seconds for one in tried),
-                "activations": max(0.0, rest),
-                "training": training,
+                "selection": result.head.seconds + result.seconds["search"],
+                "training": result.seconds["training"],
                 "prediction": prediction,
             },
             cost=cost,
-            trainable_parameters=best.trainable_parameters,
+            trainable_parameters=result.trainable_parameters,
             model_bytes=_model_bytes(source, table),
-            budget={
-                "unfrozen": best.unfreeze[-1],
-                "learning_rates": [one.learning_rate for one in candidates],
-                "learning_rate": chosen.learning_rate,
-                "epochs_allowed": chosen.epochs,
-                "epochs_run": sum(len(one.history) - 1 for one in tried),
-                "epochs_kept": best.epochs,
-                "training_images": best.training_images,
-                "held_out_images": best.held_out_images,
-            },
-            history=best.history,
+            budget=result.search.describe(settings),
+            history=result.best.history,
             warnings=[f"{name}: training diverged, {line}" for line in diverged],
-            candidates=len(candidates),
-            epochs=chosen.epochs,
+            candidates=result.search.candidates,
+            epochs=result.search.epochs,
         )
 
-    settings = {"candidates": [one.to_dict() for one in candidates], "epochs": first.epochs}
-    return Approach(name, "finetune", settings, run)
-
-
-def _held_out_loss(result: FineTunedResult) -> float:
-    return min(float(epoch["val_loss"]) for epoch in result.history)
-
-
-def _epoch_seconds(result: FineTunedResult) -> float:
-    return float(sum(epoch.get("seconds", 0.0) for epoch in result.history))
+    told = {"candidates": [settings.to_dict()]}
+    return Approach(name, "finetune", told, run, typical=60_000 * settings.level().minutes / MANY)
 
 
 def _prediction_seconds(model: TunedModel, dimension: int, table: Table) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -20,48 +20,57 @@ _LOG = "log"  # the entry of the file that holds what is no array
 
 @dataclass
 class Position:
-    """Where a run stands after an epoch.
+    """Where a training stands after an epoch.
 
     Parameters
     ----------
-    stage : int
-        Which stage of unfreezing, from 0.
     epoch : int
-        Epochs of it that are done.
+        Epochs that are done.
+    diverged : str or None
+        What went wrong, where it was stopped for it.
     history : list of dict
-        One entry an epoch, of all stages.
+        One entry an epoch, from 0.
+    logits : list of ndarray, shape (m, k)
+        Of the held-out images, after each epoch from 0.
     weights : list of ndarray
         All variables of the part that trains, random states included.
     optimizer : list of ndarray
-        All variables of the optimiser, its step among them: the schedule's place.
-    best_weights : list of ndarray
-        As ``weights``, after the best epoch.
+        All variables of the optimiser.
     """
 
-    stage: int = 0
     epoch: int = 0
+    diverged: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+    logits: list[NDArray[np.float64]] = field(default_factory=list)
     weights: list[NDArray[Any]] = field(default_factory=list)
     optimizer: list[NDArray[Any]] = field(default_factory=list)
-    best_weights: list[NDArray[Any]] = field(default_factory=list)
 
-    def best(self, stage: int) -> dict[str, Any]:
-        """Return a stage's entry with the least held-out log loss, the earliest of equals."""
-        entries = (entry for entry in self.history if entry["stage"] == stage)
-        return min(entries, key=lambda entry: float(entry["val_loss"]))
+    @property
+    def seconds(self) -> float:
+        """Wall time of its epochs."""
+        return float(sum(entry.get("seconds", 0.0) for entry in self.history))
 
-    def begin(self, stage: int) -> None:
-        """Stand at the start of a stage."""
-        self.stage, self.epoch = stage, 0
-        self.weights, self.optimizer, self.best_weights = [], [], []
+    def ended(self) -> Position:
+        """Return what is worth keeping of a training that will not go on."""
+        return replace(self, weights=[], optimizer=[])
 
 
-_ARRAYS = ("weights", "optimizer", "best_weights")
+_ARRAYS = ("logits", "weights", "optimizer")
+
+
+def checkpoints(cache: Path, search: dict[str, Any]) -> Path:
+    """Return the folder of a search: known by what it decides on and how, not by a name."""
+    return cache / "checkpoints" / _named_by(search)
+
+
+def _named_by(document: dict[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The file of one run: known by what it trains on and how, not by a name.
+    """The file of one training of a search.
 
     Parameters
     ----------
@@ -72,19 +81,17 @@ class Checkpoint:
     path: Path
 
     @classmethod
-    def of(cls, cache: Path, run: dict[str, Any]) -> Checkpoint:
-        """Return the file of a run in a cache.
+    def of(cls, folder: Path, training: dict[str, Any]) -> Checkpoint:
+        """Return the file of a training.
 
         Parameters
         ----------
-        cache : Path
-            The cache's root.
-        run : dict
-            Everything that decides the result, as JSON: data, features, settings.
+        folder : Path
+            From :func:`checkpoints`.
+        training : dict
+            What tells it from the search's others, as JSON.
         """
-        text = json.dumps(run, sort_keys=True, default=str)
-        name = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return cls(cache / "checkpoints" / f"{name}.npz")
+        return cls(folder / f"{_named_by(training)}.npz")
 
     def save(self, position: Position) -> None:
         """Replace the file, once the new one is safely on the disk.
@@ -99,7 +106,7 @@ class Checkpoint:
             for kind in _ARRAYS
             for number, array in enumerate(getattr(position, kind))
         }
-        log = {key: value for key, value in asdict(position).items() if key not in _ARRAYS}
+        log = {key: value for key, value in vars(position).items() if key not in _ARRAYS}
         arrays[_LOG] = np.frombuffer(json.dumps(log).encode(), dtype=np.uint8)
         try:
             with replacing(self.path, durable=True) as temporary, open(temporary, "wb") as file:
@@ -111,7 +118,7 @@ class Checkpoint:
             ) from error
 
     def load(self) -> Position | None:
-        """Return where the run stood; None when it never finished an epoch.
+        """Return where the training stood; None when it never finished an epoch.
 
         Raises
         ------
@@ -133,7 +140,3 @@ class Checkpoint:
                 f"checkpoint {self.path} is damaged ({error}): remove it, or leave --resume out"
             ) from error
         return Position(**log, **arrays)
-
-    def remove(self) -> None:
-        """Remove the file: its run has ended."""
-        self.path.unlink(missing_ok=True)

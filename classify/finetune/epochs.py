@@ -1,4 +1,4 @@
-"""The training loop: epochs on a stream of boundary maps, the best weights kept."""
+"""The training loop: epochs on a stream of boundary maps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from ...progress import Tell, note
 from ..network.kept_maps import Stream
 from ..network.upper import Upper
 from .checkpoint import Position
+from .epoch_choice import judge
 
+BATCH = 32  # images at a time, where nothing is learnt
+CLIP = 1.0  # norm of all gradients together
 DIVERGED = 10.0  # times the loss of guessing
 AHEAD = 2  # batches read before they are wanted
 
@@ -25,12 +28,13 @@ Labels = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Pace:
-    """How a stage of training moves.
+    """How a training moves.
 
     Parameters
     ----------
     learning_rate : float
-        Adam's, of the head; it falls to 0 along half a cosine over all epochs.
+        AdamW's, of the head; it rises over the first epoch, or the first fifth of a short
+        training, and falls to 0 along half a cosine.
     layer_decay : float
         The learning rate of each block is that of the one above it times this.
     weight_decay : float
@@ -38,11 +42,9 @@ class Pace:
     label_smoothing : float
         Share of each label spread over all classes, 0 to 1.
     epochs : int
-        At most.
-    patience : int
-        Epochs without a lower held-out log loss before it stops.
-    batch_size : int
-        Images a step, at most: an epoch's steps are of equal size.
+        That the rate falls over.
+    steps : int
+        Of an epoch, each over as many images, the same for a search and for the last training.
     seed : int
         Orders the images.
     """
@@ -52,14 +54,28 @@ class Pace:
     weight_decay: float
     label_smoothing: float
     epochs: int
-    patience: int
-    batch_size: int
+    steps: int
     seed: int
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, from 0.
+
+        Examples
+        --------
+        >>> pace = Pace(1.0, 1.0, 0.0, 0.0, epochs=11, steps=2, seed=0)
+        >>> [round(pace.rate(step), 2) for step in (0, 1, 2, 12, 21)]
+        [0.5, 1.0, 1.0, 0.5, 0.01]
+        """
+        total = self.epochs * self.steps
+        rise = max(1, min(self.steps, total // 5))
+        if step < rise:
+            return self.learning_rate * (step + 1) / rise
+        return self.learning_rate * (1 + math.cos(math.pi * (step - rise) / (total - rise))) / 2
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What a stage trains on.
+    """What a training sees.
 
     Parameters
     ----------
@@ -67,34 +83,23 @@ class Examples:
         Epoch, from 1, to the training images' maps in that epoch's view.
     y : ndarray of int, shape (n,)
         Their class indices.
-    held : Stream
-        Maps of the images that choose the number of epochs.
+    held : Stream or None
+        Maps of the images that judge each epoch; None in the last training.
     y_held : ndarray of int, shape (m,)
         Their class indices.
     """
 
     stream: Callable[[int], Stream]
     y: Labels
-    held: Stream
+    held: Stream | None
     y_held: Labels
 
 
-def prepare(upper: Upper, pace: Pace, images: int) -> None:
-    """Compile the part that trains, its optimiser ready to be restored.
-
-    Parameters
-    ----------
-    upper : Upper
-        From :meth:`headstart.classify.network.upper.Network.above`.
-    pace : Pace
-        How it moves.
-    images : int
-        Training images: with the batch size, the steps of an epoch.
-    """
+def prepare(upper: Upper, pace: Pace) -> None:
+    """Compile the part that trains, its optimiser ready to be restored."""
     keras = load_keras()
-    steps = math.ceil(images / pace.batch_size)
     upper.model.compile(
-        _optimizer(upper, pace, steps),
+        _optimizer(upper, pace),
         keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=pace.label_smoothing
         ),
@@ -108,13 +113,11 @@ def train(
     examples: Examples,
     pace: Pace,
     position: Position,
+    until: int,
     save: Callable[[Position], None],
     tell: Tell,
-) -> str | None:
-    """Run the epochs of one stage, from where it stands; leave the best weights in place.
-
-    The number of epochs is chosen by log loss on the held-out images, epoch 0
-    among the candidates: training can be refused, never forced.
+) -> None:
+    """Run epochs from where a training stands; leave the last one's weights in place.
 
     Parameters
     ----------
@@ -123,53 +126,38 @@ def train(
     examples : Examples
         Training and held-out images.
     pace : Pace
-        As for :func:`prepare`.
+        How it moves.
     position : Position
-        Where the run stands; moved on, epoch by epoch. With ``weights`` it is
-        resumed, else this stage begins.
+        Where the training stands; moved on, epoch by epoch. With ``weights`` it is resumed.
+    until : int
+        The epoch to stop after.
     save : callable
         Told the position after each epoch.
     tell : callable
         Progress in steps.
-
-    Returns
-    -------
-    str or None
-        What went wrong, where training diverged.
     """
-    model, stage = upper.model, position.stage
+    model = upper.model
     if position.weights:
         _set(model.variables, position.weights)
         _set(model.optimizer.variables, position.optimizer)
-    else:
-        start = {"stage": stage, "epoch": 0, **_held_out(upper, examples, pace)}
-        position.history.append(start)
-        position.best_weights = _numbers(model.variables)
-    diverged = None
-    while (
-        diverged is None
-        and position.epoch < pace.epochs
-        and position.epoch - position.best(stage)["epoch"] < pace.patience
-    ):
+    elif not position.history:
+        position.history.append({"epoch": 0, **_held_out(upper, examples, position)})
+    kept = position.weights or _numbers(model.variables)
+    while position.epoch < until and position.diverged is None:
         epoch = position.epoch + 1
         begin = time.perf_counter()
-        figures, diverged = run_epoch(model, examples, pace, epoch, stage, tell)
-        if diverged is None:
-            figures |= _held_out(upper, examples, pace)
-            diverged = _divergence(figures["val_loss"], model, f"held out, after epoch {epoch}")
-        if diverged is None:
-            seconds = round(time.perf_counter() - begin, 3)
-            entry = {"stage": stage, "epoch": epoch, **figures, "seconds": seconds}
-            position.history.append(entry)
-            position.epoch = epoch
-            position.weights = _numbers(model.variables)
-            position.optimizer = _numbers(model.optimizer.variables)
-            if position.best(stage) is entry:
-                position.best_weights = position.weights
+        figures, position.diverged = run_epoch(model, examples, pace, epoch, tell)
+        if position.diverged is not None:
+            _set(model.variables, kept)
             save(position)
-            note(_line(entry, pace))
-    _set(model.variables, position.best_weights)
-    return diverged
+            break
+        entry = {"epoch": epoch, **figures, **_held_out(upper, examples, position)}
+        position.history.append(entry | {"seconds": round(time.perf_counter() - begin, 3)})
+        position.epoch = epoch
+        kept = position.weights = _numbers(model.variables)
+        position.optimizer = _numbers(model.optimizer.variables)
+        save(position)
+        note(_line(position.history[-1], until))
 
 
 def predict_logits(upper: Upper, stream: Stream, batch_size: int) -> NDArray[np.float64]:
@@ -180,18 +168,20 @@ def predict_logits(upper: Upper, stream: Stream, batch_size: int) -> NDArray[np.
 
 
 def run_epoch(
-    model: Any, examples: Examples, pace: Pace, epoch: int, stage: int, tell: Tell
+    model: Any, examples: Examples, pace: Pace, epoch: int, tell: Tell
 ) -> tuple[dict[str, float], str | None]:
     """Run one epoch; return its figures, and what went wrong where it diverged."""
     keras = load_keras()
     stream = examples.stream(epoch)
-    classes = model.output_shape[-1]
-    order = np.random.default_rng([pace.seed, stage, epoch]).permutation(len(stream))
-    steps = math.ceil(len(order) / pace.batch_size)
-    feed = _Feed(stream, examples.y, np.array_split(order, steps), classes)
-    before, total = (epoch - 1) * steps, pace.epochs * steps
+    order = np.random.default_rng([pace.seed, epoch]).permutation(len(stream))
+    feed = _Feed(stream, examples.y, np.array_split(order, pace.steps), model.output_shape[-1])
+    before, total = (epoch - 1) * pace.steps, pace.epochs * pace.steps
     tell(before, total, f"epoch {epoch}/{pace.epochs}")
     problem: list[str] = []
+
+    def set_rate(step: int, logs: object) -> None:
+        del logs
+        model.optimizer.learning_rate = pace.rate(before + step)
 
     def after(step: int, logs: dict[str, float]) -> None:
         loss = float(logs["loss"])
@@ -200,18 +190,20 @@ def run_epoch(
             total,
             f"epoch {epoch}/{pace.epochs}, loss {loss:.3f}, accuracy {float(logs['accuracy']):.3f}",
         )
-        found = _divergence(loss, model, f"at step {step + 1} of epoch {epoch}")
-        if found is not None:
-            problem.append(found)
+        divergence = _divergence(loss, model, f"at step {step + 1} of epoch {epoch}")
+        if divergence is not None:
+            problem.append(divergence)
             model.stop_training = True
 
-    callback = keras.callbacks.LambdaCallback(on_train_batch_end=after)
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=set_rate, on_train_batch_end=after
+    )
     try:
         logs = model.fit(
             feed.dataset(),
             initial_epoch=epoch - 1,
             epochs=epoch,
-            steps_per_epoch=steps,
+            steps_per_epoch=pace.steps,
             shuffle=False,  # done here, so that a resumed run sees the same order
             callbacks=[callback],
             verbose=0,
@@ -269,42 +261,35 @@ class _Feed:
             raise
 
 
-def _held_out(upper: Upper, examples: Examples, pace: Pace) -> dict[str, float]:
-    """Return log loss and accuracy on the held-out images."""
-    from scipy.special import logsumexp
+def _held_out(upper: Upper, examples: Examples, position: Position) -> dict[str, float]:
+    """Judge the network on the held-out images; keep what it says of them."""
+    if examples.held is None:
+        return {}
+    logits = predict_logits(upper, examples.held, BATCH)
+    position.logits.append(logits)
+    judged = judge(logits, examples.y_held)
+    return {"val_loss": judged.loss, "val_accuracy": judged.accuracy}
 
-    logits = predict_logits(upper, examples.held, pace.batch_size)
-    losses = logsumexp(logits, axis=1) - logits[np.arange(len(logits)), examples.y_held]
-    right = logits.argmax(axis=1) == examples.y_held
-    return {"val_loss": float(losses.mean()), "val_accuracy": float(right.mean())}
 
-
-def _optimizer(upper: Upper, pace: Pace, steps: int) -> Any:
-    """Return Adam with a rate for each block, along half a cosine, and decoupled weight decay."""
+def _optimizer(upper: Upper, pace: Pace) -> Any:
+    """Return AdamW with a rate for each block, its gradients clipped to a norm of 1."""
     keras = load_keras()
 
-    class BlockwiseAdam(keras.optimizers.Adam):  # type: ignore[name-defined]
-        """Adam whose learning rate depends on the block."""
+    class BlockwiseAdamW(keras.optimizers.Adam):  # type: ignore[name-defined]
+        """AdamW whose learning rate depends on the block."""
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            at = self._get_variable_index(variable)
-            rate = keras.ops.cast(learning_rate, variable.dtype) * scales[at]
-            if pace.weight_decay and decays[at]:
+            index = self._get_variable_index(variable)
+            rate = keras.ops.cast(learning_rate, variable.dtype) * scales[index]
+            if pace.weight_decay and decays[index]:
                 self.assign_sub(variable, variable * rate * pace.weight_decay)
             super().update_step(gradient, variable, rate)
 
-    depth = {
-        id(variable): number
-        for number, variables in enumerate(reversed(upper.by_block(upper.moving()).values()))
-        for variable in variables
-    }
+    depths = upper.depths()
     moving = upper.model.trainable_variables
-    # Batch norm, where it learns at all, belongs to no block.
-    scales = [pace.layer_decay ** depth.get(id(variable), 0) for variable in moving]
-    decays = [len(variable.shape) > 1 for variable in moving]  # not biases
-    return BlockwiseAdam(
-        keras.optimizers.schedules.CosineDecay(pace.learning_rate, pace.epochs * steps)
-    )
+    scales = [pace.layer_decay ** depths[id(variable)] for variable in moving]
+    decays = [len(variable.shape) > 1 for variable in moving]  # not biases, nor batch norm
+    return BlockwiseAdamW(pace.learning_rate, global_clipnorm=CLIP)
 
 
 def _numbers(variables: list[Any]) -> list[NDArray[Any]]:
@@ -316,9 +301,11 @@ def _set(variables: list[Any], arrays: list[NDArray[Any]]) -> None:
         variable.assign(array)
 
 
-def _line(entry: dict[str, Any], pace: Pace) -> str:
-    return (
-        f"epoch {entry['epoch']}/{pace.epochs}: loss {entry['loss']:.3f}, accuracy "
-        f"{entry['accuracy']:.3f}; held out: loss {entry['val_loss']:.3f}, accuracy "
-        f"{entry['val_accuracy']:.3f}; {entry['seconds']:.1f} s"
+def _line(entry: dict[str, Any], epochs: int) -> str:
+    line = (
+        f"epoch {entry['epoch']}/{epochs}: loss {entry['loss']:.3f}, accuracy "
+        f"{entry['accuracy']:.3f}"
     )
+    if "val_loss" in entry:
+        line += f"; held out: loss {entry['val_loss']:.3f}, accuracy {entry['val_accuracy']:.3f}"
+    return f"{line}; {entry['seconds']:.1f} s"

@@ -14,12 +14,13 @@ from ...extract.images.remote import Remote
 from ...extract.source import FeatureSource
 from ..data.table import Table, load_table
 from ..fit.record import give_account
-from ..network.depths import find_depths
 from ..saved.card import card_paths, save_with_card
 from ..statistics.paired_tests import paired_test
 from ..statistics.reliability import reliability
 from ..statistics.sample import ECE_BINS
-from .finetune import FineTunedResult, FineTuneSettings, fine_tune_dataset
+from .finetune import FineTunedResult, fine_tune_dataset
+from .search import check_depths
+from .settings import FineTuneSettings
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def fit_network(
     licence: str | None = None,
     max_failures: str | None = None,
 ) -> NetworkRun:
-    """Run ``fit finetune``: fine-tune from the fitted head, evaluate once, save where told.
+    """Run ``fit finetune``: search, train the winner, evaluate once, save where told.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def fit_network(
         If training diverged. The best weights are in ``out`` then, or in the
         cache, in the file that the message names.
     """
-    find_depths(source, settings.unfreeze)  # a typing error must not cost an extraction
+    check_depths(source, settings)  # a typing error must not cost an extraction
     table = load_table(dataset, source, max_failures)
     result = fine_tune_dataset(table, source, settings)
     if result.diverged is not None and out is None:
@@ -81,8 +82,8 @@ def fit_network(
     if result.diverged is not None:
         raise TrainingError(
             f"training diverged: {result.diverged}; the best weights, those after "
-            f"{result.epochs} epochs, are in {out}; take a lower --learning-rate than "
-            f"{settings.learning_rate:g}"
+            f"{result.best.epoch} epochs, are in {out}; take a lower --learning-rate than "
+            f"{result.best.candidate.learning_rate:g}"
         )
     return NetworkRun(record, table.warnings)
 
@@ -105,7 +106,9 @@ def network_record(
         "evaluation": result.evaluation.to_dict(),
         "seconds": {
             "features": round(table.features.extraction.seconds, 3),
-            "fit": round(head.seconds + result.seconds, 3),
+            "fit": round(head.seconds + sum(result.seconds.values()), 3),
+            "search": round(result.seconds["search"], 3),
+            "training": round(result.seconds["training"], 3),
         },
         "calibration": {
             "temperature": result.temperature,
@@ -118,15 +121,16 @@ def network_record(
         "card": None if path is None else str(card_paths(path)[0]),
         "account": None,
         "seed": settings.seed,
-        "unfreeze": result.unfreeze,
-        "history": result.history,
-        "epochs": result.epochs,
+        "unfreeze": [result.best.candidate.unfreeze],
+        "history": result.best.history,
+        "epochs": result.best.epoch,
+        "search": result.search.describe(settings),
         "moved": result.moved,
         "boundary": result.boundary,
         "trainable_parameters": result.trainable_parameters,
         "images": {
             "training": result.training_images,
-            "held_out": result.held_out_images,
+            "held_out": result.search.held_out,
             "evaluation": len(truth),
         },
         "head": {

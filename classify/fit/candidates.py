@@ -48,7 +48,8 @@ def is_current(spec: FeatureSpec) -> bool:
     row = BACKBONES.get(spec.backbone)
     return (
         row is not None
-        and (spec.preprocessing, spec.input_size) == (row.preprocessing, row.input_size)
+        and spec.preprocessing == row.preprocessing
+        and spec.input_size in [row.input_size, *((side, side) for side in row.sizes)]
         and spec.decoder == RECIPE
         and spec.pooling != "none"  # whole maps: fine-tuning's
     )
@@ -96,6 +97,7 @@ def command_options(spec: FeatureSpec) -> list[str]:
     ['--layer', 'auto', '--views', 'original,flip']
     """
     backbone = find_backbone(spec.backbone)
+    side = spec.input_size[0]
     layers = ["auto"] if spec.layers == backbone.stages else list(spec.layers)
     asked: dict[str, list[str]] = {
         "backbone": [spec.backbone],
@@ -103,6 +105,7 @@ def command_options(spec: FeatureSpec) -> list[str]:
         "layer": [] if spec.layers == (backbone.layer,) else layers,
         "pooling": [spec.pooling],
         "resize": [spec.resize],
+        "input-size": [] if side == backbone.input_size[0] else [str(side)],
         "views": [",".join(spec.views)],
         "precision": [spec.precision],
         "storage": [spec.storage],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...cache import DamagedSegmentError, FeatureSpec, FeatureStore
 from ...cache.catalogue import specs
-from ...extract.backbone.backbones import find_backbone
+from ...extract.backbone.backbones import backbone_of
 from ...extract.images.images import Dataset
 from ...extract.source import FeatureOptions
 from ...extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
@@ -42,6 +42,7 @@ class FeatureDocument(TypedDict):
     layers: list[str]
     pooling: str
     resize: str
+    input_size: int
     views: list[str]
     precision: str
     weights_sha256: str
@@ -231,7 +232,7 @@ def _price(
     """Say how long it takes to have these features of all images."""
     store = FeatureStore(cache, spec)
     missing = sum(digest not in store for digest in digests)
-    backbone = find_backbone(spec.backbone)
+    backbone = backbone_of(spec)
     speed = nearest_speed(speeds, backbone)
     seconds = None if speed is None else missing * len(spec.views) / speed.of(backbone)
     return {
@@ -248,6 +249,7 @@ def _describe(spec: FeatureSpec) -> FeatureDocument:
         "layers": list(spec.layers),
         "pooling": spec.pooling,
         "resize": spec.resize,
+        "input_size": spec.input_size[0],
         "views": list(spec.views),
         "precision": spec.precision,
         "weights_sha256": spec.weights_sha256,

@@ -1,76 +1,68 @@
-"""What fine-tuning moves, stage by stage, from a name or a depth."""
+"""How deep fine-tuning goes: names and shares of a network to the place where it is cut."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from ...errors import OptionError
-from ...extract.backbone.backbones import PIXELS, TOP, find_backbone
+from ...extract.backbone.backbones import PIXELS, TOP
 from ...extract.backbone.blocks import find_boundary, network_blocks
-from ...extract.source import FeatureSource
+
+# Shares of a network's blocks, counted from the top.
+SHARES = {"last block": 0.0, "upper third": 1 / 3, "half": 1 / 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """One stage of unfreezing.
+    """How much of a network moves.
 
     Parameters
     ----------
     name : str
-        As asked for.
+        The lowest block that moves; ``"all"``, or ``"none"`` for the head alone.
     below : str or None
-        The layer below the lowest that moves, ``"pixels"`` for all; None for the head alone.
+        The layer below it, ``"pixels"`` for all; None for the head alone.
     """
 
     name: str
     below: str | None
 
 
-def find_depths(source: FeatureSource, unfreeze: Sequence[str]) -> list[Depth]:
-    """Return the stages of unfreezing; the last block alone when nothing is named.
+def find_depth(network: Any, name: str, tapped: Sequence[str] = ()) -> Depth:
+    """Return where a network is cut.
 
     Parameters
     ----------
-    source : FeatureSource
-        Of the head's features.
-    unfreeze : sequence of str
-        See :class:`headstart.classify.finetune.finetune.FineTuneSettings`.
+    network : keras.Model
+        A backbone.
+    name : str
+        A block, a layer that begins a piece, how many blocks from the top, ``"all"``, ``"none"``,
+        or a share: ``"last block"``, ``"upper third"``, ``"half"``.
+    tapped : sequence of str
+        Layers that the head reads: none may lie below the cut.
 
     Raises
     ------
     OptionError
-        If a name is unknown, a tapped layer lies below the boundary, or a later stage does
-        not go deeper than the one before.
+        If the name is unknown or a tapped layer lies below the boundary.
     """
-    network = find_backbone(source.spec.backbone).build()
+    if name == "none":
+        return Depth("none", None)
+    blocks = network_blocks(network)
+    if name in SHARES:
+        below = blocks[-max(1, int(SHARES[name] * len(blocks)))].below
+    else:
+        below = PIXELS if name == "all" else find_boundary(network, name)
+    begins = {PIXELS: "all"} | {block.below: block.name for block in blocks[1:]}
+    depth = Depth(begins.get(below, name), below)
     order = [layer.name for layer in network.layers]
-    wanted = list(unfreeze) or [network_blocks(network)[-1].name]
-    depths = [Depth(name, _below(network, name)) for name in wanted]
-    levels = []
-    for depth in depths:
-        level = len(order) if depth.below is None else _level(order, depth.below)
-        low = [name for name in source.spec.layers if name != TOP and order.index(name) <= level]
-        if low and depth.below is not None:
-            raise OptionError(
-                f"fine-tuning moves the layers above {depth.below}, but {low[0]} lies below: leave "
-                "--layer out, or compare heads alone with 'fit head'"
-            )
-        levels.append(level)
-    if any(later >= earlier for earlier, later in pairwise(levels)):
+    level = 0 if below == PIXELS else order.index(below)
+    low = [layer for layer in tapped if layer != TOP and order.index(layer) <= level]
+    if low:
         raise OptionError(
-            f"--unfreeze {' --unfreeze '.join(wanted)}: each stage must go deeper than the one "
-            "before, so name the uppermost first"
+            f"fine-tuning moves the layers above {below}, but {low[0]} lies below: leave "
+            "--layer out, or compare heads alone with 'fit head'"
         )
-    return depths
-
-
-def _below(network: Any, name: str) -> str | None:
-    fixed = {"all": PIXELS, "none": None}
-    return fixed[name] if name in fixed else find_boundary(network, name)
-
-
-def _level(order: list[str], below: str) -> int:
-    return 0 if below == PIXELS else order.index(below)
+    return depth

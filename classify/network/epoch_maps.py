@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,32 +13,12 @@ from ...errors import unknown
 from ...extract.images.addresses import Reference
 from ...extract.source import FeatureSource
 from ...progress import note
-from ..data.split import Rows
-from .kept_maps import Boundary, Keeping, Stream, plan_boundary
+from ..data.split import Rows, Split
+from .kept_maps import Boundary, Keeping, Stream, open_stream, plan_boundary
 
 AUGMENTS = ("none", "views", "on-the-fly")
 ORIGINAL = "original"
 TRAINING_SHARE = 0.6  # of the memory budget; the rest is for batches under way
-HELD_OUT_SHARE = 0.2
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Rows of a table by what they are for.
-
-    Parameters
-    ----------
-    training : ndarray of int
-        Training moves weights by these.
-    held_out : ndarray of int
-        Training images that choose the number of epochs and the temperature.
-    evaluation : ndarray of int
-        Used once.
-    """
-
-    training: Rows
-    held_out: Rows
-    evaluation: Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +75,7 @@ class Budget:
 
 
 class EpochMaps:
-    """The maps of one stage of training.
+    """The maps at one boundary that trainings of one kind of augmentation see.
 
     Parameters
     ----------
@@ -105,8 +85,8 @@ class EpochMaps:
         Numbers a map.
     paths : sequence of Reference, digests : sequence of bytes
         All images of the table.
-    parts : Parts
-        Rows of these.
+    split : Split
+        Rows of these: those that train or are held out, and those that evaluate.
     augmentation : Augmentation
         Views of the training images; the others are seen as they are.
     epochs : int
@@ -121,51 +101,53 @@ class EpochMaps:
         dimension: int,
         paths: Sequence[Reference],
         digests: Sequence[bytes],
-        parts: Parts,
+        split: Split,
         augmentation: Augmentation,
         epochs: int,
         budget: Budget,
     ) -> None:
         self.source, self.dimension = source, dimension
-        self._parts, self._augmentation = parts, augmentation
-        self._memory = budget.memory
-        unchanged = [digests[row] for row in (*parts.held_out, *parts.evaluation)]
-        wanted: dict[str, Sequence[bytes]] = {ORIGINAL: unchanged}
+        self._rows, self._evaluation = split.fitting, split.evaluation
+        self._augmentation = augmentation
+        every = np.concatenate([self._rows, self._evaluation])
+        wanted: dict[str, Sequence[bytes]] = {ORIGINAL: [digests[row] for row in every]}
         for view in augmentation.cached(epochs):
-            wanted[view] = [*wanted.get(view, []), *(digests[row] for row in parts.training)]
+            wanted.setdefault(view, [digests[row] for row in self._rows])
         self.keeping, line = plan_boundary(source, dimension, wanted, budget.disk)
         note(line)
+        self._memory = int(TRAINING_SHARE * budget.memory / max(1, len(wanted) - 1))
         self._boundary = Boundary(source, paths, digests, self.keeping)
         self._passing = Boundary(source, paths, digests, Keeping(None, 0))
-        self._last: tuple[str, Stream] | None = None
-        # One pass over the images for all that see the original.
-        always = [parts.held_out, parts.evaluation]
-        always += [parts.training] if augmentation.kind == "none" else []
-        self._prepare(np.concatenate(always), ORIGINAL)
+        self._views: dict[str, Stream] = {}
+        self._prepare(every, ORIGINAL)  # one pass over the images
 
-    def training(self, epoch: int) -> Stream:
-        """Return the training images' maps in the view of an epoch, from 1."""
-        view = self._augmentation.view(epoch)
-        if self._last is not None and self._last[0] == view:
-            return self._last[1]
-        self._last = None  # let its memory go before the next is read
-        rows = self._parts.training
-        if self._augmentation.kind == "on-the-fly":
-            stream = Stream(self._passing, rows, view, self.dimension, 0)
-        else:
-            self._prepare(rows, view)
-            stream = self._open(rows, view, TRAINING_SHARE)
-        self._last = view, stream
+    def training(self, positions: Rows) -> Callable[[int], Stream]:
+        """Return, by an epoch from 1, the maps of some of the training images in its view.
+
+        Parameters
+        ----------
+        positions : ndarray of int
+            Among the rows of the split that train.
+        """
+
+        def stream(epoch: int) -> Stream:
+            view = self._augmentation.view(epoch)
+            if self._augmentation.kind == "on-the-fly":
+                return Stream(self._passing, self._rows[positions], view, self.dimension)
+            return self._view(view).select(positions)
+
         return stream
 
-    def held_out(self) -> Stream:
-        """Return the maps of the images that choose the number of epochs."""
-        return self._open(self._parts.held_out, ORIGINAL, HELD_OUT_SHARE)
+    def held_out(self, positions: Rows) -> Stream:
+        """Return the maps of training images that judge an epoch, as they are."""
+        if self._augmentation.kind == "none":
+            return self._view(ORIGINAL).select(positions)
+        return self._opened(self._rows[positions], ORIGINAL)
 
     def evaluation(self) -> Stream:
         """Return the maps of the evaluation split; training is over."""
-        self._last = None
-        return self._open(self._parts.evaluation, ORIGINAL, TRAINING_SHARE)
+        self._views.clear()
+        return self._opened(self._evaluation, ORIGINAL)
 
     @property
     def spec(self) -> FeatureSpec:
@@ -182,11 +164,16 @@ class EpochMaps:
             "bytes_written": self.keeping.new_bytes,
         }
 
+    def _view(self, view: str) -> Stream:
+        if view not in self._views:
+            self._prepare(self._rows, view)
+            self._views[view] = self._opened(self._rows, view)
+        return self._views[view]
+
     def _prepare(self, rows: Rows, view: str) -> None:
         layer = self.source.spec.layers[0]
         name = f"activations of {layer}" + ("" if view == ORIGINAL else f", {view}")
         self._boundary.prepare(rows, view, name)
 
-    def _open(self, rows: Rows, view: str, share: float) -> Stream:
-        memory = int(share * self._memory)
-        return Stream(self._boundary, rows, view, self.dimension, memory)
+    def _opened(self, rows: Rows, view: str) -> Stream:
+        return open_stream(self._boundary, rows, view, self.dimension, self._memory)

@@ -30,6 +30,7 @@ DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise
 BLOCK_BYTES = 32 << 20  # read at once
 
 Maps = NDArray[np.float32]  # (n, d): each row one image's activations, flattened
+Pixels = NDArray[np.uint8]  # (n, d): each row one image's red, green, blue, flattened
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +260,9 @@ def plan_boundary(
     layer = source.spec.layers[0]
     rows = sum(len(set(digests)) for digests in wanted.values())
     if layer == PIXELS:
-        return Keeping(None, 0), f"no layer is frozen: {rows:,} images are decoded each epoch"
+        return Keeping(
+            None, 0
+        ), f"no layer is frozen: {rows:,} images are decoded, no map is kept on the disk"
     if budget is None:
         budget = int(DISK_SHARE * shutil.disk_usage(_existing(source.cache)).free)
     storages = ("float32", "float16") if source.spec.storage == "float32" else ("float16",)
@@ -332,6 +335,7 @@ def parse_bytes(text: str) -> int:
     return int(float(found[1]) * units["" if found[2] == "b" else found[2]])
 
 
+@dataclass(frozen=True)
 class Stream:
     """Some rows of a boundary in one view, held in memory where they fit, else read as asked.
 
@@ -345,44 +349,55 @@ class Stream:
         Which look at them.
     dimension : int
         Numbers a row.
-    memory : int
-        Bytes that they may take in memory all at once.
+    held : ndarray, optional
+        The maps, float32, or pixels, uint8.
+    among : ndarray of int, optional
+        Where the rows stand among those held; the same when None.
     """
 
-    def __init__(
-        self, boundary: Boundary, rows: Rows, view: str, dimension: int, memory: int
-    ) -> None:
-        self._boundary = boundary
-        self._rows = rows
-        self._view = view
-        self.dimension = dimension
-        self._held: Maps | None = None
-        if len(rows) * dimension * 4 <= memory:
-            held = np.empty((len(rows), dimension), dtype=np.float32)
-            step = max(1, BLOCK_BYTES // (dimension * 4))
-            for low in range(0, len(rows), step):
-                held[low : low + step] = boundary.read(rows[low : low + step], view)
-            self._held = held
+    boundary: Boundary
+    rows: Rows
+    view: str
+    dimension: int
+    held: Maps | Pixels | None = None
+    among: Rows | None = None
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
-    @property
-    def in_memory(self) -> bool:
-        """Whether all rows are held."""
-        return self._held is not None
+    def select(self, positions: Rows) -> Stream:
+        """Return some of the rows, sharing what is held."""
+        among = positions if self.among is None else self.among[positions]
+        return replace(self, rows=self.rows[positions], among=among)
 
     def read(self, positions: Rows) -> Maps:
         """Return the maps at these positions among the rows."""
-        if self._held is not None:
-            return self._held[positions]
-        return self._boundary.read(self._rows[positions], self._view)
+        if self.held is not None:
+            among = positions if self.among is None else self.among[positions]
+            return self.held[among].astype(np.float32, copy=False)
+        return self.boundary.read(self.rows[positions], self.view)
 
     def batches(self, order: Rows, size: int) -> Iterator[tuple[Rows, Maps]]:
         """Yield positions and their maps, a batch at a time."""
         for low in range(0, len(order), size):
             positions = order[low : low + size]
             yield positions, self.read(positions)
+
+
+def open_stream(boundary: Boundary, rows: Rows, view: str, dimension: int, memory: int) -> Stream:
+    """Return some rows of a boundary, read now if they may take so many bytes of memory.
+
+    Pixels are held as bytes: a quarter of what they take as numbers.
+    """
+    kind = np.uint8 if boundary.source.spec.layers == (PIXELS,) else np.float32
+    width = dimension * np.dtype(kind).itemsize
+    if len(rows) * width > memory:
+        return Stream(boundary, rows, view, dimension)
+    held = np.empty((len(rows), dimension), dtype=kind)
+    step = max(1, BLOCK_BYTES // (dimension * 4))
+    for low in range(0, len(rows), step):
+        held[low : low + step] = boundary.read(rows[low : low + step], view)
+    return Stream(boundary, rows, view, dimension, held)
 
 
 def boundary_source(source: FeatureSource, below: str | None) -> FeatureSource:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.spec import FeatureSpec
-from ...extract.backbone.backbones import PIXELS, find_backbone
+from ...extract.backbone.backbones import PIXELS, backbone_of
 from ...extract.backbone.blocks import Block, network_blocks
 from ...extract.backbone.loading import load_keras, load_tensorflow
 from ...extract.engine.network import computing_in, pool, tap
+from .batch_norm import with_learning_batch_norm
 
 HEAD = "head"
 Arrays = list[NDArray[np.float32]]
@@ -53,6 +54,10 @@ class Upper:
             lambda batch: self.model(batch, training=False), input_signature=[maps]
         )
 
+    def set_head(self, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+        """Give the head its kernel (d, k) and bias (k,)."""
+        self.model.layers[-1].set_weights([kernel, bias])
+
     def moving(self) -> dict[str, list[Any]]:
         """Return the variables that training moves, layer by layer, from the boundary on."""
         found = {}
@@ -61,6 +66,17 @@ class Upper:
                 if inner.trainable_variables:
                     found[inner.name] = inner.trainable_variables
         return found
+
+    def depths(self) -> dict[int, int]:
+        """Return by a variable's id how many blocks lie above its own; 0 for the head's."""
+        block_of = {name: number for number, b in enumerate(self.blocks) for name in b.layers}
+        number = 0
+        depths: dict[int, int] = {}
+        for name, variables in self.moving().items():
+            number = block_of.get(name, number)  # batch norm goes with the layer before it
+            level = 0 if name == HEAD else len(self.blocks) - number
+            depths |= {id(variable): level for variable in variables}
+        return depths
 
     def values(self) -> dict[str, Arrays]:
         """Return the numbers of what training moves, layer by layer."""
@@ -93,18 +109,21 @@ class Network:
         A copy of its own: a layer that two models share shares its ``trainable`` too.
     classes : int
         Width of the head, k.
-    pretrained : bool
-        Whether the backbone's weights and batch statistics are worth keeping: else batch
-        norm learns, too.
+    batch_norm : str
+        Of the part that trains: ``"frozen"`` keeps ImageNet's statistics and scales;
+        ``"trained"`` learns them.
     """
 
     def __init__(
-        self, spec: FeatureSpec, backbone: Any, classes: int, *, pretrained: bool = True
+        self, spec: FeatureSpec, backbone: Any, classes: int, batch_norm: str = "frozen"
     ) -> None:
         keras = load_keras()
-        self._pretrained = pretrained
+        self._learns = batch_norm == "trained"
         self._spec = spec
         self._backbone = backbone
+        if self._learns:
+            with computing_in(spec.precision):
+                self._backbone = with_learning_batch_norm(backbone)
         self._head = keras.layers.Dense(classes, name=HEAD, dtype="float32")
         self._head.build((None, self.width(None)))
 
@@ -136,7 +155,7 @@ class Network:
             return Upper(keras.Model(inputs, self._head(inputs)), [])
         if below == PIXELS:
             images = keras.layers.Reshape(self._backbone.input_shape[1:], dtype="float32")(inputs)
-            maps = find_backbone(self._spec.backbone).preprocess(images)
+            maps = backbone_of(self._spec).preprocess(images)
             upper = keras.Model(self._backbone.inputs, taps)
         else:
             start = tap(self._backbone, below)
@@ -146,7 +165,7 @@ class Network:
             # Frozen, batch norm runs in inference mode. A training=False in the call below would
             # not do: inside fit() Keras 3 overrides it, and the ImageNet statistics would drift.
             normalises = isinstance(layer, keras.layers.BatchNormalization)
-            layer.trainable = not (normalises and self._pretrained)
+            layer.trainable = self._learns or not normalises
         tapped = upper(maps)
         tapped = tapped if isinstance(tapped, list) else [tapped]
         pooled = [pool(keras, one, self._spec.pooling) for one in tapped]
@@ -154,10 +173,6 @@ class Network:
         names = {layer.name for layer in upper.layers}
         blocks = [b for b in network_blocks(self._backbone) if names.intersection(b.layers)]
         return Upper(keras.Model(inputs, self._head(features)), blocks, keras.Model(inputs, tapped))
-
-    def set_head(self, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
-        """Give the head its kernel (d, k) and bias (k,)."""
-        self._head.set_weights([kernel, bias])
 
 
 def weight_change(before: dict[str, Arrays], after: dict[str, Arrays]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...cache.spec import FeatureSpec
 from ...errors import ModelError
-from ...extract.backbone.backbones import find_backbone
+from ...extract.backbone.backbones import backbone_of
 from ...extract.engine.network import computing_in
 from ...version import __version__
 from ..heads.formulas import softmax
@@ -81,7 +81,7 @@ class TunedModel:
             If the arrays do not fit the backbone.
         """
         with computing_in(self.features.precision):
-            backbone = find_backbone(self.features.backbone).build()
+            backbone = backbone_of(self.features).build()
         network = Network(self.features, backbone, len(self.classes))
         below = None if self.spec.pooling != "none" else self.spec.layers[0]
         upper = network.above(below)

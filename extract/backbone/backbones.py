@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import unknown
+from ...cache.spec import FeatureSpec
+from ...errors import OptionError, unknown
 from .keras_applications import ROWS, Row
 from .loading import load_keras
 from .weights import Pretrained, check_fit, readable_with_lock, snake_case
@@ -17,6 +18,9 @@ from .weights import Pretrained, check_fit, readable_with_lock, snake_case
 BUNDLED = Path(__file__).parents[1] / "weights"
 TOP = "top"  # the network's own output, whatever its last layer is called
 PIXELS = "pixels"  # the decoded image itself: the layer below all layers
+
+# Sides that a network without its classifier takes as well, where its weights know no size.
+SIZES = (96, 128, 160, 192, 224, 256, 288, 320)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Backbone:
         Where the ImageNet weights without the classifier come from.
     stages : tuple of str
         Layers that ``--layer auto`` chooses among, the deepest last.
+    sizes : tuple of int
+        Sides in pixels that ``--input-size`` takes; the network's own alone when empty.
     """
 
     name: str
@@ -61,6 +67,28 @@ class Backbone:
     multiply_adds: float
     imagenet: Pretrained
     stages: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+    def sized(self, side: int) -> Backbone:
+        """Return the same network for square images of another size.
+
+        Raises
+        ------
+        OptionError
+            If it does not take them.
+        """
+        if side == self.input_size[0]:
+            return self
+        if side not in self.sizes:
+            sizes = ", ".join(map(str, self.sizes or self.input_size[:1]))
+            raise OptionError(f"--input-size {side}: {self.name} takes {sizes}")
+        share = (side / self.input_size[0]) ** 2
+        return replace(
+            self,
+            input_size=(side, side),
+            activation_mb=max(1, round(share * self.activation_mb)),
+            multiply_adds=share * self.multiply_adds,
+        )
 
     @property
     def preprocessing(self) -> str:
@@ -115,11 +143,13 @@ BACKBONES = {
     "mobilenet": replace(
         _GENERIC["mobilenet"],
         stages=tuple(f"conv_pw_{number}_relu" for number in (5, 7, 9, 11, 13)),
+        sizes=SIZES,
         imagenet=Pretrained(bundled=BUNDLED / "mobilenet_1_0_224_notop.weights.h5"),
     ),
     "vgg16": replace(
         _GENERIC["vgg16"],
         stages=("block3_pool", "block4_pool", "block5_conv3", "block5_pool"),
+        sizes=SIZES,
     ),
 }
 BACKBONES |= {name: row for name, row in _GENERIC.items() if name not in BACKBONES}
@@ -136,6 +166,11 @@ def find_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise unknown("backbone", name, list(BACKBONES))
     return BACKBONES[name]
+
+
+def backbone_of(spec: FeatureSpec) -> Backbone:
+    """Return a spec's row, at the spec's input size."""
+    return find_backbone(spec.backbone).sized(spec.input_size[0])
 
 
 def tappable_layers(network: Any) -> list[str]:
@@ -158,6 +193,7 @@ def describe_backbones() -> list[dict[str, Any]]:
         {
             "name": row.name,
             "input_size": list(row.input_size),
+            "sizes": list(row.sizes or row.input_size[:1]),
             "parameters": round(row.parameters * 1e6),
             "dimension": row.dimension,
             "layer": row.layer,

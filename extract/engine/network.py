@@ -11,7 +11,7 @@ import numpy as np
 
 from ...cache.spec import FeatureSpec
 from ...errors import OptionError, unknown
-from ..backbone.backbones import TOP, find_backbone, tappable_layers
+from ..backbone.backbones import TOP, backbone_of, tappable_layers
 from ..backbone.loading import load_keras, load_tensorflow
 from .engine import POOLINGS
 
@@ -83,7 +83,7 @@ def build_mapper(spec: FeatureSpec, weights: Path) -> Any:
 
 def _images_to_maps(spec: FeatureSpec, weights: Path) -> tuple[Any, list[Any]]:
     keras = load_keras()
-    backbone = find_backbone(spec.backbone)
+    backbone = backbone_of(spec)
     network = backbone.load(weights)
     taps = keras.Model(network.inputs, [tap(network, name) for name in spec.layers])
     images = keras.Input((*spec.input_size, 3), dtype="uint8")

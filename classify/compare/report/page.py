@@ -9,6 +9,7 @@ import numpy as np
 
 from ....extract.images.addresses import Reference
 from ....text import below, shown
+from ...finetune.search import in_words
 from ...pages.html import make_page, markup, source
 from ...pages.thumbnails import thumbnails
 from ...statistics.confusion import confusion_matrix
@@ -197,16 +198,8 @@ def _budget(budget: dict[str, Any]) -> str:
     if "candidates" in budget:
         folds = f" x {budget['folds']} folds" if "folds" in budget else ""
         words.append(f"{budget['candidates']} candidates{folds}")
-    if "unfrozen" in budget:
-        words.append(f"from {shown(budget['unfrozen'])} on")
-    if "learning_rates" in budget:
-        rates = " or ".join(f"{rate:g}" for rate in budget["learning_rates"])
-        words.append(f"learning rate {rates}: {budget['learning_rate']:g}")
-    if "epochs_run" in budget:
-        words.append(
-            f"{budget['epochs_run']} epochs run, at most {budget['epochs_allowed']} a training, "
-            f"epoch {budget['epochs_kept']} kept"
-        )
+    if "chosen" in budget:
+        words.append(in_words(budget["chosen"]))
     return "; ".join(words)
 
 

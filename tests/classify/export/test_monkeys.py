@@ -13,12 +13,13 @@ import pytest
 from headstart.classify.data.table import load_table
 from headstart.classify.export.formats import FORMATS
 from headstart.classify.export.write import export_model
-from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
+from headstart.classify.finetune.finetune import fine_tune_dataset
 from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.classify.saved.load import load_model
 from headstart.errors import ExportError
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
+from tuning import one_candidate
 
 MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
 PAGE = Path(__file__).parents[3] / "docs" / "export.md"
@@ -169,7 +170,7 @@ def test_fine_tuned_networks_are_exported_too(unfreeze, tmp_path, monkeys):
     dataset = read_dataset(MONKEYS)
     few = [image for number, image in enumerate(dataset.images) if number % 12 == 0]
     table = load_table(type(dataset)(dataset.root, few), source)
-    settings = FineTuneSettings(unfreeze=(unfreeze,), epochs=1)
+    settings = one_candidate(unfreeze=(unfreeze,))
     tuned = fine_tune_dataset(table, source, settings).model
     for form in FILES:
         run = export_model(tuned, tmp_path / form, options, form=form)

@@ -29,8 +29,7 @@ PACE = Pace(
     weight_decay=0.0,
     label_smoothing=0.0,
     epochs=6,
-    patience=6,
-    batch_size=8,
+    steps=5,
     seed=0,
 )
 
@@ -72,59 +71,70 @@ def examples(noise=0.3):
     return Examples(lambda epoch: stream, y[:40], Held(maps[40:]), y[40:])
 
 
-def run(upper, pace=PACE, position=None, data=None, save=lambda position: None):
+def run(upper, pace=PACE, position=None, data=None, save=lambda position: None, until=None):
     data = data or examples()
     position = position or Position()
-    prepare(upper, pace, len(data.y))
+    prepare(upper, pace)
+    until = pace.epochs if until is None else until
     with heard_by(Listening()) as heard:
-        diverged = train(upper, data, pace, position, save, silent)
-    return position, diverged, heard.notes
+        train(upper, data, pace, position, until, save, silent)
+    return position, heard.notes
 
 
 def test_training_lowers_the_loss_and_each_epoch_is_told():
-    position, diverged, told = run(network())
-    assert diverged is None
+    position, told = run(network())
+    assert position.diverged is None
     assert position.history[-1]["val_loss"] < 0.8 * position.history[0]["val_loss"]
     assert [entry["epoch"] for entry in position.history] == list(range(7))
     assert told[2].startswith("epoch 3/6: loss 0.")
 
 
-def test_the_best_weights_are_left_in_place():
-    upper, data = network(), examples(noise=3)
-    position, _, _ = run(upper, replace(PACE, learning_rate=0.1), data=data)
-    logits = predict_logits(upper, data.held, 7)
-    losses = np.logaddexp(logits[:, 0], logits[:, 1]) - logits[np.arange(20), data.y_held]
-    best = min(entry["val_loss"] for entry in position.history)
-    assert losses.mean() == pytest.approx(best, rel=1e-5)
+def test_what_the_network_says_of_held_out_images_is_kept_for_each_epoch():
+    upper, data = network(), examples()
+    position, _ = run(upper, data=data)
+    assert len(position.logits) == 7
+    np.testing.assert_allclose(position.logits[-1], predict_logits(upper, data.held, 7), rtol=1e-4)
 
 
-def test_it_stops_when_epochs_do_not_help():
-    position, _, _ = run(network(), replace(PACE, learning_rate=1e-30, epochs=50, patience=3))
-    assert position.epoch == 3
-    assert position.best(0)["epoch"] == 0
+def test_it_stops_after_the_epoch_that_was_chosen_on_the_same_schedule():
+    stopped, whole = network(), network()
+    kept = {}
+
+    def save(position):
+        kept[position.epoch] = position.weights
+
+    run(whole, save=save)
+    position, told = run(stopped, until=2, data=replace(examples(), held=None))
+    assert [entry["epoch"] for entry in position.history] == [0, 1, 2]
+    assert "held out" not in told[0]
+    for variable, array in zip(stopped.model.variables, kept[2], strict=True):
+        np.testing.assert_allclose(variable, array, rtol=1e-5)
 
 
 def test_a_resumed_run_ends_like_an_uninterrupted_one():
     kept = {}
 
     def save(position):
-        kept[position.epoch] = replace(position, history=list(position.history))
+        kept[position.epoch] = replace(
+            position, history=list(position.history), logits=list(position.logits)
+        )
 
     whole = network()
-    position, _, _ = run(whole, save=save)
+    position, _ = run(whole, save=save)
     again = network()
-    resumed, _, _ = run(again, position=kept[3])
+    resumed, _ = run(again, position=kept[3])
     losses = [entry["val_loss"] for entry in position.history]
     assert [entry["val_loss"] for entry in resumed.history] == pytest.approx(losses, rel=1e-5)
-    for one, other in zip(whole.model.variables, again.model.variables, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    for variable, same in zip(whole.model.variables, again.model.variables, strict=True):
+        np.testing.assert_allclose(variable, same, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("rate", [10.0, 1e30])
 def test_divergence_stops_and_the_start_is_kept(rate):
     upper = network()
     before = upper.values()
-    _, diverged, _ = run(upper, replace(PACE, learning_rate=rate))
+    position, _ = run(upper, replace(PACE, learning_rate=rate, epochs=1))
+    diverged = position.diverged
     assert diverged.startswith("the loss was ")
     assert diverged.endswith("; guessing has 0.693")
     for name, arrays in upper.values().items():
@@ -142,7 +152,7 @@ def test_a_loss_that_is_no_number_or_ten_times_that_of_guessing_is_divergence(lo
 def test_each_block_moves_at_its_own_rate():
     upper = network()
     before = upper.values()
-    pace = replace(PACE, layer_decay=0.1, epochs=1, batch_size=40)  # Adam's first step is its rate
+    pace = replace(PACE, layer_decay=0.1, epochs=1, steps=1)  # Adam's first step is its rate
     run(upper, pace)
     step = {
         name: max(
@@ -156,7 +166,7 @@ def test_each_block_moves_at_its_own_rate():
 
 
 def test_weight_decay_shrinks_kernels_alone():
-    pace = replace(PACE, epochs=1, batch_size=40)
+    pace = replace(PACE, epochs=1, steps=1)
     plain, decayed = network(), network()
     start = plain.values()
     for upper, decay in ((plain, 0.0), (decayed, 0.5)):
@@ -167,11 +177,15 @@ def test_weight_decay_shrinks_kernels_alone():
         np.testing.assert_allclose(same, bias, atol=1e-6)
 
 
-def test_the_learning_rate_falls_along_half_a_cosine():
-    upper = network()
-    prepare(upper, PACE, 40)
-    rates = [float(upper.model.optimizer._learning_rate(step)) for step in (0, 15, 30)]
-    assert rates == pytest.approx([1e-2, 5e-3, 0], abs=1e-8)
+def test_the_learning_rate_rises_for_an_epoch_and_falls_along_half_a_cosine():
+    pace = replace(PACE, learning_rate=1.0, epochs=11, steps=5)
+    rates = [pace.rate(step) for step in range(55)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[30] == pytest.approx(0.5)
+    assert rates == sorted(rates[:5]) + sorted(rates[5:], reverse=True)
+    short = replace(pace, epochs=1, steps=10)
+    assert [short.rate(step) for step in (0, 1)] == [0.5, 1.0]
+    assert replace(pace, epochs=1, steps=1).rate(0) == 1.0
 
 
 def test_what_goes_wrong_while_reading_is_told_in_its_own_words():
@@ -195,16 +209,16 @@ def test_two_devices_learn_what_one_does():
         import numpy as np
         import test_epochs as t
         one = t.network()
-        alone, _, _ = t.run(one)
+        alone, _ = t.run(one)
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
         assert strategy.num_replicas_in_sync == 2
         with strategy.scope():
             two = t.network()
-            t.prepare(two, t.PACE, 40)
+            t.prepare(two, t.PACE)
         position = t.Position()
-        assert t.train(two, t.examples(), t.PACE, position, lambda p: None, t.silent) is None
+        t.train(two, t.examples(), t.PACE, position, 6, lambda p: None, t.silent)
         for a, b in zip(alone.history, position.history, strict=True):
-            assert abs(a["val_loss"] - b["val_loss"]) < 1e-3, (a, b)
+            assert abs(a["val_loss"] - b["val_loss"]) < 3e-3, (a, b)  # batch order of sums
         print("same")
     """
     import pathlib

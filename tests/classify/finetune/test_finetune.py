@@ -7,19 +7,22 @@ import pytest
 
 from headstart.classify.data.folds import hold_out
 from headstart.classify.data.table import load_table
-from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
+from headstart.classify.finetune.epoch_choice import judge
+from headstart.classify.finetune.finetune import fine_tune_dataset
 from headstart.classify.fit.fit_head import fit_head
+from headstart.classify.heads.calibration import class_scores
 from headstart.classify.heads.search import fit_calibrated
 from headstart.classify.heads.table import PROBE
 from headstart.classify.heads.training_rows import training_data
 from headstart.classify.saved.head_model import Model
 from headstart.classify.saved.keras_model import assemble
-from headstart.classify.statistics.metrics import evaluate
+from headstart.classify.saved.load import load_model
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.decode.decode import decode
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
+from tuning import one_candidate
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def job(tmp_path_factory):
 
 def tuned(job, **settings):
     _, source, table = job
-    return fine_tune_dataset(table, source, FineTuneSettings(**settings))
+    return fine_tune_dataset(table, source, one_candidate(**settings))
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +57,10 @@ def test_epoch_0_is_the_head_it_starts_from(job, moved):
     kept, held = hold_out(table.y[fitting], table.groups[fitting], 0)
     choice = fit_head(PROBE, table, 0).choice
     head = fit_calibrated(choice, training_data(table, fitting[kept], 0)).estimator
-    told = evaluate(table.y[fitting[held]], head.predict_proba(table.X[fitting[held]]), "held out")
-    assert moved.history[0]["val_accuracy"] == pytest.approx(told.accuracy)
-    assert moved.history[0]["val_loss"] == pytest.approx(told.log_loss, abs=1e-4)
+    scores = class_scores(head.estimator_, table.X[fitting[held]])
+    judged = judge(scores, table.y[fitting[held]])
+    assert moved.best.history[0]["val_accuracy"] == pytest.approx(judged.accuracy)
+    assert moved.best.history[0]["val_loss"] == pytest.approx(judged.loss, abs=1e-4)
 
 
 def test_training_moves_the_block_but_not_its_batch_statistics(job, moved):
@@ -76,12 +80,27 @@ def test_training_moves_the_block_but_not_its_batch_statistics(job, moved):
     assert min(moved.moved.values()) > 0
 
 
+def test_batch_norm_that_trains_moves_its_statistics_and_comes_back(job, tmp_path):
+    _, source, _ = job
+    result = tuned(job, start=("random",), batch_norm=("trained",), learning_rate=(1e-3,))
+    original = find_backbone("mobilenet").load(source.weights)
+    inner = next(x for x in result.model.upper.model.layers if hasattr(x, "layers"))
+    now = inner.get_layer("conv_pw_13_bn").moving_mean.numpy()
+    assert not np.allclose(now, original.get_layer("conv_pw_13_bn").moving_mean.numpy())
+    result.model.save(tmp_path / "m")
+    maps = np.zeros((2, 50_176), np.float32)
+    np.testing.assert_allclose(
+        load_model(tmp_path / "m").predict_proba(maps), result.model.predict_proba(maps)
+    )
+
+
 def test_an_absurd_learning_rate_keeps_the_head_and_says_so(job):
-    result = tuned(job, epochs=2, learning_rate=1.0)
+    result = tuned(job, epochs=2, learning_rate=(1.0,))
     assert re.match(r"the loss was .* epoch \d; guessing has 1.1", result.diverged)
-    assert result.epochs == 0
+    assert result.best.epoch == 0
     assert set(result.moved.values()) == {0.0}
-    assert result.temperature == 1.0
+    assert result.temperature == result.head.estimator.temperature_
+    np.testing.assert_allclose(result.probabilities, result.head.probabilities, atol=1e-4)
     np.testing.assert_allclose(result.probabilities.sum(axis=1), 1)
 
 
@@ -92,7 +111,3 @@ def test_cached_features_and_head_equal_the_assembled_model(job):
     pixels = np.stack([decode(p.read_bytes(), resize=source.spec.resize) for p in table.paths])
     whole = assemble(model, source.weights).predict(pixels, verbose=0)
     np.testing.assert_allclose(whole, model.predict_proba(table.X), atol=1e-4)
-
-
-def silent(name):
-    return lambda done, total, note="": None

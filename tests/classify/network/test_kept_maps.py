@@ -1,23 +1,26 @@
 """Boundary maps: planned before they are written, read in streams, mended or recomputed."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from headstart.classify.compare.cost import measured
-from headstart.classify.network.epoch_maps import Augmentation, Budget, EpochMaps, Parts
+from headstart.classify.data.split import Split
+from headstart.classify.network.epoch_maps import Augmentation, Budget, EpochMaps
 from headstart.classify.network.kept_maps import (
     Boundary,
     Keeping,
     PassingStore,
-    Stream,
     boundary_source,
+    open_stream,
     parse_bytes,
     plan_boundary,
 )
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import PIXELS
+from headstart.extract.decode.decode import decode
 from headstart.extract.features import load_features
 from headstart.extract.source import FeatureOptions, feature_source
 from pictures import paint
@@ -42,8 +45,9 @@ def images(tmp_path, fake_engine):
 def test_maps_are_the_same_however_they_are_kept(images, storage, memory):
     source, paths, digests, truth = images
     boundary = Boundary(source, paths, digests, Keeping(storage, 0))
-    stream = Stream(boundary, np.arange(2, 12), "original", 12, memory)
-    assert stream.in_memory == (memory > 0)
+    stream = open_stream(boundary, np.arange(12), "original", 12, memory)
+    assert (stream.held is not None) == (memory > 0)
+    stream = stream.select(np.arange(1, 12)).select(np.arange(1, 11))
     order = np.array([7, 0, 3, 3, 9])
     tolerance = 1e-3 if storage == "float16" else 1e-6
     np.testing.assert_allclose(stream.read(order), truth[2:][order], rtol=tolerance)
@@ -107,13 +111,13 @@ def test_the_size_is_stated_and_the_budget_decides(images, budget, storage, says
 
 def test_a_network_remembers_how_its_maps_were_kept(images):
     source, paths, digests, truth = images
-    parts = Parts(np.arange(6), np.arange(6, 9), np.arange(9, 12))
+    split = Split(np.arange(9), np.arange(0), np.arange(9, 12), "test")
     budget = Budget(12 * 12 * 2, MB)
-    maps = EpochMaps(source, 12, paths, digests, parts, Augmentation(), 4, budget)
+    maps = EpochMaps(source, 12, paths, digests, split, Augmentation(), 4, budget)
     assert maps.spec == replace(source.spec, storage="float16")
     assert maps.describe()["bytes_written"] == 288
-    every = np.arange(6)
-    np.testing.assert_allclose(maps.training(1).read(every), truth[:6], rtol=1e-3)
+    every, trained = np.arange(6), np.arange(6)
+    np.testing.assert_allclose(maps.training(trained)(1).read(every), truth[:6], rtol=1e-3)
 
 
 def test_maps_that_are_cached_already_need_no_budget(images):
@@ -128,31 +132,31 @@ def test_pixels_are_never_cached():
     source = boundary_source(feature_source(FeatureOptions()), PIXELS)
     keeping, line = plan_boundary(source, 150_528, {"original": [b"a"]}, None)
     assert keeping == Keeping(None, 0)
-    assert line == "no layer is frozen: 1 images are decoded each epoch"
+    assert line == "no layer is frozen: 1 images are decoded, no map is kept on the disk"
 
 
 def test_each_epoch_sees_its_own_view_and_the_others_the_original(images, fake_engine):
     source, paths, digests, truth = images
-    parts = Parts(np.arange(6), np.arange(6, 9), np.arange(9, 12))
+    split = Split(np.arange(9), np.arange(0), np.arange(9, 12), "test")
     budget = Budget(None, MB)
 
     def opened(kind):
-        return EpochMaps(source, 12, paths, digests, parts, Augmentation(kind, 2), 4, budget)
+        return EpochMaps(source, 12, paths, digests, split, Augmentation(kind, 2), 4, budget)
 
     maps = opened("views")
-    every = np.arange(6)
-    first, second, third = (maps.training(epoch).read(every) for epoch in (1, 2, 3))
+    every, trained = np.arange(6), np.arange(6)
+    first, second, third = (maps.training(trained)(epoch).read(every) for epoch in (1, 2, 3))
     np.testing.assert_array_equal(first, third)
     assert not np.allclose(first, second)
-    np.testing.assert_array_equal(maps.held_out().read(np.arange(3)), truth[6:9])
+    np.testing.assert_array_equal(maps.held_out(np.arange(6, 9)).read(np.arange(3)), truth[6:9])
     np.testing.assert_array_equal(maps.evaluation().read(np.arange(3)), truth[9:])
-    assert fake_engine.images == 6 + 2 * 6
+    assert fake_engine.images == 12 + 2 * 9
 
     assert maps.spec == source.spec
 
     passing = opened("on-the-fly")
-    np.testing.assert_array_equal(passing.training(2).read(every), second)
-    np.testing.assert_array_equal(opened("none").training(3).read(every), truth[:6])
+    np.testing.assert_array_equal(passing.training(trained)(2).read(every), second)
+    np.testing.assert_array_equal(opened("none").training(trained)(3).read(every), truth[:6])
 
 
 def test_a_boundary_four_times_the_memory_budget_stays_within_it(images):
@@ -171,9 +175,9 @@ def test_a_boundary_four_times_the_memory_budget_stays_within_it(images):
     with measured() as before:
         pass
     with measured() as cost:
-        stream = Stream(boundary, np.arange(count), "original", dimension, budget)
+        stream = open_stream(boundary, np.arange(count), "original", dimension, budget)
         seen = [maps[:, 0].copy() for _, maps in stream.batches(order, 8)]
-    assert not stream.in_memory
+    assert stream.held is None
     np.testing.assert_array_equal(np.concatenate(seen), order)
     if cost.peak_memory_mb is not None:
         assert cost.peak_memory_mb - before.peak_memory_mb <= 32
@@ -197,3 +201,16 @@ def test_sizes_are_read_with_their_units(text, count):
 def test_a_size_that_is_none_is_refused():
     with pytest.raises(OptionError, match="a size is written like 500MB or 8GB, got 'much'"):
         parse_bytes("much")
+
+
+def test_pixels_are_held_as_bytes_and_read_as_numbers(tmp_path):
+    paths = [paint(tmp_path / f"{n}.png", (20 * n, 99, 30), seed=n) for n in range(3)]
+    whole = feature_source(FeatureOptions(cache=tmp_path / "cache", input_size=96))
+    source = boundary_source(whole, PIXELS)
+    digests = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
+    boundary = Boundary(source, paths, digests, Keeping(None, 0))
+    stream = open_stream(boundary, np.arange(3), "original", 96 * 96 * 3, MB)
+    assert stream.held.dtype == np.uint8
+    pixels = decode(paths[1].read_bytes(), (96, 96))
+    np.testing.assert_array_equal(stream.read(np.array([1]))[0], pixels.ravel())
+    assert stream.read(np.array([1])).dtype == np.float32

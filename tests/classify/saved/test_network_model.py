@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from headstart.classify.data.table import load_table
-from headstart.classify.finetune.finetune import FineTuneSettings, fine_tune_dataset
+from headstart.classify.finetune.finetune import fine_tune_dataset
 from headstart.classify.predict.evaluate import evaluate_model
 from headstart.classify.predict.in_memory import Labeller
 from headstart.classify.predict.predict import predict, predict_each
@@ -21,6 +21,7 @@ from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
 from headstart.extract.source import FeatureOptions, feature_source
 from pictures import COLOURS, paint
+from tuning import one_candidate
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def job(tmp_path_factory):
                 paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
         source = feature_source(FeatureOptions(cache=root / "cache", engine="tensorflow"))
         table = load_table(read_dataset(root / "data"), source)
-        settings = FineTuneSettings(learning_rate=3e-4, epochs=2)
+        settings = one_candidate(learning_rate=(3e-4,), epochs=2)
         result = fine_tune_dataset(table, source, settings)
         path = root / "network.headstart"
         replace(result.model, record={"accuracy": 1}).save(path)
@@ -188,12 +189,11 @@ def test_arrays_that_do_not_fit_the_backbone_are_refused(job):
     [
         ("none",),
         pytest.param(("all",), marks=pytest.mark.slow),
-        pytest.param(("none", "conv_pw_13"), marks=pytest.mark.slow),
     ],
 )
 def test_the_head_alone_and_the_whole_network_can_be_saved_too(job, tmp_path, unfreeze):
     table, source, _, _ = job
-    settings = FineTuneSettings(unfreeze=unfreeze, epochs=1, learning_rate=1e-4, batch_size=8)
+    settings = one_candidate(unfreeze=unfreeze, batch_size=8)
     result = fine_tune_dataset(table, source, settings)
     result.model.save(tmp_path / "m")
     paths = [table.paths[row] for row in table.split.evaluation]
@@ -213,11 +213,11 @@ def test_reduced_precision_trains_close_to_float32(job, precision):
         source.options, make_engine=lambda _: source.options.make_engine(source_at(source))
     )
     reduced = replace(reduced, options=exact)
-    settings = FineTuneSettings(epochs=2, learning_rate=1e-4)
+    settings = one_candidate(epochs=2)
     result = fine_tune_dataset(table, reduced, settings)
     plain = fine_tune_dataset(table, source, settings)
     assert result.diverged is None
-    losses = [[entry["val_loss"] for entry in one.history] for one in (result, plain)]
+    losses = [[entry["val_loss"] for entry in one.best.history] for one in (result, plain)]
     np.testing.assert_allclose(*losses, rtol=0.05)
 
 

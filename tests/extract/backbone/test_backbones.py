@@ -257,3 +257,25 @@ def multiply_adds(network):
         for name in ("kernel", "depthwise_kernel", "pointwise_kernel"):
             total += int(places * np.prod(getattr(layer, name, np.empty(0)).shape))
     return total
+
+
+def test_a_network_takes_other_sizes_where_its_weights_know_none():
+    row = find_backbone("mobilenet")
+    assert row.sized(224) is row
+    small = row.sized(96)
+    assert small.build().input_shape == (None, 96, 96, 3)
+    assert small.multiply_adds == pytest.approx(row.multiply_adds * (96 / 224) ** 2)
+    with pytest.raises(OptionError, match="--input-size 100: mobilenet takes 96, 128, 160"):
+        row.sized(100)
+    with pytest.raises(OptionError, match="--input-size 96: resnet50 takes 224"):
+        find_backbone("resnet50").sized(96)
+
+
+def test_the_size_is_part_of_the_spec_and_its_default_moves_no_id(tmp_path):
+    plain, own, small = (
+        feature_source(FeatureOptions(cache=tmp_path, input_size=size)).spec
+        for size in (None, 224, 96)
+    )
+    assert plain.id == own.id
+    assert small.input_size == (96, 96)
+    assert small.id != plain.id

@@ -24,6 +24,10 @@ from headstart.classify.compare.report.page import page_text
 from headstart.classify.compare.report.tables import side_by_side, table, to_csv, to_markdown
 from headstart.classify.compare.report.training_plots import training_history
 from headstart.classify.compare.report.write import read_results, write_report
+from headstart.classify.finetune.candidates import Candidate
+from headstart.classify.finetune.epoch_choice import Judged
+from headstart.classify.finetune.search import Search, Trial
+from headstart.classify.finetune.settings import FineTuneSettings
 from headstart.errors import DataError
 from pictures import HOSTILE
 
@@ -232,3 +236,17 @@ def test_umap_lays_out_where_it_is_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", types.SimpleNamespace(UMAP=Half))
     places, method = lay_out(np.random.default_rng(0).random((20, 5), dtype=np.float32), seed=7)
     assert (places.shape, method) == ((20, 2), "UMAP")
+
+
+def test_the_page_shows_what_a_search_tried_and_what_it_did_not(comparison):
+    results = json.loads(json.dumps(comparison.results))
+    candidate = Candidate("all", "random", "trained", 1e-3, input_size=96)
+    trial = Trial(candidate, 0, 2, 1, Judged(0.25, 0.9, 1.0), 3, [{"epoch": 0}], 9.0, None)
+    search = Search([trial], [(replace(candidate, unfreeze="conv_dw_7"), 4.2)], 17, 8)
+    results["approaches"][-1]["budget"] = search.describe(FineTuneSettings(budget="3"))
+    text = page_text(replace(comparison, results=results))
+    assert "By the log loss of 17 training images held out" in text
+    assert "the budget of 3 minutes did not bear" in text
+    assert "<td>1 of 2</td><td>0.250</td><td>90.0 %</td><td>9.0 s</td>" in text
+    assert "<td>not tried</td><td>–</td><td>–</td><td>about 4.2 min</td>" in text
+    assert "from all, start random, batch norm trained, learning rate 0.001" in text
