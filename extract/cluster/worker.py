@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...cache import FeatureStore, StatIndex, stat_index_path
@@ -51,14 +51,15 @@ class SeldomLooking(FeatureStore):
     miss of each other is an image that stands in two shards: it is then computed twice.
     """
 
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     _next_look: float = field(default=0.0, repr=False)
 
     def refresh(self, *, anew: bool = False) -> None:
         """Look now if ``anew``, or when enough time has passed since the last look."""
-        begin = time.monotonic()
+        begin = self.clock()
         if anew or begin >= self._next_look:
             super().refresh(anew=anew)
-            now = time.monotonic()
+            now = self.clock()
             self._next_look = now + (now - begin) / LOOKING_SHARE
 
     def refresh_now(self) -> None:

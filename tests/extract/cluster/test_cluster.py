@@ -1,6 +1,7 @@
 """Dask and Ray for real: the same cache as one process makes, whoever dies on the way."""
 
 import importlib
+import itertools
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 import mortal
 from fakes import FakeEngine
+from headstart.cache import statindex
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
 from headstart.classify.predict.blocks import label_with
@@ -121,7 +123,7 @@ def test_dask_extracts_what_one_process_does_and_a_second_run_starts_no_worker(
     np.testing.assert_array_equal(values(source, extraction), values(alone, expected))
 
     paths.remove(photographs / "red" / "empty.jpg")
-    monkeypatch.setattr("headstart.cache.statindex.FINE_TICK_NS", -(10**12))
+    monkeypatch.setattr(statindex, "FINE_TICK_NS", -(10**12))
     extract_with(tmp_path / "alone", paths)  # reads once more, and remembers
     monkeypatch.setattr(on_dask, "workers", None)
     _, again, _ = extract_with(tmp_path / "dask", paths, "dask")
@@ -242,13 +244,10 @@ def test_shards_hold_every_image_once_and_in_order(items, size):
     assert all(len(shard) == size for shard in shards[:-1])
 
 
-def test_a_worker_whose_looks_are_slow_looks_seldom_but_always_between_shards(
-    tmp_path, monkeypatch
-):
+def test_a_worker_whose_looks_are_slow_looks_seldom_but_always_between_shards(tmp_path):
     source = feature_source(FeatureOptions(cache=tmp_path, make_engine=FakeEngine))
-    clock = iter(range(0, 10_000, 2))  # each look at it is two seconds on: looking is slow
-    monkeypatch.setattr("headstart.extract.cluster.worker.time.monotonic", lambda: next(clock))
-    store = SeldomLooking(source.cache, source.spec)
+    seconds = itertools.count(0.0, 2.0)  # each look at the clock is two seconds on: looking is slow
+    store = SeldomLooking(source.cache, source.spec, clock=lambda: next(seconds))
     other = source.store()
     other.append([b"a" * 32], np.ones((1, 3), np.float32))
     store.refresh()
