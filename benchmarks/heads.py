@@ -28,10 +28,11 @@ from timing import RESULTS, in_turns, machine, report
 
 from headstart.cache import FeatureSpec, FeatureStore, StoredRows
 from headstart.classify.compare.cost import measured
-from headstart.classify.data.folds import make_folds
+from headstart.classify.data.folds import choosing_rows, make_folds
 from headstart.classify.data.table import Table, load_table
+from headstart.classify.heads.fits import open_fits
 from headstart.classify.heads.scaler import PowerScaler
-from headstart.classify.heads.search import choose, fit_calibrated
+from headstart.classify.heads.search import fit_calibrated, tune
 from headstart.classify.heads.table import PROBE, find_head
 from headstart.classify.heads.training_rows import Training
 from headstart.extract.images.dataset import read_dataset
@@ -77,7 +78,8 @@ def search(options: argparse.Namespace) -> None:
                 train, test = table.split.train, table.split.evaluation
                 folds = make_folds(table.y[train], table.groups[train], 0)
                 training = Training(table.X[train], table.y[train], folds)
-                fitted = fit_calibrated(choose(LOGREG, training, 0), training).estimator
+                fits = open_fits(LOGREG, training)
+                fitted = fit_calibrated(tune(LOGREG, fits, 0), fits).estimator
                 right["headstart"] = float((fitted.predict(table.X[test]) == table.y[test]).mean())
 
             def theirs(table: Table = table, right: dict[str, float] = right) -> None:
@@ -146,13 +148,13 @@ def memory(options: argparse.Namespace) -> None:
 
 def fit_on_disk(X: StoredRows, y: Any) -> float:
     """Choose on a sample, score all rows out of fold, fit; return the accuracy out of fold."""
-    from headstart.classify.data.folds import choosing_rows
-
     groups = np.arange(len(y))
     rows = choosing_rows(y, groups, 0)
+    head = find_head("logreg")
     part = Training(X.take(rows), y[rows], make_folds(y[rows], groups[rows], 0))
-    choice = choose(find_head("logreg"), part, 0)
-    calibrated = fit_calibrated(choice, Training(X, y, make_folds(y, groups, 0)))
+    choice = tune(head, open_fits(head, part), 0)
+    whole = Training(X, y, make_folds(y, groups, 0))
+    calibrated = fit_calibrated(choice, open_fits(head, whole))
     return float((calibrated.out_of_fold.argmax(axis=1) == y).mean())
 
 

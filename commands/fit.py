@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..classify.heads.table import describe_heads
 from .dataset import read_data
 from .finetune import finetune
 from .options import (
@@ -37,8 +38,7 @@ def fit_head(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="auto (the fast ones), all, or any of centroid, gaussian-nb, knn, ridge, lda, "
-            "logreg, linear-svm, svm, random-forest, mlp, dense, hist-gb; repeat for several. "
+            help=f"auto (the fast ones), all, or any of {describe_heads()}; repeat for several. "
             "Default: logreg."
         ),
     ] = None,

@@ -90,7 +90,7 @@ def head_approach(head: Head, seed: int) -> Approach:
     # A row of the table that changes is another approach.
     row = {"pipeline": repr(head.pipeline(seed)), "search": head.search, "path": head.path}
     settings = {"head": head.name, "seed": seed, **row}
-    return Approach(head.name, "transfer", settings, run, typical=4.0 if head.fast else 30.0)
+    return Approach(head.name, "transfer", settings, run, typical=head.cost)
 
 
 def finetune_approach(settings: FineTuneSettings, source: FeatureSource) -> Approach:

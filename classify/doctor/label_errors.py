@@ -13,7 +13,8 @@ from ...text import shown
 from ..data.columns import TapSelector
 from ..data.folds import FOLDS, make_folds
 from ..data.split import Rows
-from ..heads.search import choose, fit_calibrated
+from ..heads.fits import open_fits
+from ..heads.search import fit_calibrated, tune
 from ..heads.table import HEADS
 from ..heads.training_rows import Training
 
@@ -105,9 +106,9 @@ def doubt_labels(
     rows = np.flatnonzero(np.isin(y, enough))
     given = np.searchsorted(enough, y[rows])
     folds = make_folds(given, groups[rows], seed)
-    training = Training(take(X, rows), given, folds)
-    choice = choose(HEADS["logreg"], training, seed, taps)
-    probabilities = fit_calibrated(choice, training).out_of_fold
+    fits = open_fits(HEADS["logreg"], Training(take(X, rows), given, folds))
+    choice = tune(HEADS["logreg"], fits, seed, taps)
+    probabilities = fit_calibrated(choice, fits).out_of_fold
     likely = _confident_learning(given, probabilities)
     if likely is None:
         remarks.append(HOW_TO_DECIDE)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..heads.table import find_head
 from ..network.upper import HEAD
 from ..saved.head_model import Model
 from ..saved.linear_layer import linear_layer, on_all_layers
@@ -66,11 +67,12 @@ def head_layers(model: Model | TunedModel) -> HeadLayers | None:
         kernel, bias = model.upper.model.get_layer(HEAD).get_weights()
         last = _centred(kernel / model.temperature, bias / model.temperature)
         return HeadLayers(model.features.pooling, (1.0,), 1.0, [last])
-    fitted = model.estimator.estimator_
-    scaler, head = fitted["scale"], fitted["head"]
-    layers = _linear(model.estimator) if hasattr(head, "coef_") else _network(model.estimator)
-    if not hasattr(scaler, "mean_") or layers is None:
+    kind = find_head(model.name).layers
+    if kind is None:
         return None
+    fitted = model.estimator.estimator_
+    scaler = fitted["scale"]
+    layers = _LAYERS[kind](model.estimator)
     count = len(model.spec.views)
     taps = fitted.named_steps.get("taps")
     first_alone = taps is not None and taps.merge == "first"
@@ -82,13 +84,28 @@ def _linear(estimator: Any) -> list[tuple[Floats, Floats]]:
     return [_centred(*linear_layer(estimator))]
 
 
-def _network(estimator: Any) -> list[tuple[Floats, Floats]] | None:
-    """Fold scaler and temperature into the layers of a dense network; None for another head."""
+def _mlp(estimator: Any) -> list[tuple[Floats, Floats]]:
+    head = estimator.estimator_["head"]
+    return _network(estimator, list(zip(head.coefs_, head.intercepts_, strict=True)))
+
+
+def _dense(estimator: Any) -> list[tuple[Floats, Floats]]:
+    weights = estimator.estimator_["head"].weights_
+    return _network(estimator, list(zip(weights[::2], weights[1::2], strict=True)))
+
+
+# By the name in a head's row, column ``layers``.
+_LAYERS: dict[str, Callable[[Any], list[tuple[Floats, Floats]]]] = {
+    "linear": _linear,
+    "mlp": _mlp,
+    "dense": _dense,
+}
+
+
+def _network(estimator: Any, pairs: list[tuple[Any, Any]]) -> list[tuple[Floats, Floats]]:
+    """Fold scaler and temperature into kernels with their biases, ReLU between them."""
     fitted = estimator.estimator_
-    scaler, head = fitted["scale"], fitted["head"]
-    pairs = _pairs(head)
-    if pairs is None:
-        return None
+    scaler = fitted["scale"]
     kernel, bias = pairs[0]
     kernel = kernel / scaler.scale_
     bias = bias - scaler.mean_ @ kernel
@@ -101,15 +118,6 @@ def _network(estimator: Any) -> list[tuple[Floats, Floats]] | None:
         kernel, bias = np.hstack([np.zeros_like(kernel), kernel]), np.append(0.0, bias)
     pairs[-1] = _centred(kernel / estimator.temperature_, bias / estimator.temperature_)
     return [(k.astype(np.float32), b.astype(np.float32)) for k, b in pairs]
-
-
-def _pairs(head: Any) -> list[tuple[Any, Any]] | None:
-    """Return kernels with their biases of the table's two networks with ReLU."""
-    if hasattr(head, "coefs_"):
-        return list(zip(head.coefs_, head.intercepts_, strict=True))
-    if hasattr(head, "weights_"):
-        return list(zip(head.weights_[::2], head.weights_[1::2], strict=True))
-    return None
 
 
 def _centred(kernel: NDArray[Any], bias: NDArray[Any]) -> tuple[Floats, Floats]:

@@ -22,6 +22,7 @@ from ..data.columns import TapSelector
 from ..heads.dense import DenseHead
 from ..heads.linear.estimators import LinearHead
 from ..heads.scaler import PowerScaler
+from ..heads.table import row_of
 
 TINY = float(np.finfo(np.float32).tiny)  # the floor of calibrate.class_scores
 SAME = 1e-6  # a distance of rows of length 1 below which float32 cannot tell them apart
@@ -67,8 +68,8 @@ def scores(estimator: Any, X: Any) -> Any:
 
 
 def _row(estimator: Any) -> Callable[[Any, Any, Any], Any] | None:
-    head = estimator.estimator_["head"]
-    return next((row for kind, row in _HEADS.items() if isinstance(head, kind)), None)
+    row = row_of(estimator)
+    return None if row is None or row.operations is None else _OPERATIONS[row.operations]
 
 
 def _taps(tf: Any, taps: TapSelector, X: Any) -> Any:
@@ -180,13 +181,14 @@ def _pair_weights(head: SVC, pairs: list[tuple[int, int]]) -> NDArray[np.float64
     return weights
 
 
-_HEADS: dict[type, Callable[[Any, Any, Any], Any]] = {
-    LinearHead: _linear,
-    DenseHead: _dense,
-    MLPClassifier: _mlp,
-    GaussianNB: _gaussian,
-    KNeighborsClassifier: _neighbours,
-    SVC: _svm,
+# By the name in a head's row, column ``operations``.
+_OPERATIONS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "linear": _linear,
+    "dense": _dense,
+    "mlp": _mlp,
+    "gaussian": _gaussian,
+    "neighbours": _neighbours,
+    "svm": _svm,
 }
 
 

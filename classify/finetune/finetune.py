@@ -19,6 +19,7 @@ from ...extract.source import FeatureSource
 from ...progress import note, stage
 from ..data.table import Table
 from ..fit.fit_head import FittedHead, fit_head
+from ..heads.fits import open_fits
 from ..heads.formulas import softmax
 from ..heads.search import fit_calibrated
 from ..heads.table import PROBE
@@ -210,7 +211,7 @@ def _head_fitter(probe: FittedHead, table: Table, seed: int) -> Callable[[Rows],
         key = rows.tobytes()
         if key not in kept:
             training = training_data(table, table.split.fitting[rows], seed)
-            kept[key] = _linear(fit_calibrated(probe.choice, training).estimator)
+            kept[key] = _linear(fit_calibrated(probe.choice, open_fits(PROBE, training)).estimator)
         return kept[key]
 
     return fit

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from ...cache.rows import take
 from ...extract.source import FeatureSource
-from ..data.folds import choosing_rows
 from ..data.table import Table
 from ..heads.abstention import Abstainer, make_abstainer
 from ..heads.calibration import TemperatureScaled, class_scores
+from ..heads.fitting import tune_and_fit
 from ..heads.formulas import softmax
-from ..heads.search import Choice, choose, choose_layers, fit_calibrated
+from ..heads.search import Choice
 from ..heads.table import Head
-from ..heads.training_rows import training_data
 from ..saved.head_model import Model
 from ..saved.records import HeadRecord
 from ..saved.trained_on import marks_of
@@ -77,18 +76,11 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
         ``"balanced"`` counts each class alike.
     """
     begin = time.perf_counter()
-    train, fitting = table.split.train, table.split.fitting
-    chosen_on = train[choosing_rows(table.y[train], table.groups[train], seed)]
-    training, taps = training_data(table, chosen_on, seed), table.taps
-    same = np.array_equal(chosen_on, fitting)
-    whole = training if same else training_data(table, fitting, seed)
-    if table.layers_open and taps is not None:
-        taps = choose_layers(head, training, seed, taps)
-    choice = choose(head, training, seed, taps, class_weight)
-    calibrated = fit_calibrated(choice, whole)
-    estimator = calibrated.estimator
+    fitting = tune_and_fit(head, table, table.split.train, table.split.fitting, seed, class_weight)
     seconds = time.perf_counter() - begin
-    abstainer = make_abstainer(whole, calibrated.out_of_fold)
+    calibrated = fitting.calibrated
+    estimator = calibrated.estimator
+    abstainer = make_abstainer(fitting.training, calibrated.out_of_fold)
     rows = table.split.evaluation
     scores = class_scores(estimator.estimator_, take(table.X, rows))
     probabilities = softmax(scores / estimator.temperature_)
@@ -96,7 +88,7 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
     before = evaluate(table.y[rows], softmax(scores), table.split.name)
     return FittedHead(
         head,
-        choice,
+        fitting.choice,
         estimator,
         calibrated.out_of_fold,
         abstainer,

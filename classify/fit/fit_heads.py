@@ -59,7 +59,7 @@ class HeadSettings:
             return heads
         if self.class_weight != "balanced":
             raise unknown("class weight", self.class_weight, ["balanced"])
-        heads = [head for head in heads if head.weighs_classes or head.name in self.names]
+        heads = [head for head in heads if head.weighs or head.name in self.names]
         for head in heads:
             head.pipeline(self.seed, class_weight=self.class_weight)  # refused by name
         return heads
@@ -179,7 +179,7 @@ def _pick(fitted: Sequence[FittedHead], rule: str) -> tuple[FittedHead, list[Fit
 
 
 def _tell_joblib(head: Head, path: Path) -> list[str]:
-    if head.saves:
+    if head.saved == "skops":
         return []
     line = (
         f"{path} holds trees, written by joblib: it loads only with --trust-joblib, since such "

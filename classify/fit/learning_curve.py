@@ -14,12 +14,10 @@ from ...cache.rows import take
 from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
 from ...progress import stage
-from ..data.folds import choosing_rows
 from ..data.split import Rows
 from ..data.table import Table, load_table
-from ..heads.search import choose, choose_layers, fit_calibrated
+from ..heads.fitting import tune_and_fit
 from ..heads.table import Head, find_head
-from ..heads.training_rows import training_data
 from ..statistics.intervals import _spread, crossed_interval
 from ..statistics.power_law import LEAST_SIZES, extrapolate
 from .subsets import nested_subsets, subset_targets
@@ -206,13 +204,7 @@ def _mean_size(subsets: Sequence[Rows]) -> float:
 
 def _hits(head: Head, table: Table, rows: Rows, seed: int) -> NDArray[np.bool_]:
     """Choose and fit on some rows, label the evaluation split: (n evaluation,)."""
-    whole = training_data(table, rows, seed)
-    drawn = choosing_rows(whole.y, table.groups[rows], seed)
-    chosen_on = whole if len(drawn) == len(rows) else training_data(table, rows[drawn], seed)
-    taps = table.taps
-    if table.layers_open and taps is not None:
-        taps = choose_layers(head, chosen_on, seed, taps)
-    estimator = fit_calibrated(choose(head, chosen_on, seed, taps), whole).estimator
+    estimator = tune_and_fit(head, table, rows, rows, seed).calibrated.estimator
     evaluation = table.split.evaluation
     predicted = estimator.predict(take(table.X, evaluation))
     right: NDArray[np.bool_] = predicted == table.y[evaluation]

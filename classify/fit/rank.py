@@ -18,7 +18,8 @@ from ...extract.source import FeatureOptions
 from ...extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
 from ...progress import stage
 from ..data.folds import make_folds
-from ..heads.search import choose, fit_calibrated
+from ..heads.fits import open_fits
+from ..heads.search import fit_calibrated, tune
 from ..heads.table import HEADS
 from ..heads.training_rows import Training
 from ..statistics.intervals import wilson
@@ -222,7 +223,8 @@ def out_of_fold_hits(
         Shuffles the folds.
     """
     training = Training(X.astype(np.float32, copy=False), y, make_folds(y, groups, seed))
-    out_of_fold = fit_calibrated(choose(HEAD, training, seed), training).out_of_fold
+    fits = open_fits(HEAD, training)
+    out_of_fold = fit_calibrated(tune(HEAD, fits, seed), fits).out_of_fold
     return int((out_of_fold.argmax(axis=1) == y).sum())
 
 

@@ -83,7 +83,7 @@ def _cross_validated(choice: Choice) -> CrossValidated:
         "std": cv.std,
         "folds": cv.folds,
         "candidates": cv.candidates,
-        "images": len(choice.training.y),
+        "images": choice.images,
     }
 
 

@@ -17,6 +17,7 @@ from ..data.folds import Folds
 from .formulas import softmax
 
 Scores = NDArray[np.float64]  # (n, k): the softmax of a row is that row's probabilities
+RowWeights = NDArray[np.float64] | None  # (n,): what each row counts
 
 ROWS = 8192  # scored at a time
 LOG_BOUNDS = (-6.0, 6.0)  # of the natural logarithm of the temperature
@@ -58,7 +59,9 @@ class TemperatureScaled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.cv = cv
 
     @classmethod
-    def around(cls, fitted: Any, scores: Scores, y: NDArray[np.intp]) -> Self:
+    def around(
+        cls, fitted: Any, scores: Scores, y: NDArray[np.intp], weights: RowWeights = None
+    ) -> Self:
         """Calibrate a classifier that is fitted, by out-of-fold scores that are known.
 
         Parameters
@@ -69,12 +72,14 @@ class TemperatureScaled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             From :func:`out_of_fold_scores`.
         y : ndarray of int, shape (n,)
             Positions of the true classes among the columns.
+        weights : ndarray, shape (n,), optional
+            What each row counts; 1 each when None.
         """
         scaled = cls(fitted)
         scaled.estimator_ = fitted
         scaled.classes_ = fitted.classes_
         scaled.n_features_in_ = fitted.n_features_in_
-        scaled.temperature_ = fit_temperature(scores, y)
+        scaled.temperature_ = fit_temperature(scores, y, weights)
         return scaled
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> TemperatureScaled:
@@ -160,7 +165,7 @@ def out_of_fold_scores(estimator: Any, X: Any, y: NDArray[np.intp], folds: Folds
     return scores
 
 
-def fit_temperature(scores: Scores, y: NDArray[np.intp]) -> float:
+def fit_temperature(scores: Scores, y: NDArray[np.intp], weights: RowWeights = None) -> float:
     """Return the temperature with the least log loss of ``softmax(scores / temperature)``.
 
     Without one error among the scores the likelihood grows with the confidence for ever:
@@ -172,6 +177,8 @@ def fit_temperature(scores: Scores, y: NDArray[np.intp]) -> float:
         Out of fold.
     y : ndarray of int, shape (n,)
         Positions of the true classes.
+    weights : ndarray, shape (n,), optional
+        What each row counts; 1 each when None.
 
     Examples
     --------
@@ -181,15 +188,17 @@ def fit_temperature(scores: Scores, y: NDArray[np.intp]) -> float:
     from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
-        return log_loss(scores, y, float(np.exp(log_temperature)))
+        return log_loss(scores, y, float(np.exp(log_temperature)), weights)
 
     found = float(np.exp(minimize_scalar(loss, bounds=LOG_BOUNDS, method="bounded").x))
     faultless = bool((scores.argmax(axis=1) == y).all())
     return max(found, 1.0) if faultless else found
 
 
-def log_loss(scores: Scores, y: NDArray[np.intp], temperature: float = 1.0) -> float:
-    """Return the mean negative log probability of the true classes, in nats.
+def log_loss(
+    scores: Scores, y: NDArray[np.intp], temperature: float = 1.0, weights: RowWeights = None
+) -> float:
+    """Return the (weighted) mean negative log probability of the true classes, in nats.
 
     Examples
     --------
@@ -202,5 +211,6 @@ def log_loss(scores: Scores, y: NDArray[np.intp], temperature: float = 1.0) -> f
     for start in range(0, len(y), ROWS):  # of very many rows, a copy of some at a time
         scaled, truth = scores[start : start + ROWS] / temperature, y[start : start + ROWS]
         own = np.take_along_axis(scaled, truth[:, None], axis=1)[:, 0]
-        total += float((logsumexp(scaled, axis=1) - own).sum())
-    return total / len(y)
+        losses = logsumexp(scaled, axis=1) - own
+        total += float(losses.sum() if weights is None else losses @ weights[start : start + ROWS])
+    return total / (len(y) if weights is None else float(weights.sum()))

@@ -1,26 +1,21 @@
-"""The table of heads: estimator, scaling, search space, cost."""
+"""The table of heads: one row is all that any room knows of a head.
+
+Estimators are imported where they are made, so that a help text reads the table in no time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
-from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import Normalizer
-from sklearn.svm import SVC
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import OptionError, unknown
-from ..data.columns import TapSelector
-from .dense import DenseHead
-from .linear.estimators import CentroidHead, DiscriminantHead, HingeHead, LogisticHead, RidgeHead
-from .scaler import PowerScaler
+from . import unfitted
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from ..data.columns import TapSelector
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +26,39 @@ class Head:
     ----------
     name : str
         What ``--model`` takes.
+    summary : str
+        What it is in a few words, for the help text.
     make : callable
         Seed to unfitted estimator.
-    scaler : callable
-        Makes the unfitted scaler before it.
     search : dict
         Parameter of the pipeline (``scale__…`` or ``head__…``) to the values to
         choose among, the most regularised first: ties go to the first.
     path : dict
         One more parameter whose values, in order, are walked from coarse to
         fine, the most regularised first.
+    unit_rows : bool
+        Whether rows are brought to length 1 instead of scaled by their power.
+    cost : float
+        Seconds for a thousand images on two cores, where this machine has not run it yet.
     fast : bool
         Seconds, not minutes, on a thousand images: what ``--model auto`` runs.
-    saves : bool
-        Whether a file of it can be read back safely, by skops. Trees cannot: their
+    saved : str
+        ``"skops"``, which reads a file back safely, or ``"joblib"``. Trees cannot: their
         arrays are walked without bounds, so a crafted file could corrupt memory. They
-        are written by joblib, and load only with ``--trust-joblib``.
+        load only with ``--trust-joblib``.
+    trusted : tuple of str
+        Types of scikit-learn in a fitted estimator that skops does not trust by itself;
+        data all of it.
+    operations : str or None
+        Row of the table in ``export/heads`` that computes it in an exported network;
+        None where a converter has to.
+    layers : str or None
+        Row of the table in ``explain/layers`` that takes it apart into dense layers; None
+        where only occlusion explains it.
+    weighs : bool
+        Whether ``--class-weight balanced`` works.
+    streams : bool
+        Whether features that stay on the disk are read in blocks, by ``heads/linear``.
     least : int
         Images a class from which it can be chosen: what learns how a class varies needs
         two in each fold's training part.
@@ -56,12 +68,19 @@ class Head:
     """
 
     name: str
+    summary: str
     make: Callable[[int], Any]
-    scaler: Callable[[], Any]
-    search: dict[str, list[Any]]
+    search: dict[str, list[Any]] = field(default_factory=dict)
     path: dict[str, list[float]] = field(default_factory=dict)
+    unit_rows: bool = False
+    cost: float = 40.0
     fast: bool = True
-    saves: bool = True
+    saved: Literal["skops", "joblib"] = "skops"
+    trusted: tuple[str, ...] = ()
+    operations: str | None = None
+    layers: str | None = None
+    weighs: bool = False
+    streams: bool = False
     least: int = 2
     one_se: bool = False
 
@@ -75,21 +94,23 @@ class Head:
         OptionError
             If classes are to be weighted and this head cannot.
         """
+        from sklearn.base import clone
+        from sklearn.pipeline import Pipeline
+        from sklearn.preprocessing import Normalizer
+
+        from .scaler import PowerScaler
+
         head = self.make(seed)
         if class_weight is not None:
-            if not self.weighs_classes:
-                able = ", ".join(row.name for row in HEADS.values() if row.weighs_classes)
+            if not self.weighs:
+                able = ", ".join(row.name for row in HEADS.values() if row.weighs)
                 raise OptionError(
                     f"{self.name} cannot weigh classes; --class-weight works with {able}"
                 )
             head.set_params(class_weight=class_weight)
         before = [("taps", clone(taps))] if taps is not None else []
-        return Pipeline([*before, ("scale", self.scaler()), ("head", head)])
-
-    @property
-    def weighs_classes(self) -> bool:
-        """Whether ``--class-weight balanced`` works."""
-        return "class_weight" in self.make(0).get_params()
+        scaler = Normalizer() if self.unit_rows else PowerScaler()
+        return Pipeline([*before, ("scale", scaler), ("head", head)])
 
     def candidates(self, rows: int) -> dict[str, list[Any]]:
         """Return the search space for ``rows`` training rows: no more neighbours than rows."""
@@ -100,10 +121,15 @@ class Head:
 
 
 def _log_spaced(low: float, high: float, count: int) -> list[float]:
-    return [float(f"{value:.4g}") for value in np.logspace(low, high, count)]
+    step = (high - low) / (count - 1)
+    return [float(f"{10 ** (low + number * step):.4g}") for number in range(count)]
 
 
-_POWERS = {"scale__power": [1.0, 0.5]}
+def _tenths(first: int, last: int) -> list[float]:
+    return [number / 10 for number in range(first, last - 1, -1)]
+
+
+_POWERS: dict[str, list[Any]] = {"scale__power": [1.0, 0.5]}
 
 # From the cheapest to the dearest: --rule one-se takes the first that is good enough.
 HEADS = {
@@ -111,114 +137,130 @@ HEADS = {
     for row in (
         Head(
             "centroid",
-            lambda _: CentroidHead(),
-            PowerScaler,
+            "nearest class mean, shrunk",
+            unfitted.centroid,
             {"head__shrink_threshold": [10.0, 3.0, 1.0, 0.3, 0.1], **_POWERS},
+            cost=1.0,
+            operations="linear",
+            layers="linear",
+            streams=True,
             least=3,
         ),
         Head(
             "gaussian-nb",
-            lambda _: GaussianNB(),
-            PowerScaler,
+            "naive Bayes",
+            unfitted.gaussian_nb,
             {"head__var_smoothing": [1.0, 0.1, 0.01, 1e-3, 1e-6], **_POWERS},
+            cost=1.0,
+            operations="gaussian",
         ),
         Head(
             "knn",
-            # On rows of length 1 the Euclidean order is the cosine's; trees do not help in
-            # a thousand dimensions.
-            lambda _: KNeighborsClassifier(weights="distance", algorithm="brute"),
-            Normalizer,
+            "nearest training images",
+            unfitted.knn,
             {"head__n_neighbors": [30, 20, 15, 10, 7, 5, 3, 1]},
+            unit_rows=True,
+            cost=1.0,
+            operations="neighbours",
         ),
         Head(
             "ridge",
-            lambda _: RidgeHead(),
-            PowerScaler,
+            "least squares",
+            unfitted.ridge,
             _POWERS,
             {"head__alpha": _log_spaced(6, -2, 33)},
+            cost=2.0,
+            operations="linear",
+            layers="linear",
+            weighs=True,
+            streams=True,
         ),
         Head(
             "lda",
-            lambda _: DiscriminantHead(),
-            PowerScaler,
+            "linear discriminant analysis, shrunk",
+            unfitted.lda,
             _POWERS,
             {
-                "head__shrinkage": [
-                    0.99,
-                    0.95,
-                    0.9,
-                    0.8,
-                    0.7,
-                    0.6,
-                    0.5,
-                    0.4,
-                    0.3,
-                    0.2,
-                    0.1,
-                    0.05,
-                    0.02,
-                ]
+                "head__shrinkage": [0.99, 0.95, *_tenths(9, 1), 0.05, 0.02],
             },
+            cost=6.0,
+            operations="linear",
+            layers="linear",
+            streams=True,
             least=3,
         ),
         Head(
             "logreg",
+            "logistic regression",
+            unfitted.logreg,
+            _POWERS,
             # C multiplies the loss: small is strong. The range and number of values are those of
             # Kornblith et al. 2019, arXiv:1805.08974, A.5.
-            lambda _: LogisticHead(),
-            PowerScaler,
-            _POWERS,
             {"head__C": _log_spaced(-6, 5, 45)},
+            cost=3.0,
+            operations="linear",
+            layers="linear",
+            weighs=True,
+            streams=True,
         ),
         Head(
             "linear-svm",
-            lambda _: HingeHead(),
-            PowerScaler,
+            "linear support vectors",
+            unfitted.linear_svm,
             _POWERS,
             {"head__C": _log_spaced(-6, -1, 21)},
+            cost=8.0,
+            operations="linear",
+            layers="linear",
+            weighs=True,
+            streams=True,
         ),
         Head(
             "svm",
-            lambda seed: SVC(random_state=seed),
-            PowerScaler,
+            "support vectors with a Gaussian kernel",
+            unfitted.svm,
             {"head__C": [0.3, 1.0, 3.0, 10.0, 30.0], **_POWERS},
+            cost=6.0,
+            operations="svm",
+            weighs=True,
         ),
         Head(
             "random-forest",
-            lambda seed: RandomForestClassifier(300, random_state=seed),
-            PowerScaler,
-            {},
+            "300 trees",
+            unfitted.random_forest,
+            cost=20.0,
             fast=False,
-            saves=False,
+            saved="joblib",
+            weighs=True,
         ),
         Head(
             "mlp",
-            lambda seed: MLPClassifier(256, max_iter=100, random_state=seed),
-            PowerScaler,
+            "one hidden layer, by scikit-learn",
+            unfitted.mlp,
             {"head__alpha": [1.0, 0.01]},
+            cost=20.0,
             fast=False,
+            trusted=("sklearn.neural_network._stochastic_optimizers.AdamOptimizer",),
+            operations="mlp",
+            layers="mlp",
         ),
         Head(
             "dense",
-            lambda seed: DenseHead(random_state=seed),
-            PowerScaler,
-            {},
+            "one hidden layer with dropout, by Keras",
+            unfitted.dense,
+            cost=30.0,
             fast=False,
+            operations="dense",
+            layers="dense",
         ),
         Head(
             "hist-gb",
-            # A tenth of the features a split: a thousand correlated ones tell little more.
-            lambda seed: HistGradientBoostingClassifier(
-                max_iter=60,
-                max_leaf_nodes=15,
-                min_samples_leaf=5,
-                max_features=0.1,
-                random_state=seed,
-            ),
-            PowerScaler,
-            {},
+            "gradient-boosted trees",
+            unfitted.hist_gb,
+            cost=60.0,
             fast=False,
-            saves=False,
+            saved="joblib",
+            weighs=True,
         ),
     )
 }
@@ -263,3 +305,21 @@ def find_heads(names: Sequence[str]) -> list[Head]:
         else:
             wanted.add(find_head(name).name)
     return [row for row in HEADS.values() if row.name in wanted]
+
+
+def row_of(estimator: Any) -> Head | None:
+    """Return the row that made a calibrated classifier's head; None where no row did.
+
+    Parameters
+    ----------
+    estimator : TemperatureScaled
+        Around a pipeline.
+    """
+    steps = getattr(estimator.estimator_, "named_steps", {})
+    kind = type(steps.get("head"))
+    return next((row for row in HEADS.values() if type(row.make(0)) is kind), None)
+
+
+def describe_heads() -> str:
+    """Return the names with what they are, for a help text."""
+    return ", ".join(f"{row.name} ({row.summary})" for row in HEADS.values())

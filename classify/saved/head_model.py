@@ -15,9 +15,7 @@ from ...cache.spec import FeatureSpec
 from ...errors import ModelError
 from ...version import __version__
 from ..heads.abstention import ABSTENTION, Abstainer
-from ..heads.linear.estimators import LinearHead
-from ..heads.scaler import PowerScaler
-from ..heads.table import find_head
+from ..heads.table import HEADS, find_head, row_of
 from . import trained_on as marks
 from .linear_model import LINEAR, LinearArrays
 from .model_file import not_a_model, write_parts
@@ -25,9 +23,6 @@ from .records import HeadRecord
 from .type_names import from_plain, to_plain
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
-
-# What skops does not trust by itself: data all of it, none of it runs code from the file.
-TRUSTED = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ class Model:
         ModelError
             If the file cannot be written; nothing half-written is left.
         """
-        part = SKOPS if find_head(self.name).saves else JOBLIB
+        part = SKOPS if find_head(self.name).saved == "skops" else JOBLIB
         parts = {part: _WRITERS[part](to_plain(self.estimator))}
         arrays = linear_arrays(self.estimator)
         if arrays is not None:
@@ -150,10 +145,11 @@ def _write_skops(plain: Any) -> bytes:
 def _read_skops(head: bytes) -> Any:
     import skops.io
 
-    unknown = sorted(set(skops.io.get_untrusted_types(data=head)) - set(TRUSTED))
+    trusted = [name for row in HEADS.values() for name in row.trusted]
+    unknown = sorted(set(skops.io.get_untrusted_types(data=head)) - set(trusted))
     if unknown:
         raise ModelError(f"holds types that no headstart model has: {', '.join(unknown)}")
-    return skops.io.loads(head, trusted=TRUSTED)
+    return skops.io.loads(head, trusted=trusted)
 
 
 def _write_joblib(plain: Any) -> bytes:
@@ -181,12 +177,11 @@ def linear_arrays(estimator: Any) -> LinearArrays | None:
     estimator : TemperatureScaled
         As :func:`headstart.classify.heads.search.fit_calibrated` returns.
     """
-    steps = getattr(estimator.estimator_, "named_steps", {})
-    scaler, head = steps.get("scale"), steps.get("head")
-    if list(steps) != ["scale", "head"]:
+    row = row_of(estimator)
+    if row is None or row.layers != "linear" or "taps" in estimator.estimator_.named_steps:
         return None
-    if not isinstance(scaler, PowerScaler) or not isinstance(head, LinearHead):
-        return None
+    steps = estimator.estimator_.named_steps
+    scaler, head = steps["scale"], steps["head"]
     return LinearArrays(
         power=float(scaler.power),
         mean=scaler.mean_,

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import LinearClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from ..training_rows import row_weights
 from .lbfgs import Loss, Weights, logistic_loss, minimise, squared_hinge_loss
 from .shared_sums import Fold, Problem
 
@@ -42,6 +42,8 @@ class LinearHead(LinearClassifierMixin, BaseEstimator):
     """
 
     rotates: ClassVar[bool] = True  # predicts the same in any orthonormal basis
+    starts: ClassVar[bool] = False  # goes down from weights that are known
+    strength: ClassVar[str]  # the parameter that says how much is regularised
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit to features (n, d) and labels (n,)."""
@@ -54,7 +56,7 @@ class LinearHead(LinearClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} needs two classes, got one class: {classes[0]!r}"
             )
         rows = features.astype(np.float32, copy=False)
-        problem = Problem(rows, index, [], rotate=self.rotates, weights=self.row_weights(labels))
+        problem = Problem(rows, index, [], rotate=self.rotates, weights=row_weights(self, labels))
         solved = self.solve(problem.whole, problem.spanned.scale)
         if not solved.converged:
             warnings.warn(f"{type(self).__name__} stopped early", ConvergenceWarning, stacklevel=2)
@@ -63,11 +65,6 @@ class LinearHead(LinearClassifierMixin, BaseEstimator):
         kernel = spanned.back(solved.kernel) / spanned.scale
         return self.place(classes, kernel, solved.bias - spanned.mean @ kernel)
 
-    def row_weights(self, labels: NDArray[Any]) -> NDArray[np.float64]:
-        """Return a weight for each row (n,): 1, or its class's."""
-        weight = getattr(self, "class_weight", None)
-        return np.asarray(compute_sample_weight(weight, labels), dtype=np.float64)
-
     def place(self, classes: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any]) -> Self:
         """Take weights (d, m) and biases (m,) that were solved for elsewhere."""
         self.classes_ = classes
@@ -75,7 +72,7 @@ class LinearHead(LinearClassifierMixin, BaseEstimator):
         self.coef_, self.intercept_ = np.ascontiguousarray(kernel.T), bias
         return self
 
-    def solve(self, fold: Fold, unit: float) -> Weights:
+    def solve(self, fold: Fold, unit: float, start: Weights | None = None) -> Weights:
         """Return the weights for the training rows of a fold.
 
         Parameters
@@ -84,6 +81,8 @@ class LinearHead(LinearClassifierMixin, BaseEstimator):
             Of a problem with as many columns as ``fold.columns``.
         unit : float
             The penalty is on the weights of the problem's features times this number.
+        start : Weights, optional
+            Close to what is looked for, where the head goes down step by step.
         """
         raise NotImplementedError
 
@@ -100,7 +99,7 @@ class LogisticHead(LinearHead):
     class_weight : ``"balanced"``, dict or None
         Weights of the classes in the loss.
     tol : float
-        Largest element of the gradient at which to stop.
+        Stop when no weights can lower the objective by more than this share of it.
     max_iter : int
         Steps at most.
 
@@ -110,23 +109,23 @@ class LogisticHead(LinearHead):
     ['cat', 'dog']
     """
 
+    starts = True
+    strength = "C"
+
     def __init__(
-        self, C: float = 1.0, class_weight: Any = None, tol: float = 1e-4, max_iter: int = 1000
+        self, C: float = 1.0, class_weight: Any = None, tol: float = 1e-7, max_iter: int = 1000
     ) -> None:
         self.C = C
         self.class_weight = class_weight
         self.tol = tol
         self.max_iter = max_iter
 
-    def solve(self, fold: Fold, unit: float) -> Weights:
-        """Go down from the solution of the nearest strength of this fold."""
-        key = type(self).__name__
-        start = fold.nearest(key, self.C).moved(-fold.mean)
+    def solve(self, fold: Fold, unit: float, start: Weights | None = None) -> Weights:
+        """Go down from ``start``, or from 0."""
+        begin = (fold.zero if start is None else start).moved(-fold.mean)
         loss, strength = self._loss(), self.C * unit**2
-        found = minimise(fold.rows, loss, strength, start, self.tol, self.max_iter)
-        found = found.moved(fold.mean)
-        fold.remember(key, self.C, found)
-        return found
+        weights = minimise(fold.rows, loss, strength, begin, self.tol, self.max_iter)
+        return weights.moved(fold.mean)
 
     def _loss(self) -> Loss:
         return logistic_loss
@@ -144,7 +143,7 @@ class HingeHead(LogisticHead):
     class_weight : ``"balanced"``, dict or None
         Weights of the classes in the loss.
     tol : float
-        Largest element of the gradient at which to stop.
+        Stop when no weights can lower the objective by more than this share of it.
     max_iter : int
         Steps at most.
 
@@ -154,8 +153,11 @@ class HingeHead(LogisticHead):
     ['cat', 'dog']
     """
 
+    starts = True
+    strength = "C"
+
     def __init__(
-        self, C: float = 1.0, class_weight: Any = None, tol: float = 1e-3, max_iter: int = 1000
+        self, C: float = 1.0, class_weight: Any = None, tol: float = 1e-7, max_iter: int = 1000
     ) -> None:
         super().__init__(C, class_weight, tol, max_iter)
 
@@ -181,12 +183,15 @@ class RidgeHead(LinearHead):
     ['cat', 'dog']
     """
 
+    strength = "alpha"
+
     def __init__(self, alpha: float = 1.0, class_weight: Any = None) -> None:
         self.alpha = alpha
         self.class_weight = class_weight
 
-    def solve(self, fold: Fold, unit: float) -> Weights:
+    def solve(self, fold: Fold, unit: float, start: Weights | None = None) -> Weights:
         """Solve the normal equations, made of sums."""
+        del start
         from scipy.linalg import solve
 
         sums = fold.moments
@@ -221,14 +226,16 @@ class DiscriminantHead(LinearHead):
     ['cat', 'dog']
     """
 
+    strength = "shrinkage"
+
     def __init__(self, shrinkage: float = 0.5) -> None:
         self.shrinkage = shrinkage
 
-    def solve(self, fold: Fold, unit: float) -> Weights:
+    def solve(self, fold: Fold, unit: float, start: Weights | None = None) -> Weights:
         """Solve with the covariance within classes, made of sums."""
         from scipy.linalg import solve
 
-        del unit  # the covariance brings its own
+        del unit, start  # the covariance brings its own
         sums = fold.moments
         counts = np.maximum(sums.counts, 1)
         means = sums.sums / counts[:, None]
@@ -259,13 +266,14 @@ class CentroidHead(LinearHead):
     """
 
     rotates = False
+    strength = "shrink_threshold"
 
     def __init__(self, shrink_threshold: float = 0.0) -> None:
         self.shrink_threshold = shrink_threshold
 
-    def solve(self, fold: Fold, unit: float) -> Weights:
+    def solve(self, fold: Fold, unit: float, start: Weights | None = None) -> Weights:
         """Shrink the class means."""
-        del unit  # the spreads bring their own
+        del unit, start  # the spreads bring their own
         sums = fold.class_sums
         counts = np.maximum(sums.counts, 1)
         total, classes = counts.sum(), len(counts)

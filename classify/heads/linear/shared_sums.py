@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,24 +20,30 @@ from .span import Array, Lift, span
 
 @dataclass(frozen=True)
 class Sums:
-    """Weighted sums over rows, from which closed-form heads are solved.
+    """Sums over rows, from which closed-form heads are solved.
 
     Parameters
     ----------
     counts : ndarray, shape (k,)
-        Rows of each class.
+        Weights of the rows of each class.
     sums : ndarray, shape (k, r)
-        Of the rows of each class.
-    squares : ndarray, shape (r,)
-        Of each column, over all rows.
+        Of the rows of each class, weighted.
     gram : ndarray, shape (r, r)
-        ``Z.T @ Z``; (0, 0) where it is not wanted.
+        ``Z.T @ Z``, weighted; (0, 0) where it is not wanted.
+    rows : float
+        How many there are.
+    total : ndarray, shape (r,)
+        Of all rows, not weighted, as a scaler sees them.
+    squares : ndarray, shape (r,)
+        Of each column, over all rows, not weighted.
     """
 
     counts: Array
     sums: Array
-    squares: Array
     gram: Array
+    rows: float
+    total: Array
+    squares: Array
 
     @classmethod
     def zero(cls, classes: int, columns: int, *, gram: bool) -> Sums:
@@ -47,27 +51,43 @@ class Sums:
         return cls(
             np.zeros(classes),
             np.zeros((classes, columns)),
-            np.zeros(columns),
             np.zeros((columns, columns) if gram else (0, 0)),
+            0.0,
+            np.zeros(columns),
+            np.zeros(columns),
         )
 
-    def add(self, Z: NDArray[np.float32], y: NDArray[np.intp], weights: Array) -> None:
-        """Take in rows."""
+    @classmethod
+    def of(
+        cls,
+        Z: NDArray[np.float32],
+        y: NDArray[np.intp],
+        weights: Array,
+        classes: int,
+        *,
+        gram: bool,
+    ) -> Sums:
+        """Return the sums over some rows."""
         rows = Z.astype(np.float64)
         heavy = rows * weights[:, None]
-        member = (y == np.arange(len(self.counts))[:, None]).astype(np.float64)
-        np.add(self.counts, member @ weights, out=self.counts)
-        np.add(self.sums, member @ heavy, out=self.sums)
-        np.add(self.squares, np.einsum("ij,ij->j", rows, heavy), out=self.squares)
-        if self.gram.size:
-            np.add(self.gram, rows.T @ heavy, out=self.gram)
+        member = (y == np.arange(classes)[:, None]).astype(np.float64)
+        return cls(
+            member @ weights,
+            member @ heavy,
+            rows.T @ heavy if gram else np.zeros((0, 0)),
+            float(len(y)),
+            rows.sum(axis=0),
+            np.einsum("ij,ij->j", rows, rows),
+        )
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(
             self.counts + other.counts,
             self.sums + other.sums,
-            self.squares + other.squares,
             self.gram + other.gram,
+            self.rows + other.rows,
+            self.total + other.total,
+            self.squares + other.squares,
         )
 
 
@@ -110,19 +130,8 @@ class Problem:
         self.folds = [Fold(self, number) for number in range(len(folds))]
         self.whole = Fold(self, None)
 
-    def out_of_fold(self, head: Any) -> tuple[Scores, int]:
-        """Return each row's scores (n, k) by a head fitted to the other folds.
-
-        Also returns how many of the fits stopped before they had converged.
-
-        Parameters
-        ----------
-        head : LinearHead
-            With the parameters to try.
-        """
-        # Not joblib: it looks every 10 ms whether its threads are done, as long as a fit takes.
-        with ThreadPoolExecutor(joblib.cpu_count()) as pool:
-            solved = list(pool.map(lambda fold: head.solve(fold, 1 / fold.spread), self.folds))
+    def held_out_scores(self, solved: Sequence[Weights]) -> Scores:
+        """Return each row's scores (n, k) by the weights of the fold that holds it out."""
         scores = np.empty((len(self.y), self.classes))
         for rows in blocks(self.spanned.Z):
             Z, held_in = self.spanned.Z[rows], self.held_in[rows]
@@ -130,7 +139,7 @@ class Problem:
                 held = held_in == number
                 part = scores[rows]  # a view
                 part[held] = fold.known_classes(weights.scores(Z[held]))
-        return scores, sum(not weights.converged for weights in solved)
+        return scores
 
     @functools.cached_property
     def class_sums(self) -> list[Sums]:
@@ -152,14 +161,16 @@ class Problem:
                 f"the products of {columns:,} columns",
                 "take a head without them (--model logreg, linear-svm, centroid) or --pooling avg",
             )
-        found = [Sums.zero(self.classes, columns, gram=gram) for _ in (*self.folds, None)]
+        parts = [Sums.zero(self.classes, columns, gram=gram) for _ in (*self.folds, None)]
         for rows in blocks(self.spanned.Z):
             Z, y, weights = self.spanned.Z[rows], self.y[rows], self.weights[rows]
-            for number, sums in zip((*range(len(self.folds)), -1), found, strict=True):
-                part = self.held_in[rows] == number
-                if part.any():
-                    sums.add(Z[part], y[part], weights[part])
-        return found
+            for number in (*range(len(self.folds)), -1):
+                held = self.held_in[rows] == number
+                if held.any():
+                    parts[number] += Sums.of(
+                        Z[held], y[held], weights[held], self.classes, gram=gram
+                    )
+        return parts
 
 
 class Fold:
@@ -176,7 +187,6 @@ class Fold:
     def __init__(self, problem: Problem, number: int | None) -> None:
         self._problem = problem
         self._number = number
-        self._solutions: dict[str, list[tuple[float, Weights]]] = {}
 
     @property
     def dimension(self) -> int:
@@ -187,6 +197,12 @@ class Fold:
     def columns(self) -> int:
         """Scores a head gives: one for two classes."""
         return 1 if self._problem.classes == 2 else self._problem.classes
+
+    @property
+    def zero(self) -> Weights:
+        """Weights that give each row the same scores."""
+        size = self._problem.spanned.Z.shape[1]
+        return Weights(np.zeros((size, self.columns)), np.zeros(self.columns))
 
     @functools.cached_property
     def moments(self) -> Sums:
@@ -206,18 +222,15 @@ class Fold:
     def spread(self) -> float:
         """Root mean square of the centred training rows: what the scaler would divide by."""
         sums = self.class_sums
-        total = sums.counts.sum()
-        mean = sums.sums.sum(axis=0) / total
-        variance = sums.squares.sum() / total - float(mean @ mean)
+        mean = sums.total / sums.rows
+        variance = sums.squares.sum() / sums.rows - float(mean @ mean)
         return float(np.sqrt(max(variance, 0.0) / self.dimension)) or 1.0
 
     @functools.cached_property
     def mean(self) -> Array:
         """Mean of the training rows, (r,); 0 for all rows, as they are centred."""
         sums = self.class_sums
-        if self._number is None:
-            return np.zeros(sums.sums.shape[1])
-        return np.asarray(sums.sums.sum(axis=0) / sums.counts.sum())
+        return np.zeros_like(sums.total) if self._number is None else sums.total / sums.rows
 
     def known_classes(self, scores: Scores) -> Scores:
         """Make classes without training rows the least likely of all."""
@@ -245,15 +258,3 @@ class Fold:
             return Z, y, weights  # no copy
         kept = problem.held_in[block] != self._number
         return Z[kept] - self.mean.astype(np.float32), y[kept], weights[kept]
-
-    def nearest(self, head: str, strength: float) -> Weights:
-        """Return this head's solution at the nearest strength so far; zero at first."""
-        known = self._solutions.get(head)
-        if known:
-            return min(known, key=lambda one: abs(np.log(one[0] / strength)))[1]
-        size = self._problem.spanned.Z.shape[1]
-        return Weights(np.zeros((size, self.columns)), np.zeros(self.columns))
-
-    def remember(self, head: str, strength: float, found: Weights) -> None:
-        """Keep a solution to start others from."""
-        self._solutions.setdefault(head, []).append((strength, found))

@@ -11,6 +11,7 @@ from headstart.classify.finetune.epoch_choice import judge
 from headstart.classify.finetune.finetune import fine_tune_dataset
 from headstart.classify.fit.fit_head import fit_head
 from headstart.classify.heads.calibration import class_scores
+from headstart.classify.heads.fits import open_fits
 from headstart.classify.heads.search import fit_calibrated
 from headstart.classify.heads.table import PROBE
 from headstart.classify.heads.training_rows import training_data
@@ -56,7 +57,8 @@ def test_epoch_0_is_the_head_it_starts_from(job, moved):
     fitting = table.split.fitting
     kept, held = hold_out(table.y[fitting], table.groups[fitting], 0)
     choice = fit_head(PROBE, table, 0).choice
-    head = fit_calibrated(choice, training_data(table, fitting[kept], 0)).estimator
+    fits = open_fits(PROBE, training_data(table, fitting[kept], 0))
+    head = fit_calibrated(choice, fits).estimator
     scores = class_scores(head.estimator_, table.X[fitting[held]])
     judged = judge(scores, table.y[fitting[held]])
     assert moved.best.history[0]["val_accuracy"] == pytest.approx(judged.accuracy)

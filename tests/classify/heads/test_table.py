@@ -12,8 +12,9 @@ from headstart.cache import FeatureSpec
 from headstart.classify.data.columns import TapSelector
 from headstart.classify.data.folds import make_folds
 from headstart.classify.heads.dense import DenseHead
+from headstart.classify.heads.fits import open_fits
 from headstart.classify.heads.scaler import PowerScaler
-from headstart.classify.heads.search import choose, choose_layers, fit_calibrated
+from headstart.classify.heads.search import fit_calibrated, tune, tune_layers
 from headstart.classify.heads.table import HEADS, PROBE, find_head, find_heads
 from headstart.classify.heads.training_rows import Training
 from headstart.classify.saved.head_model import Model, trained_parameters
@@ -40,9 +41,9 @@ def fitted(name, classes=3, **kind):
 @functools.cache
 def _fitted(name, classes, kind):
     X, y, groups = clouds(classes, **dict(kind))
-    training = Training(X, y, make_folds(y, groups, 0))
-    choice = choose(find_head(name), training, 0)
-    return choice, fit_calibrated(choice, training).estimator, X, y
+    fits = open_fits(find_head(name), Training(X, y, make_folds(y, groups, 0)))
+    choice = tune(find_head(name), fits, 0)
+    return choice, fit_calibrated(choice, fits).estimator, X, y
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,7 @@ def test_every_head_learns_is_saved_and_comes_back_the_same(name, classes, tmp_p
 
     path = tmp_path / "m.headstart"
     Model(name, estimator, ["a", "b", "c"][:classes], SPEC, "imagenet", {}).save(path)
-    again = load_model(path, trust_joblib=not HEADS[name].saves)
+    again = load_model(path, trust_joblib=HEADS[name].saved == "joblib")
     assert (again.classes, again.spec) == (["a", "b", "c"][:classes], SPEC)
     np.testing.assert_allclose(again.predict_proba(X), probabilities, rtol=1e-6)
 
@@ -167,12 +168,12 @@ def test_the_dense_head_keeps_scikit_learns_contract(estimator, check):
 
 def test_the_walk_from_coarse_to_fine_finds_the_best_of_all_values():
     X, y, groups = clouds(spread=1.6, each=60)
-    training = Training(X, y, make_folds(y, groups, 0))
     head = find_head("logreg")
-    walked = choose(head, training, 0)
+    fits = open_fits(head, Training(X, y, make_folds(y, groups, 0)))
+    walked = tune(head, fits, 0)
     values = head.path["head__C"]
     whole = replace(head, path={}, search={"head__C": values, **head.search})
-    exhaustive = choose(whole, training, 0)
+    exhaustive = tune(whole, fits, 0)
     assert len(values) == 45
     assert exhaustive.cv.candidates == 90
     assert walked.cv.candidates < 30
@@ -211,14 +212,16 @@ def test_layers_that_tell_nothing_are_left_out_and_views_are_averaged_where_that
     other, *_ = clouds(each=40, spread=2.2, seed=1)  # the same classes seen again
     both = np.concatenate([noise, X, noise, other], axis=1)
     training = Training(np.abs(both), y, make_folds(y, groups, 0))
-    chosen = choose_layers(find_head(name), training, 0, TapSelector(widths=(6, 6), views=2))
+    head = find_head(name)
+    taps = TapSelector(widths=(6, 6), views=2)
+    chosen = tune_layers(head, open_fits(head, training), 0, taps)
     assert (chosen.layers, chosen.merge) == ((1,), "mean")
 
 
 def test_what_fine_tuning_starts_from_is_the_most_regularised_within_one_standard_error():
     X, y, groups = clouds(spread=1.6, each=60)
     training = Training(X, y, make_folds(y, groups, 0))
-    best = choose(replace(PROBE, one_se=False), training, 0)
-    cautious = choose(PROBE, training, 0)
+    best = tune(replace(PROBE, one_se=False), open_fits(PROBE, training), 0)
+    cautious = tune(PROBE, open_fits(PROBE, training), 0)
     assert cautious.params["C"] <= best.params["C"]
     assert cautious.cv.mean >= best.cv.mean - best.cv.standard_error - 1e-9

@@ -1,0 +1,72 @@
+"""One head's fits on some training rows: what its choice and its final fit have in common."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import joblib
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from .calibration import Scores, out_of_fold_scores
+from .linear.fits import LinearFits
+from .table import HEADS, Head
+from .training_rows import Training
+
+
+class PipelineFits:
+    """Fits scikit-learn's pipelines, each on its own.
+
+    Parameters
+    ----------
+    training : Training
+        Features, classes and folds. Features on the disk are read into memory once.
+
+    Raises
+    ------
+    TooLargeError
+        If the features take too much memory.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        able = ", ".join(row.name for row in HEADS.values() if row.streams)
+        self.X = training.in_memory(f"take one that reads them in blocks (--model {able})")
+
+    def out_of_fold(self, pipeline: Pipeline) -> tuple[Scores, int]:
+        """Return scores (n, k) of rows held out; how many did not converge is a warning of theirs."""
+        return out_of_fold_scores(pipeline, self.X, self.training.y, self.training.folds), 0
+
+    def fit(self, pipeline: Pipeline) -> Any:
+        """Return the pipeline fitted to all rows."""
+        return clone(pipeline).fit(self.X, self.training.y)
+
+
+Fits = LinearFits | PipelineFits
+
+
+def open_fits(head: Head, training: Training) -> Fits:
+    """Return what fits a head: for each head anew, so that none is served by another's work.
+
+    Parameters
+    ----------
+    head : Head
+        Row of the table.
+    training : Training
+        Features, classes and folds; features on the disk are for heads that stream.
+    """
+    return LinearFits(training) if head.streams else PipelineFits(training)
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Run joblib's jobs as threads, each with single-threaded linear algebra.
+
+    The solvers release the interpreter lock; processes would spend longer on
+    importing scikit-learn than on the fits.
+    """
+    with threadpool_limits(1), joblib.parallel_config(backend="threading"):
+        yield

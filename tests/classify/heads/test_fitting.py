@@ -1,0 +1,98 @@
+"""A head's choice and fit depend on no other head, and leave nothing behind."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from headstart.classify.data.folds import make_folds
+from headstart.classify.heads.fits import PipelineFits, open_fits
+from headstart.classify.heads.linear import lbfgs, shared_sums
+from headstart.classify.heads.search import fit_calibrated, tune
+from headstart.classify.heads.table import find_head
+from headstart.classify.heads.training_rows import Training
+
+
+def training(n=90, d=12):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    X = np.abs(rng.normal(0, 1.5, (n, d)) + 2 * np.eye(3, d)[y] + 1).astype(np.float32)
+    return Training(X, y, make_folds(y, np.arange(n), 0))
+
+
+def run(name, rows):
+    """Choose and fit a head; its choice and what it says of each row."""
+    fits = open_fits(find_head(name), rows)
+    choice = tune(find_head(name), fits, 0)
+    return choice, fit_calibrated(choice, fits).out_of_fold
+
+
+@pytest.fixture
+def work(monkeypatch):
+    """Counts of what costs time: spans made, passes over the rows."""
+    counts = {"spans": 0, "passes": 0}
+    real_span, real_pass = shared_sums.span, lbfgs._Descent._evaluate
+
+    def span(*args, **kind):
+        counts["spans"] += 1
+        return real_span(*args, **kind)
+
+    def evaluate(self, flat, dtype):
+        counts["passes"] += 1
+        return real_pass(self, flat, dtype)
+
+    monkeypatch.setattr(shared_sums, "span", span)
+    monkeypatch.setattr(lbfgs._Descent, "_evaluate", evaluate)
+    return counts
+
+
+def test_a_heads_work_and_figures_do_not_depend_on_the_heads_before_it(work):
+    rows = training()
+    alone, said = run("logreg", rows)
+    cost = dict(work)
+    for name in ("ridge", "linear-svm", "logreg"):
+        run(name, rows)
+    before = dict(work)
+    again, said_again = run("logreg", rows)
+    assert min(cost.values()) > 0
+    assert {name: work[name] - before[name] for name in work} == cost
+    assert (again.params, again.cv) == (alone.params, alone.cv)
+    np.testing.assert_array_equal(said_again, said)
+
+
+@pytest.mark.parametrize("name", ["logreg", "lda", "knn"])
+def test_nothing_but_the_choice_and_the_fit_outlives_a_head(name):
+    rows = training()
+    fits = open_fits(find_head(name), rows)
+    choice = tune(find_head(name), fits, 0)
+    calibrated = fit_calibrated(choice, fits)
+    trace = weakref.ref(fits)
+    del fits
+    gc.collect()
+    assert trace() is None
+    assert calibrated.estimator.n_features_in_ == 12
+    assert choice.images == 90
+
+
+def test_heads_that_cannot_stream_fit_pipelines():
+    assert isinstance(open_fits(find_head("knn"), training()), PipelineFits)
+
+
+def test_with_weighted_classes_the_choice_counts_each_class_alike_and_says_what_it_means():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [90, 10])
+    X = (rng.normal(0, 1, (100, 6)) + 1.2 * y[:, None] * np.eye(1, 6)).astype(np.float32)
+    rows = Training(X, y, make_folds(y, np.arange(100), 0))
+    head = find_head("logreg")
+    fits = open_fits(head, rows)
+    choice = tune(head, fits, 0, class_weight="balanced")
+    out_of_fold = fit_calibrated(choice, fits).out_of_fold
+    right = out_of_fold.argmax(axis=1) == y
+    recall = np.mean([right[y == label].mean() for label in (0, 1)])
+    assert choice.cv.metric == "balanced_accuracy"
+    assert choice.cv.mean == pytest.approx(recall, abs=1e-9)
+    assert "each class is equally frequent" in choice.warnings[-1]
+    # As if there were as many of each: both classes are said to be about as likely.
+    weights = np.where(y == 1, 9, 1)
+    assert np.average(out_of_fold[:, 1], weights=weights) == pytest.approx(0.5, abs=0.06)
