@@ -50,7 +50,7 @@ class Level:
 
 LEVELS = (
     Level("quick", 2.5, (2, 5)),
-    Level("standard", 7.0, (2, 8)),
+    Level("standard", 7.5, (2, 8)),
     Level("thorough", 60.0, (3, 6, 15)),
 )
 MANY = 1500  # images whose epochs are those of the level

@@ -22,6 +22,7 @@ from .settings import FineTuneSettings
 from .trainer import Linear, Rows, Trainer
 
 SMALLER = (128, 96)  # sides in pixels that whole networks are trained at where others cost too much
+FIRST = 4  # rows of the table that a search should try at least
 SHRUNK = 0.9  # of an image's side: less would lose what it shows
 
 
@@ -151,7 +152,8 @@ def search(trainer: Trainer, heads: Callable[[Rows], Linear]) -> Search:
         share = share_of_epochs(len(trainer.table.split.fitting))
         level = level.fitted(share, lambda rungs: seconds_ahead([cost(rows[0])], rungs, len(folds)))
     seconds = 60 * level.minutes
-    rows = [_affordable(row, rows[0], trainer, level.rungs, seconds) for row in rows]
+    first = [row for row in rows[:FIRST] if row.unfreeze != "all"]
+    rows = [_affordable(row, first, trainer, level.rungs, seconds) for row in rows]
     candidates, refused = within(rows, cost, level.rungs, seconds, folds=len(folds))
     trials: list[Trial] = []
     for rung, epochs in enumerate(level.rungs):
@@ -259,18 +261,22 @@ def check_depths(source: FeatureSource, settings: FineTuneSettings) -> None:
 
 
 def _affordable(
-    row: Candidate, first: Candidate, trainer: Trainer, rungs: Sequence[int], seconds: float
+    row: Candidate,
+    first: Sequence[Candidate],
+    trainer: Trainer,
+    rungs: Sequence[int],
+    seconds: float,
 ) -> Candidate:
-    """Return a whole network at the largest size that the budget bears beside the first row."""
+    """Return a whole network at the largest size that the budget bears beside the first rows."""
     named = trainer.source.options.input_size is not None
-    if row.unfreeze != "all" or row.start == "head" or named or row == first:
+    if row.unfreeze != "all" or row.start == "head" or named:
         return row
     own = row.input_size or trainer.source.spec.input_size[0]
     sizes = [side for side in SMALLER if side < own]
     sized = [row, *(replace(row, input_size=side) for side in sizes)]
     folds = trainer.settings.folds
     for candidate in sized if backbone_of(trainer.source.spec).sizes else [row]:
-        costs = [trainer.cost(first), trainer.cost(candidate)]
+        costs = [trainer.cost(one) for one in (*first, candidate)]
         if seconds_ahead(costs, rungs, folds) <= seconds:
             return candidate
     return row

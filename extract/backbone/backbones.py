@@ -19,6 +19,11 @@ BUNDLED = Path(__file__).parents[1] / "weights"
 TOP = "top"  # the network's own output, whatever its last layer is called
 PIXELS = "pixels"  # the decoded image itself: the layer below all layers
 
+# Modules whose networks have one layer more where Keras itself loads the ImageNet weights: it
+# divides by the root of the channels' standard deviations, which those weights were trained with.
+RESCALED = ("efficientnet",)
+STANDARD_DEVIATIONS = (0.229, 0.224, 0.225)
+
 # Sides that a network without its classifier takes as well, where its weights know no size.
 SIZES = (96, 128, 160, 192, 224, 256, 288, 320)
 
@@ -92,8 +97,9 @@ class Backbone:
 
     @property
     def preprocessing(self) -> str:
-        """Full name of the function that scales pixels for this network."""
-        return f"keras.applications.{self.module}.preprocess_input"
+        """Full name of the function that scales pixels for this network, and what its graph adds."""
+        added = "+rescaling" if self.module in RESCALED else ""
+        return f"keras.applications.{self.module}.preprocess_input{added}"
 
     def preprocess(self, images: Any) -> Any:
         """Scale pixels, float32 in 0 to 255, RGB, as this network was trained with."""
@@ -104,7 +110,8 @@ class Backbone:
     def build(self) -> Any:
         """Return the Keras network without classifier, randomly initialised."""
         build: Callable[..., Any] = getattr(load_keras().applications, self.builder)
-        return build(include_top=False, weights=None, input_shape=(*self.input_size, 3))
+        network = build(include_top=False, weights=None, input_shape=(*self.input_size, 3))
+        return _rescaled(network) if self.module in RESCALED else network
 
     def load(self, weights: Path) -> Any:
         """Return the Keras network with the weights of this file.
@@ -153,6 +160,18 @@ BACKBONES = {
     ),
 }
 BACKBONES |= {name: row for name, row in _GENERIC.items() if name not in BACKBONES}
+
+
+def _rescaled(network: Any) -> Any:
+    """Return a network with the division after its normalisation."""
+    keras = load_keras()
+    division = keras.layers.Rescaling([deviation**-0.5 for deviation in STANDARD_DEVIATIONS])
+
+    def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        outputs = layer(*args, **kwargs)
+        return division(outputs) if isinstance(layer, keras.layers.Normalization) else outputs
+
+    return keras.models.clone_model(network, call_function=called)
 
 
 def find_backbone(name: str) -> Backbone:

@@ -2,6 +2,7 @@
 
 import fcntl
 import inspect
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -279,3 +280,36 @@ def test_the_size_is_part_of_the_spec_and_its_default_moves_no_id(tmp_path):
     assert plain.id == own.id
     assert small.input_size == (96, 96)
     assert small.id != plain.id
+
+
+FAMILIES = {row.module: row.name for row in reversed(BACKBONES.values())}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if module == "efficientnet" else pytest.mark.slow)
+        for module, name in FAMILIES.items()
+    ],
+)
+def test_each_familys_graph_is_the_one_that_keras_builds_for_its_weights(name, monkeypatch):
+    keras = load_keras()
+    row = find_backbone(name)
+    module = sys.modules[getattr(keras.applications, row.builder).__module__]
+    monkeypatch.setattr(module.file_utils, "get_file", lambda *args, **kwargs: "weights.h5")
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *args, **kwargs: None)
+    build = getattr(keras.applications, row.builder)
+    theirs = build(include_top=False, weights="imagenet", input_shape=(*row.input_size, 3))
+    ours = row.build()
+    numbered = re.compile(r"_\d+$")
+
+    def graph(network):
+        return [
+            (type(layer).__name__, numbered.sub("", layer.name), layer.output.shape)
+            for layer in network.layers[1:]
+        ]
+
+    assert graph(ours) == graph(theirs)
+    images = np.random.default_rng(0).uniform(0, 255, (1, *row.input_size, 3)).astype(np.float32)
+    ours.set_weights(theirs.get_weights())
+    np.testing.assert_allclose(ours(images), theirs(images), rtol=1e-3, atol=1e-4)
