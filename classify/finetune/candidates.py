@@ -88,7 +88,7 @@ def candidates_for(named: Mapping[str, Sequence[Any]], *, normalised: bool) -> l
     --------
     >>> [row.learning_rate for row in candidates_for(
     ...     {"unfreeze": ["1"], "start": ["head"], "batch_norm": ["frozen"]}, normalised=True)]
-    [0.0003, 0.0001, 0.001, 0.003, 1e-05]
+    [0.0003, 0.001, 0.0001, 0.0003, 0.003, 1e-05]
     """
     rows = [row for row in CANDIDATES if (row.batch_norm != "none") == normalised]
     columns = list(named)
