@@ -118,22 +118,20 @@ def _print(record: "EvaluateDocument", mistakes: int) -> None:
 
 
 def _print_figures(record: "EvaluateDocument") -> None:
+    from ..classify.statistics.metrics import METRICS
     from ..console import print_table
 
+    accuracy = METRICS["accuracy"]
     rows = [
-        [
-            name.replace("_", " "),
-            f"{figure['value']:.3f}",
-            "{:.3f} to {:.3f}".format(*figure["ci95"]),
-        ]
-        for name, figure in record["figures"].items()
+        [METRICS[key].title, METRICS[key].text(figure["value"]), METRICS[key].range(figure["ci95"])]
+        for key, figure in record["figures"].items()
     ]
     seen = record["seen_in_training"]
     if seen is not None and seen["evaluation"] is not None:
         others = seen["evaluation"]
         name = f"accuracy on the {others['n']:,} not seen in training"
-        bounds = "{:.3f} to {:.3f}".format(*others["ci95"])
-        rows.insert(1, [name, f"{others['accuracy']:.3f}", bounds])
+        figure = [accuracy.text(others["accuracy"]), accuracy.range(others["ci95"])]
+        rows.insert(1, [name, *figure])
     print_table(["figure", "value", "95 % interval"], rows)
 
 

@@ -103,7 +103,7 @@ def to_markdown(results: Results) -> str:
         f"{results['settings']['seed']}."
     )
     if _has_copies(results):
-        about += f" {data['near_copies']} evaluation images look like a training image."
+        about += f" Evaluation images that look like a training image: {data['near_copies']}."
     drawn = [f"| {' | '.join(map(escaped, line))} |" for line in lines]
     return "\n".join([f"**{escaped(results['verdict'])}**", "", *drawn, "", about, ""])
 

@@ -67,20 +67,12 @@ def test_one_more_row_is_in_every_place(comparison, error_rate):
         jsonschema.validate(json.loads(json.dumps(comparison.results)), schema)
 
 
-def test_one_more_row_is_on_the_card(error_rate, photographs, tmp_path):
-    from fakes import FakeEngine
-    from headstart.classify.fit.fit_head import fit_heads
-    from headstart.extract.images.dataset import read_dataset
-    from headstart.extract.source import FeatureOptions, feature_source
-
-    fit_heads(
-        read_dataset(photographs),
-        feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine)),
-        ["centroid"],
-        0,
-        out=tmp_path / "m.headstart",
-    )
+def test_one_more_row_is_on_the_card(error_rate, headstart, photographs, tmp_path):
+    model = tmp_path / "m.headstart"
+    status, _, err = headstart("fit", "head", photographs, "--model", "centroid", "--out", model)
+    assert status == 0, err
     assert "| error rate | " in (tmp_path / "m.MODEL.md").read_text()
+    assert "95 would show a calibration error (ECE) of 0.0" in (tmp_path / "m.MODEL.md").read_text()
     card = json.loads((tmp_path / "m.MODEL.json").read_text())
     assert "error_rate" in card["evaluation"]["figures"]
     assert "error_rate" in metadata(card)["metrics"]
