@@ -188,6 +188,7 @@ def _judge(ran: Ran, measured: Measured) -> Verdict:
     search = Search(
         sum(outcome.candidates for outcome in networks),
         max(outcome.epochs for outcome in networks),
+        len(ran.benches[0].table.split.fitting),
     )
     return judge(head, network, measured, search)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..finetune.budget import share_of_epochs
 from ..statistics.paired_tests import LEVEL, PairedTest
 from ..statistics.resplits import Repeated
 from ..statistics.sample_size import DetectableDocument, detectable, images_needed
 
 ONE_POINT = 0.01
 LEAST_CANDIDATES = 4  # settings of networks that must have been tried for a verdict, and …
-LEAST_EPOCHS = 5  # … epochs that the longest training may take
+LEAST_EPOCHS = 5  # … epochs that the longest may take; fewer where many images make up for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,31 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What was tried for all networks: settings, and epochs that the longest might take."""
+    """What was tried for all networks.
+
+    Parameters
+    ----------
+    candidates : int
+        Settings.
+    epochs : int
+        That the longest might take.
+    images : int
+        That train.
+    """
 
     candidates: int
     epochs: int
+    images: int
+
+    @property
+    def least_epochs(self) -> int:
+        """Epochs that a verdict takes: as a search, of fewer where there are many images."""
+        return max(1, round(LEAST_EPOCHS * share_of_epochs(self.images)))
 
     @property
     def tuned(self) -> bool:
         """Whether so much was tried that a verdict on fine-tuning is fair."""
-        return self.candidates >= LEAST_CANDIDATES and self.epochs >= LEAST_EPOCHS
+        return self.candidates >= LEAST_CANDIDATES and self.epochs >= self.least_epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +186,9 @@ def judge(head: Contender, network: Contender, measured: Measured, search: Searc
     --------
     >>> head, network = Contender("lda", 0.90, 9.0), Contender("fine-tuned", 0.95, 60.0)
     >>> measured = on_one_split(PairedTest(2, 7, 0.18, 0.05, (-0.01, 0.11)), 100)
-    >>> judge(head, network, measured, Search(12, 15)).use
+    >>> judge(head, network, measured, Search(12, 15, 900)).use
     'lda'
-    >>> judge(head, network, measured, Search(1, 2)).outcome
+    >>> judge(head, network, measured, Search(1, 2, 900)).outcome
     'untuned'
     """
     low, high = measured.ci95
@@ -186,7 +203,7 @@ def judge(head: Contender, network: Contender, measured: Measured, search: Searc
         sentence = (
             f"Fine-tuning was not tuned: no verdict. {network.name} against {head.name} has "
             f"{figures}; but {search.candidates} settings of at most {search.epochs} epochs were "
-            f"tried, and a verdict takes {LEAST_CANDIDATES} of {LEAST_EPOCHS}."
+            f"tried, and a verdict takes {LEAST_CANDIDATES} of {search.least_epochs}."
         )
         return Verdict(sentence, "untuned", head.name, gain)
     if not measured.told:

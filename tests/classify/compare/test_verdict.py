@@ -13,10 +13,11 @@ from headstart.classify.compare.verdict import (
     on_one_split,
     over_splits,
 )
+from headstart.classify.finetune.budget import LEVELS, share_of_epochs
 from headstart.classify.statistics.paired_tests import PairedTest, paired_test
 from headstart.classify.statistics.resplits import over_resplits
 
-TUNED = Search(LEAST_CANDIDATES, LEAST_EPOCHS)
+TUNED = Search(LEAST_CANDIDATES, LEAST_EPOCHS, 900)
 
 
 def measure(only_head, only_network, n=272):
@@ -106,7 +107,12 @@ def test_a_small_p_whose_interval_holds_0_is_no_win():
 
 
 @pytest.mark.parametrize(
-    "search", [Search(1, 2), Search(LEAST_CANDIDATES - 1, 30), Search(20, LEAST_EPOCHS - 1)]
+    "search",
+    [
+        Search(1, 2, 900),
+        Search(LEAST_CANDIDATES - 1, 30, 900),
+        Search(20, LEAST_EPOCHS - 1, 900),
+    ],
 )
 @pytest.mark.parametrize("counts", [(2, 30), (30, 2), (5, 7)])
 def test_a_network_that_was_hardly_tuned_gets_no_verdict(search, counts):
@@ -114,6 +120,13 @@ def test_a_network_that_was_hardly_tuned_gets_no_verdict(search, counts):
     assert (judged.outcome, judged.use) == ("untuned", "logreg")
     assert judged.sentence.startswith("Fine-tuning was not tuned: no verdict. tuned against logreg")
     assert f"{search.candidates} settings of at most {search.epochs} epochs" in judged.sentence
+
+
+@pytest.mark.parametrize("images", [200, 1500, 6000, 40_000])
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_budget_that_is_borne_is_a_search(level, images):
+    last = level.fitted(share_of_epochs(images), lambda rungs: 0.0).rungs[-1]
+    assert Search(LEAST_CANDIDATES, last, images).tuned
 
 
 def test_over_resplits_the_resplits_decide():
