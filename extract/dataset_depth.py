@@ -65,10 +65,10 @@ def _agreed(counts: Counter[int]) -> BitDepth:
     bits = max(counts, default=FULL)
     if len(counts) < 2:
         return BitDepth(bits)
-    found = ", ".join(f"{count:,} of {bits} bits" for bits, count in sorted(counts.items()))
+    ranges = ", ".join(f"{count:,} of {bits} bits" for bits, count in sorted(counts.items()))
     fewer = sorted(counts)[-2]
     warning = (
-        f"images of 16 bits a channel use different ranges ({found}): all are scaled by {bits} bits, "
+        f"images of 16 bits a channel use different ranges ({ranges}): all are scaled by {bits} bits, "
         f"so that some are dark; --bit-depth {fewer} would make larger values white"
     )
     return BitDepth(bits, [warning])

@@ -13,7 +13,8 @@ from ...cache.spec import FeatureSpec
 from ...errors import OptionError, unknown
 from .keras_applications import ROWS, Row
 from .loading import load_keras
-from .weights import Pretrained, check_fit, readable_with_lock, snake_case
+from .weights import Pretrained
+from .weights_fit import check_fit, readable_with_lock, snake_case
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 TOP = "top"  # the network's own output, whatever its last layer is called
@@ -232,7 +233,7 @@ def describe_layers(name: str) -> list[dict[str, Any]]:
     """
     network = find_backbone(name).build()
     return [
-        {"name": layer, "kind": type(found).__name__, "shape": list(found.output.shape[1:])}
+        {"name": layer, "kind": type(tapped).__name__, "shape": list(tapped.output.shape[1:])}
         for layer in tappable_layers(network)
-        if (found := network.get_layer(layer))
+        if (tapped := network.get_layer(layer))
     ]

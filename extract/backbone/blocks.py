@@ -115,7 +115,11 @@ def _pieces(network: Any) -> list[Block]:
     """Return what lies between one cut and the next, each with weights of its own."""
     operations = list(network.operations)
     named = set(tappable_layers(network))
-    cuts = [at for at in _cuts(operations) if not at or operations[at].name in named]
+    cuts = [
+        position
+        for position in _cuts(operations)
+        if not position or operations[position].name in named
+    ]
     pieces: list[Block] = []
     lower = cuts[0]
     for upper in [*cuts[1:], len(operations) - 1] if cuts[-1] < len(operations) - 1 else cuts[1:]:
@@ -145,16 +149,18 @@ def _whole(pieces: list[Block]) -> list[Block]:
 def _cuts(operations: list[Any]) -> list[int]:
     """Return the positions through which everything flows."""
     flatten = load_keras().tree.flatten
-    made_by = {id(out): at for at, op in enumerate(operations) for out in flatten(op.output)}
+    made_by = {
+        id(out): position for position, op in enumerate(operations) for out in flatten(op.output)
+    }
     reaches = list(range(len(operations)))  # the last position that an output feeds
-    for at, op in enumerate(operations[1:], 1):
+    for position, op in enumerate(operations[1:], 1):
         for tensor in flatten(op.input):
-            source = made_by.get(id(tensor), at)
-            reaches[source] = max(reaches[source], at)
+            source = made_by.get(id(tensor), position)
+            reaches[source] = max(reaches[source], position)
     cuts, furthest = [], 0
-    for at, reach in enumerate(reaches):
-        if furthest <= at:
-            cuts.append(at)
+    for position, reach in enumerate(reaches):
+        if furthest <= position:
+            cuts.append(position)
         furthest = max(furthest, reach)
     return cuts
 
@@ -168,8 +174,8 @@ def _size(operation: Any) -> int:
 
 def _stem(layer: str) -> str | None:
     for pattern, template in _NAMING:
-        if found := pattern.match(layer):
-            return template.format(found[1])
+        if match := pattern.match(layer):
+            return template.format(match[1])
     return None
 
 

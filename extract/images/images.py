@@ -103,8 +103,8 @@ class Dataset:
     @property
     def splits(self) -> list[str]:
         """The given splits that hold images: empty when there are none."""
-        found = {image.split for image in self.images}
-        return [name for name in ("train", "validation", "test") if name in found]
+        held = {image.split for image in self.images}
+        return [name for name in ("train", "validation", "test") if name in held]
 
     @property
     def read_as(self) -> str:

@@ -51,14 +51,14 @@ def list_images(
     ['1.jpg', '2.png']
     """
     images: list[Reference | PixelImage] = []
-    for one in given:
-        if isinstance(one, PixelImage):
-            images.append(one)
-        elif listed is not None and os.fspath(one) == STANDARD_INPUT:
+    for place in given:
+        if isinstance(place, PixelImage):
+            images.append(place)
+        elif listed is not None and os.fspath(place) == STANDARD_INPUT:
             for line in _lines(listed):
                 images += _listed(line)
         else:
-            images += references(one)
+            images += references(place)
     if not images:
         raise DataError("no images to label in the paths given")
     once: dict[object, Reference | PixelImage] = {}
@@ -77,7 +77,9 @@ def outside(images: Iterable[Reference | PixelImage], folder: Path) -> list[Refe
     """
     root = folder.absolute()
     kept = [
-        one for one in images if not isinstance(one, Path) or root not in one.absolute().parents
+        image
+        for image in images
+        if not isinstance(image, Path) or root not in image.absolute().parents
     ]
     if not kept:
         raise DataError(

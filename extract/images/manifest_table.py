@@ -146,7 +146,7 @@ def _csv_rows(text: str, where: str, columns: Mapping[str, str]) -> Iterator[Man
             if len(fields) != len(header) and fields:
                 yield ManifestRow(line, problem=f"expected {len(header)} fields, got {len(fields)}")
             elif fields:
-                yield ManifestRow(line, **{ours: fields[at] for ours, at in places.items()})
+                yield ManifestRow(line, **{ours: fields[place] for ours, place in places.items()})
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(f"{where} is not CSV: line {reader.line_num}: {error}") from error
@@ -167,7 +167,8 @@ def _json_rows(text: str, where: str, columns: Mapping[str, str]) -> Iterator[Ma
             continue
         if places is None:
             names = list(document)
-            places = {ours: names[at] for ours, at in find_columns(names, where, columns).items()}
+            columns_here = find_columns(names, where, columns)
+            places = {ours: names[place] for ours, place in columns_here.items()}
         values = {ours: document.get(theirs) for ours, theirs in places.items()}
         yield ManifestRow(
             number, **{ours: "" if v is None else str(v) for ours, v in values.items()}
@@ -201,8 +202,8 @@ def find_columns(header: Sequence[str], where: str, columns: Mapping[str, str]) 
             places[ours] = folded.index(theirs)
     lacking = [ours for ours in ("path", "label") if ours not in places]
     if lacking:
-        free = [name for at, name in enumerate(header) if at not in places.values()]
-        given = {**{o: header[at] for o, at in places.items() if o in ("path", "label")}}
+        free = [name for place, name in enumerate(header) if place not in places.values()]
+        given = {ours: header[place] for ours, place in places.items()}
         given |= dict(zip(lacking, free, strict=False))
         example = ",".join(f"{o}={given.get(o, 'NAME')}" for o in ("path", "label"))
         raise DataError(

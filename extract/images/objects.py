@@ -84,9 +84,9 @@ def sign(files: Sequence[Remote]) -> tuple[dict[Remote, Remote], set[Remote]]:
             listed = []
         except Exception as error:  # every file system has its own
             raise DataError(f"cannot list {folder}: {why(error)}") from error
-        found = {info["name"].rpartition("/")[2]: info for info in listed}
+        by_name = {info["name"].rpartition("/")[2]: info for info in listed}
         for file in some:
-            info = found.get(file.url.rpartition("/")[2])
+            info = by_name.get(file.url.rpartition("/")[2])
             if info is None:
                 missing.add(file)
             else:

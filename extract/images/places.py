@@ -40,16 +40,16 @@ def references(place: str | os.PathLike[str]) -> list[Reference]:
     DataError
         If there is nothing, or a shard cannot be read.
     """
-    one = reference(place)
-    if isinstance(one, Member | Row):
-        return [one]
+    address = reference(place)
+    if isinstance(address, Member | Row):
+        return [address]
     files = files_at(place)
-    if files == [one]:  # named by itself: worth a look at its first bytes
-        return _images(one)
-    found: list[Reference] = []
+    if files == [address]:  # named by itself: worth a look at its first bytes
+        return _images(address)
+    images: list[Reference] = []
     for file in files:
-        found += [file] if kind_named(file) is None else _images(file)
-    return found
+        images += [file] if kind_named(file) is None else _images(file)
+    return images
 
 
 def _images(file: File) -> list[Reference]:
@@ -96,30 +96,30 @@ def braces(text: str) -> list[str]:
     >>> braces("{train,test}-{08..10}.tar")[:4]
     ['train-08.tar', 'train-09.tar', 'train-10.tar', 'test-08.tar']
     """
-    found = _BRACES.search(text)
-    if found is None:
+    match = _BRACES.search(text)
+    if match is None:
         return [text]
-    low, high, names = found.groups()
+    low, high, names = match.groups()
     inside = (
         names.split(",")
         if names
         else [str(number).zfill(len(low)) for number in range(int(low), int(high) + 1)]
     )
-    head, tail = text[: found.start()], text[found.end() :]
-    return [head + one + rest for one in inside for rest in braces(tail)]
+    head, tail = text[: match.start()], text[match.end() :]
+    return [head + written + rest for written in inside for rest in braces(tail)]
 
 
 def _expanded(pattern: str) -> list[Path]:
     """Return the local files of a pattern; each name that braces write out must be there."""
-    found: list[Path] = []
-    for one in braces(pattern):
-        names = sorted(glob.glob(one, recursive=True))  # noqa: PTH207 - Path.glob wants no root
+    expanded: list[Path] = []
+    for written in braces(pattern):
+        names = sorted(glob.glob(written, recursive=True))  # noqa: PTH207 - Path.glob wants no root
         files = [file for name in names for file in _plain(Path(name))]
         if not files:
-            of = f" (of {shown(pattern)})" if one != pattern else ""
-            raise DataError(f"no file matches the pattern {shown(one)}{of}")
-        found += files
-    return found
+            of = f" (of {shown(pattern)})" if written != pattern else ""
+            raise DataError(f"no file matches the pattern {shown(written)}{of}")
+        expanded += files
+    return expanded
 
 
 def _plain(match: Path) -> list[Path]:
@@ -127,18 +127,18 @@ def _plain(match: Path) -> list[Path]:
 
 
 def _remote_files(url: str) -> list[File]:
-    found: dict[str, Remote] = {}
-    for one in braces(url):
+    files: dict[str, Remote] = {}
+    for written in braces(url):
         try:
-            listed = attempt(functools.partial(_listed, one))
+            listed = attempt(functools.partial(_listed, written))
         except OptionError:
             raise
         except Exception as error:  # every file system has its own
-            raise DataError(f"cannot list {one}: {why(error)}") from error
+            raise DataError(f"cannot list {written}: {why(error)}") from error
         if not listed:
-            raise DataError(f"nothing is at {one}: no such file, folder or pattern")
-        found |= {file.url: file for file in listed}
-    return [*found.values()]
+            raise DataError(f"nothing is at {written}: no such file, folder or pattern")
+        files |= {file.url: file for file in listed}
+    return [*files.values()]
 
 
 def _listed(url: str) -> list[Remote]:

@@ -132,8 +132,8 @@ def split_of(shard: File) -> str | None:
     if (split := split_named(folder)) is not None:
         return split
     words = {word.casefold() for word in _WORD.findall(name)} & SPLITS.keys()
-    found = {SPLITS[word] for word in words}
-    return found.pop() if len(found) == 1 else None
+    named = {SPLITS[word] for word in words}
+    return named.pop() if len(named) == 1 else None
 
 
 def holds_shards(folders: Sequence[str]) -> bool:

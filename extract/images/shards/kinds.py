@@ -73,7 +73,7 @@ def kind_of(file: File) -> Kind | None:
         If it cannot be opened, or its name promises a shard and its bytes are something else.
     """
     head = _head(file)
-    kind = next((one for one in KINDS if one.recognise(head)), None)
+    kind = next((kind for kind in KINDS if kind.recognise(head)), None)
     if kind is None and _PACKED.search(str(file)):
         raise DataError(f"{file} is compressed, so that no image in it has an address: unpack it")
     named = kind_named(file)

@@ -48,13 +48,13 @@ class Listing:
 def recall(shard: File) -> Listing | None:
     """Return what a shard held when it was last listed; None when it has changed since."""
     try:
-        told = json.loads(gzip.decompress(_file(shard).read_bytes()))
-        if [told["version"], told["signature"]] != [VERSION, _signature(shard.stat())]:
+        document = json.loads(gzip.decompress(_file(shard).read_bytes()))
+        if [document["version"], document["signature"]] != [VERSION, _signature(shard.stat())]:
             return None
         samples = [
-            Sample(_placed(shard, place), label, name) for place, label, name in told["samples"]
+            Sample(_placed(shard, place), label, name) for place, label, name in document["samples"]
         ]
-        return Listing(told["kind"], samples, told["warnings"])
+        return Listing(document["kind"], samples, document["warnings"])
     except Exception:  # not there, unreadable, or another version's: the shard itself will tell
         return None
 
@@ -79,7 +79,9 @@ def remember(shard: File, seen: Any, read_ns: int, listing: Listing) -> None:
         "version": VERSION,
         "signature": _signature(seen),
         "kind": listing.kind,
-        "samples": [[_place(one.image), one.label, one.name] for one in listing.samples],
+        "samples": [
+            [_place(sample.image), sample.label, sample.name] for sample in listing.samples
+        ],
         "warnings": listing.warnings,
     }
     data = gzip.compress(json.dumps(document).encode(), compresslevel=1)

@@ -188,8 +188,8 @@ def open_parquet(file: Any) -> Any:
 def described(schema: Any) -> dict[str, Any]:
     """Return what Hugging Face's metadata says of each column."""
     try:
-        told = json.loads((schema.metadata or {})[b"huggingface"])
-        return dict(told["info"]["features"])
+        document = json.loads((schema.metadata or {})[b"huggingface"])
+        return dict(document["info"]["features"])
     except (KeyError, TypeError, ValueError):
         return {}
 
@@ -220,5 +220,5 @@ def _holds_bytes(kind: Any) -> bool:
     from pyarrow import types
 
     if types.is_struct(kind):
-        return any(kind.field(at).name == "bytes" for at in range(kind.num_fields))
+        return any(field.name == "bytes" for field in kind)
     return bool(types.is_binary(kind) or types.is_large_binary(kind))

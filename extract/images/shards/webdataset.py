@@ -158,10 +158,10 @@ def _missing(where: str, source: str) -> str:
 
 def _described(archive: tarfile.TarFile, parts: list[_Entry]) -> dict[str, Any]:
     try:
-        found = json.loads(_text(archive, parts, "json") or "{}")
+        document = json.loads(_text(archive, parts, "json") or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _text(archive: tarfile.TarFile, parts: list[_Entry], ending: str) -> str | None:
