@@ -28,7 +28,8 @@ from timing import RESULTS, machine
 
 from headstart.extract.features import ensure_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import BACKENDS, FeatureOptions, feature_source
+from headstart.extract.recipe import BACKENDS, Execution
+from headstart.extract.source import feature_source
 from headstart.progress import Tell, heard_by, silent
 
 
@@ -117,7 +118,7 @@ def extract(data: Path, backend: str, cache: Path) -> dict[str, Any]:
         if done == total:
             marks.append(processor_seconds())
 
-    source = feature_source(FeatureOptions(cache=cache, backend=backend))
+    source = feature_source(execution=Execution(cache=cache, backend=backend))
     if backend == "local":
         marks.append(processor_seconds())
     with heard_by(Ready()):
@@ -145,8 +146,8 @@ def processor_seconds() -> float:
 
 def check_equal(cache: Path, reference: Path) -> None:
     """Compare two caches value for value."""
-    ours = feature_source(FeatureOptions(cache=cache)).store()
-    theirs = feature_source(FeatureOptions(cache=reference)).store()
+    ours = feature_source(execution=Execution(cache=cache)).store()
+    theirs = feature_source(execution=Execution(cache=reference)).store()
     digests = sorted(theirs.digests())
     assert sorted(ours.digests()) == digests
     assert np.array_equal(ours.read(digests), theirs.read(digests))

@@ -26,7 +26,8 @@ from headstart.extract.decode.decode import decode
 from headstart.extract.engine.tensorflow import TensorFlowEngine
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import extract
-from headstart.extract.source import FeatureOptions, FeatureSource, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import FeatureSource, feature_source
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 FORWARD_IMAGES = 256  # decoded and held in memory for the forward-only ways
@@ -60,8 +61,8 @@ def main() -> None:
 
 def mobilenet(folder: Path, paths: list[Path], scratch: Path) -> Ways:
     """Return ours, the plain Keras way and three forward passes without decoding."""
-    source = feature_source(FeatureOptions(cache=scratch / "networks"))
-    engine = source.options.make_engine(source)
+    source = feature_source(execution=Execution(cache=scratch / "networks"))
+    engine = source.engine()
     reference = TensorFlowEngine(source.spec, source.weights)
     images = np.stack([decode(path.read_bytes()) for path in paths[:FORWARD_IMAGES]])
     count = len(images)
@@ -87,9 +88,9 @@ def vgg16(folder: Path, paths: list[Path], scratch: Path) -> Ways:
     ways: Ways = {}
     for precision in ("bfloat16", "float32"):
         source = feature_source(
-            FeatureOptions("vgg16", str(VGG16), precision=precision, cache=scratch / "networks")
+            Recipe("vgg16", str(VGG16), precision=precision), Execution(cache=scratch / "networks")
         )
-        engine = source.options.make_engine(source)
+        engine = source.engine()
         ways[f"headstart, {precision}"] = (ours(paths, source, engine, scratch), len(paths))
     return ways | plain_keras(folder, source)
 

@@ -28,7 +28,8 @@ from headstart.extract.backbone.loading import load_keras
 from headstart.extract.decode.decode import decode
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 STEPS = 20  # whose losses must agree
@@ -74,7 +75,7 @@ class Job:
         self.classes = len(classes)
         self.paths = [image.path for image in images]
         self.y = np.array([classes.index(image.label) for image in images])
-        self.source = feature_source(FeatureOptions(backbone, weights, cache=scratch / "cache"))
+        self.source = feature_source(Recipe(backbone, weights), Execution(cache=scratch / "cache"))
         features = load_features(self.paths, self.source)
         self.digests = features.digests
         rng = np.random.default_rng(0)

@@ -36,7 +36,8 @@ from headstart.classify.heads.search import fit_calibrated, tune
 from headstart.classify.heads.table import PROBE, find_head
 from headstart.classify.heads.training_rows import Training
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 
 VGG16 = SHARED / "weights" / "vgg16_notop.weights.h5"
 # As features are: scikit-learn tries no powers. Its rule, the best, not the cautious one.
@@ -62,10 +63,10 @@ def search(options: argparse.Namespace) -> None:
     """Time the choice among 45 strengths by 5 folds, and the fit with the chosen one."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = folders(Path(scratch))[-1]
-        tables = {"MobileNet": load(folder, FeatureOptions(cache=Path(scratch)))}
+        tables = {"MobileNet": load(folder, Recipe(), Path(scratch))}
         if VGG16.exists():
-            wide = FeatureOptions("vgg16", str(VGG16), pooling="flatten", cache=Path(scratch))
-            tables["VGG16, flattened"] = load(folder, wide)
+            wide = Recipe("vgg16", str(VGG16), pooling="flatten")
+            tables["VGG16, flattened"] = load(folder, wide, Path(scratch))
         figures: dict[str, Any] = {}
         accuracies: dict[str, Any] = {}
         for name, table in tables.items():
@@ -109,9 +110,9 @@ def search(options: argparse.Namespace) -> None:
         save("heads-accuracy", accuracies)
 
 
-def load(folder: Path, options: FeatureOptions) -> Table:
+def load(folder: Path, recipe: Recipe, cache: Path) -> Table:
     """Extract and lay out a dataset."""
-    return load_table(read_dataset(folder), feature_source(options))
+    return load_table(read_dataset(folder), feature_source(recipe, Execution(cache=cache)))
 
 
 def memory(options: argparse.Namespace) -> None:
@@ -216,7 +217,7 @@ print(json.dumps(float(model.evaluate(test, verbose=0)[1])))
 
 def keras_dense(folder: Path) -> dict[str, float]:
     """Train a Dense layer over the frozen network, whose features nobody keeps."""
-    weights = feature_source(FeatureOptions()).weights
+    weights = feature_source().weights
     begin = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", KERAS, str(folder), str(weights), str(EPOCHS)],

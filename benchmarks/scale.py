@@ -32,7 +32,8 @@ from headstart.extract.cluster.tasks import LARGEST
 from headstart.extract.cluster.worker import ShardResult
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import SEGMENT_ROWS
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from headstart.extract.speed.stage_timer import measure_costs
 
 IMAGES = 100_000_000
@@ -79,7 +80,7 @@ def measure_stages(data: Path) -> dict[str, Any]:
     begin = time.perf_counter()
     paths = [image.path for image in read_dataset(data).images]
     listing = time.perf_counter() - begin
-    costs = measure_costs(paths, feature_source(FeatureOptions()), 256)
+    costs = measure_costs(paths, feature_source(), 256)
     return {
         **asdict(costs),
         "seconds_an_image": costs.seconds_an_image,
@@ -93,7 +94,7 @@ def measure_shared() -> dict[str, float]:
     random = np.random.default_rng(0)
     features = np.zeros((SEGMENT_ROWS, 1024), np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        source = feature_source(FeatureOptions(cache=Path(folder)))
+        source = feature_source(execution=Execution(cache=Path(folder)))
         store = source.store()
         for _ in range(segments):
             store.append([random.bytes(32) for _ in range(SEGMENT_ROWS)], features)

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest.mock
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,8 +30,9 @@ from timing import RESULTS, machine
 from headstart.classify.predict.model_source import source_of
 from headstart.classify.predict.predict import predict
 from headstart.classify.saved.load import load_model
+from headstart.extract.engine.open_engine import MAKERS
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions
+from headstart.extract.recipe import Execution
 from serving_clients import (
     BAD,
     CLIENTS,
@@ -133,13 +135,14 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 def predicting(paths: list[Path], model: Path, scratch: Path) -> Callable[[], list[str]]:
     """Return the whole of ``predict`` but its start-up, into a fresh cache each time: its labels."""
     classifier = load_model(model)
-    source = source_of(classifier, FeatureOptions(cache=scratch))
-    engine = source.options.make_engine(source)
+    engine = source_of(classifier, Execution(cache=scratch)).engine()
+    ready = dict.fromkeys(MAKERS, lambda wanted: engine)
 
     def run() -> list[str]:
         with tempfile.TemporaryDirectory(dir=scratch) as cache:
-            fresh = FeatureOptions(cache=Path(cache), make_engine=lambda source: engine)
-            predictions, failures = predict(classifier, paths, fresh)
+            fresh = Execution(cache=Path(cache))
+            with unittest.mock.patch.dict(MAKERS, ready):
+                predictions, failures = predict(classifier, paths, fresh)
             assert len(predictions) == len(paths), failures
             return [prediction.top[0][0] for prediction in predictions]
 

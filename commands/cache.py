@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Cache, Json, Quiet, Seed, machine_options, takes
+from .options import MACHINE, Cache, Json, Quiet, Seed, takes
 
 if TYPE_CHECKING:
     from ..cache.verify import Problem, Verification
+    from ..extract.recipe import Execution
     from ..extract.recompute import Recomputation
-    from ..extract.source import FeatureOptions
 
 app = typer.Typer(help="Look after the features that are kept.", no_args_is_help=True)
 
@@ -51,14 +51,15 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
 
 
 @app.command("verify")
-@takes(machine_options)
+@takes(MACHINE)
 def cache_verify(
     data: Annotated[
         str | None,
         typer.Argument(metavar="[DATA]", help="The dataset that --recompute draws from."),
     ] = None,
     *,
-    options: "FeatureOptions",
+    weights: str | None,
+    execution: "Execution",
     recompute: Annotated[
         int, typer.Option(min=0, help="Extract so many images of DATA afresh and compare.")
     ] = 0,
@@ -82,10 +83,14 @@ def cache_verify(
 
     if bool(recompute) != (data is not None):
         raise OptionError("--recompute N and DATA go together: images are drawn from DATA")
-    place = options.cache or default_cache()
+    place = execution.cache or default_cache()
     with stages(quiet=quiet):
         verification = verify(place, mend=mend)
-        again = [] if data is None else recompute_specs(data, place, options, recompute, seed)
+        again = (
+            []
+            if data is None
+            else recompute_specs(data, place, weights or "imagenet", execution, recompute, seed)
+        )
     if as_json:
         recomputed = [sample.to_document() for sample in again]
         print_json(verify_document(place, verification, recomputed))

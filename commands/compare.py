@@ -8,6 +8,7 @@ import typer
 
 from .dataset import read_data
 from .options import (
+    BACKBONES,
     BatchNorm,
     Budget,
     Columns,
@@ -19,25 +20,25 @@ from .options import (
     Quiet,
     Seed,
     Start,
-    several_backbones,
     takes,
 )
 
 if TYPE_CHECKING:
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution, Recipe
 
 app = typer.Typer(help="Compare approaches.", no_args_is_help=True)
 
 
 @app.command("transfer-vs-finetune")
-@takes(several_backbones)
+@takes(BACKBONES)
 def transfer_vs_finetune(
     data: Data,
     model: Annotated[
         list[str] | None, typer.Option(help="Heads to compare; repeat. Default: auto and dense.")
     ] = None,
     *,
-    options: "list[FeatureOptions]",
+    recipes: "list[Recipe]",
+    execution: "Execution",
     max_failures: MaxFailures = None,
     budget: Budget = "standard",
     unfreeze: Annotated[
@@ -91,7 +92,7 @@ def transfer_vs_finetune(
     with stages(quiet=quiet):
         comparison = compare(
             dataset,
-            [feature_source(option, dataset) for option in options],
+            [feature_source(recipe, execution, dataset) for recipe in recipes],
             model or ["auto", "dense"],
             [functools.partial(finetune_approach, settings)],
             Procedure(seed, repeats, recompute),

@@ -7,6 +7,7 @@ import typer
 
 from .dataset import read_data
 from .options import (
+    RUNNING,
     Columns,
     Data,
     Json,
@@ -14,14 +15,13 @@ from .options import (
     Quiet,
     Seed,
     TrustJoblib,
-    running_options,
     takes,
 )
 
 if TYPE_CHECKING:
     from ..classify.predict.evaluation_record import Abstaining, EvaluateDocument, Mistake
     from ..classify.statistics.confusion import ClassFigures, ConfusedPair
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution
 
 WIDEST = 12  # classes whose confusion fits a terminal
 CLASSES = 40  # that are listed
@@ -29,7 +29,7 @@ PAIRS = 10
 NAMED = 5  # classes in a line
 
 
-@takes(running_options)
+@takes(RUNNING)
 def evaluate_data(
     model: Annotated[
         Path,
@@ -63,7 +63,8 @@ def evaluate_data(
     mistakes: Annotated[int, typer.Option(min=0, help="Mistakes to list.")] = 10,
     *,
     trust_joblib: TrustJoblib = False,
-    options: "FeatureOptions",
+    weights: str | None,
+    execution: "Execution",
     max_failures: MaxFailures = None,
     seed: Seed = 0,
     columns: Columns = None,
@@ -81,13 +82,13 @@ def evaluate_data(
     from ..classify.saved.load import load_model
     from ..console import print_json, stages, warn_all
 
-    classifier = load_model(model, trust_joblib=trust_joblib)
+    classifier = load_model(model, weights=weights, trust_joblib=trust_joblib)
     dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         run = evaluate_model(
             classifier,
             dataset,
-            options,
+            execution,
             split,
             read_class_map(class_map or []),
             abstain,

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import HeadstartError
-from .options import Json, Quiet, TrustJoblib, machine_options, takes
+from .options import MACHINE, Json, Quiet, TrustJoblib, takes
 
 if TYPE_CHECKING:
     from ..classify.explain.explanation import Explanation
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution
 
 
-@takes(machine_options)
+@takes(MACHINE)
 def explain_images(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' wrote.")],
     images: Annotated[
@@ -42,7 +42,8 @@ def explain_images(
     ] = 5,
     *,
     trust_joblib: TrustJoblib = False,
-    options: "FeatureOptions",
+    weights: str | None,
+    execution: "Execution",
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for index.html and a PNG an image, with the map on it."),
@@ -60,15 +61,15 @@ def explain_images(
     from ..console import print_json, say, stages, warn
     from ..text import shown
 
-    classifier = load_model(model, trust_joblib=trust_joblib)
+    classifier = load_model(model, weights=weights, trust_joblib=trust_joblib)
     with stages(quiet=quiet):
         told = explain(
-            classifier, images, options, method, label=label, data=data, nearest=neighbours
+            classifier, images, execution, method, label=label, data=data, nearest=neighbours
         )
         written = (
             None
             if out is None or not told.images
-            else write_page(told, model, out, options.max_pixels)
+            else write_page(told, model, out, execution.max_pixels)
         )
     if as_json:
         print_json({**told.to_dict(), **({} if written is None else written.to_dict())})

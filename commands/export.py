@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Json, Quiet, TrustJoblib, machine_options, takes
+from .options import MACHINE, Json, Quiet, TrustJoblib, takes
 
 if TYPE_CHECKING:
     from ..classify.export.write import ExportDocument
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution
 
 
-@takes(machine_options)
+@takes(MACHINE)
 def export_classifier(
     model: Annotated[
         Path,
@@ -55,7 +55,8 @@ def export_classifier(
     ] = None,
     *,
     trust_joblib: TrustJoblib = False,
-    options: "FeatureOptions",
+    weights: str | None,
+    execution: "Execution",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -71,12 +72,12 @@ def export_classifier(
     from ..classify.saved.load import load_model
     from ..console import print_json, stages, warn
 
-    classifier = load_model(model, trust_joblib=trust_joblib)
+    classifier = load_model(model, weights=weights, trust_joblib=trust_joblib)
     with stages(quiet=quiet):
         run = export_model(
             classifier,
             out,
-            options,
+            execution,
             form=form,
             quantize=quantize,
             data=data,

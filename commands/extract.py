@@ -8,27 +8,28 @@ import typer
 
 from .dataset import read_data
 from .options import (
+    FEATURES,
     Columns,
     Data,
     Json,
     MaxFailures,
     Quiet,
-    feature_options,
     takes,
 )
 
 if TYPE_CHECKING:
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution, Recipe
 
 app = typer.Typer(help="Run the frozen backbone over images.", no_args_is_help=True)
 
 
 @app.command("features")
-@takes(feature_options)
+@takes(FEATURES)
 def extract_features(
     data: Data,
     *,
-    options: "FeatureOptions",
+    recipe: "Recipe",
+    execution: "Execution",
     max_failures: MaxFailures = None,
     out: Annotated[
         Path | None, typer.Option(help="Also write one portable HDF5 table here.")
@@ -52,7 +53,7 @@ def extract_features(
     dataset = read_data(data, columns, quiet=quiet)
     paths = [image.path for image in dataset.images]
     with stages(quiet=quiet):
-        source = feature_source(options, dataset)
+        source = feature_source(recipe, execution, dataset)
         store = source.store()
         extraction, warnings = ensure_features(paths, source, store, stage("extracting"))
     if out is not None:
@@ -78,7 +79,7 @@ def extract_features(
                 "seconds": round(extraction.seconds, 3),
                 "startup_seconds": round(extraction.startup_seconds, 3),
                 "images_per_second": None if rate is None else round(rate, 1),
-                "backend": options.backend,
+                "backend": execution.backend,
                 "engine": extraction.engine,
                 "device": extraction.device,
                 "precision": source.spec.precision,

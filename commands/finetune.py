@@ -7,6 +7,7 @@ import typer
 
 from .dataset import read_data
 from .options import (
+    FEATURES,
     BatchNorm,
     Budget,
     Columns,
@@ -19,15 +20,14 @@ from .options import (
     Quiet,
     Seed,
     Start,
-    feature_options,
     takes,
 )
 
 if TYPE_CHECKING:
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution, Recipe
 
 
-@takes(feature_options)
+@takes(FEATURES)
 def finetune(
     data: Data,
     unfreeze: Annotated[
@@ -41,7 +41,8 @@ def finetune(
         ),
     ] = None,
     *,
-    options: "FeatureOptions",
+    recipe: "Recipe",
+    execution: "Execution",
     max_failures: MaxFailures = None,
     budget: Budget = "quick",
     start: Start = None,
@@ -128,7 +129,7 @@ def finetune(
     with stages(quiet=quiet):
         run = fit_network(
             dataset,
-            feature_source(options, dataset),
+            feature_source(recipe, execution, dataset),
             settings,
             out=out,
             licence=license_,

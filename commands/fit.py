@@ -9,6 +9,7 @@ from ..classify.heads.table import describe_heads
 from .dataset import read_data
 from .finetune import finetune
 from .options import (
+    FEATURES,
     Columns,
     Data,
     Json,
@@ -16,7 +17,6 @@ from .options import (
     MaxFailures,
     Quiet,
     Seed,
-    feature_options,
     takes,
 )
 from .rank import rank_features
@@ -24,7 +24,7 @@ from .rank import rank_features
 if TYPE_CHECKING:
     from ..classify.fit.fit_heads import HeadsRun
     from ..classify.saved.records import HeadRecord
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution, Recipe
 
 app = typer.Typer(help="Train classifiers.", no_args_is_help=True)
 app.command("rank")(rank_features)
@@ -32,7 +32,7 @@ app.command("finetune")(finetune)
 
 
 @app.command("head")
-@takes(feature_options)
+@takes(FEATURES)
 def fit_head(
     data: Data,
     model: Annotated[
@@ -43,7 +43,8 @@ def fit_head(
         ),
     ] = None,
     *,
-    options: "FeatureOptions",
+    recipe: "Recipe",
+    execution: "Execution",
     max_failures: MaxFailures = None,
     rule: Annotated[
         str,
@@ -84,7 +85,7 @@ def fit_head(
     with stages(quiet=quiet):
         run = fit_heads(
             dataset,
-            feature_source(options, dataset),
+            feature_source(recipe, execution, dataset),
             HeadSettings(model or ["logreg"], seed, class_weight, rule),
             out=out,
             licence=license_,
@@ -119,7 +120,7 @@ def _print_heads(run: "HeadsRun") -> None:
 
 
 @app.command("learning-curve")
-@takes(feature_options)
+@takes(FEATURES)
 def learning_curve(
     data: Data,
     model: Annotated[str, typer.Option(help="One head, see 'fit head'.")] = "logreg",
@@ -127,7 +128,8 @@ def learning_curve(
         int, typer.Option(min=1, help="Subsets of each size. The largest is all images, once.")
     ] = 5,
     *,
-    options: "FeatureOptions",
+    recipe: "Recipe",
+    execution: "Execution",
     max_failures: MaxFailures = None,
     seed: Seed = 0,
     columns: Columns = None,
@@ -146,7 +148,7 @@ def learning_curve(
     with stages(quiet=quiet):
         curve = learning_curve(
             dataset,
-            feature_source(options, dataset),
+            feature_source(recipe, execution, dataset),
             model,
             seeds,
             seed,

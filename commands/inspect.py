@@ -7,27 +7,28 @@ import typer
 
 from .dataset import read_data
 from .options import (
+    FEATURES,
     Columns,
     Data,
     Json,
     MaxFailures,
     Quiet,
     Seed,
-    feature_options,
     takes,
 )
 
 if TYPE_CHECKING:
     from ..classify.doctor.findings import Copies, Inspection
     from ..extract.images.images import Dataset
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution, Recipe
 
 
-@takes(feature_options)
+@takes(FEATURES)
 def inspect_data(
     data: Data,
     *,
-    options: "FeatureOptions",
+    recipe: "Recipe",
+    execution: "Execution",
     max_failures: MaxFailures = None,
     top: Annotated[int, typer.Option(min=1, help="Findings of a kind to show.")] = 40,
     seed: Seed = 0,
@@ -58,7 +59,9 @@ def inspect_data(
     from ..extract.source import feature_source
 
     with stages(quiet=quiet):
-        inspection = inspect(dataset, feature_source(options, dataset), seed, max_failures)
+        inspection = inspect(
+            dataset, feature_source(recipe, execution, dataset), seed, max_failures
+        )
         page = None if out is None else write_page(inspection, out, top)
     if as_json:
         print_json(inspection.to_dict())

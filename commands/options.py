@@ -1,16 +1,17 @@
-"""The options that commands share, declared once."""
+"""The options that commands share, each declared once; those of the library's dataclasses in a table.
+
+A row of :data:`OPTIONS` is all it takes: commands of its groups show it in ``--help``, and what is
+typed arrives in the field that it fills.
+"""
 
 import functools
 import inspect
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import typer
-
-if TYPE_CHECKING:
-    from ..extract.source import FeatureOptions
 
 Data = Annotated[
     str,
@@ -77,8 +78,6 @@ Epochs = Annotated[
     typer.Option(min=1, help="Of a training at most. Default: by the budget."),
 ]
 
-Weights = Annotated[str, typer.Option(help="'imagenet' or a Keras weights file.")]
-
 
 def _cache_place(text: str) -> Path:
     from ..cache import cache_folder
@@ -95,221 +94,297 @@ Cache = Annotated[
         help="Where features are kept, such as s3://bucket/cache. Default: the user's cache folder.",
     ),
 ]
-Engine = Annotated[
-    str,
-    typer.Option(help="auto, onnxruntime (the CPU's) or tensorflow (the reference, the GPU's)."),
-]
-BatchSize = Annotated[
-    int | None, typer.Option(min=1, help="Images a call. Default: by engine and memory.")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(min=1, help="Threads that decode and run. Default: by cores and memory."),
-]
-MaxPixels = Annotated[
-    int | None,
-    typer.Option(min=1, help="Refuse larger images. Default: 89,478,485, Pillow's own limit."),
-]
-Backend = Annotated[
-    str, typer.Option(help="local, or worker processes of dask or ray: who fills the cache.")
-]
-Address = Annotated[
-    str | None,
-    typer.Option(help="A running cluster's scheduler. Default: one is started on this machine."),
-]
-ShardSize = Annotated[
-    int | None,
-    typer.Option(
-        min=1, help="Images a cluster's task. Default: up to 4,096, 4 tasks a worker or more."
-    ),
-]
 
 
-def machine_options(
-    weights: Weights = "imagenet",
-    engine: Engine = "auto",
-    batch_size: BatchSize = None,
-    workers: Workers = None,
-    max_pixels: MaxPixels = None,
-    cache: Cache = None,
-) -> "FeatureOptions":
-    """Return the options that say how to run on this machine."""
-    from ..extract.decode.decode import MAX_PIXELS
-    from ..extract.source import FeatureOptions
+@dataclass(frozen=True)
+class SharedOption:
+    """A row of the table of shared options.
 
-    return FeatureOptions(
-        weights=weights,
-        engine=engine,
-        batch_size=batch_size,
-        workers=workers,
-        max_pixels=max_pixels or MAX_PIXELS,
-        cache=cache,
-    )
-
-
-def running_options(
-    weights: Weights = "imagenet",
-    engine: Engine = "auto",
-    batch_size: BatchSize = None,
-    workers: Workers = None,
-    max_pixels: MaxPixels = None,
-    cache: Cache = None,
-    backend: Backend = "local",
-    address: Address = None,
-    shard_size: ShardSize = None,
-) -> "FeatureOptions":
-    """Return the options that say how to run and where, not what to compute."""
-    return replace(
-        machine_options(weights, engine, batch_size, workers, max_pixels, cache),
-        backend=backend,
-        address=address,
-        shard_size=shard_size,
-    )
-
-
-def feature_options(
-    backbone: Annotated[
-        str, typer.Option(help="mobilenet, vgg16 or another: see 'extract list'.")
-    ] = "mobilenet",
-    weights: Weights = "imagenet",
-    layer: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Layer to tap; repeat for several. auto: one a stage, chosen among by "
-            "cross-validation. Default: the last."
-        ),
-    ] = None,
-    pooling: Annotated[str, typer.Option(help="avg, max, avg+max or flatten.")] = "avg",
-    resize: Annotated[
-        str, typer.Option(help="crop, squash or pad to the backbone's input size.")
-    ] = "crop",
-    input_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Side in pixels that images are brought to; mobilenet and vgg16 take 96, 128, "
-            "160, 192, 224, 256, 288 and 320. Default: the backbone's own.",
-        ),
-    ] = None,
-    views: Annotated[
-        str, typer.Option(help="original, flip, crop1 to crop99, with commas between.")
-    ] = "original",
-    precision: Annotated[
-        str, typer.Option(help="float32, bfloat16 (some CPUs) or float16 (GPUs).")
-    ] = "float32",
-    storage: Annotated[
-        str, typer.Option(help="float32, or float16 for half the disk.")
-    ] = "float32",
-    bit_depth: Annotated[
-        int | None,
-        typer.Option(
-            min=8,
-            max=16,
-            help="Bits used of images of 16 a channel. Default: what all their values fit into.",
-        ),
-    ] = None,
-    engine: Engine = "auto",
-    batch_size: BatchSize = None,
-    workers: Workers = None,
-    max_pixels: MaxPixels = None,
-    cache: Cache = None,
-    backend: Backend = "local",
-    address: Address = None,
-    shard_size: ShardSize = None,
-) -> "FeatureOptions":
-    """Return the options of everything that extracts features."""
-    return replace(
-        running_options(
-            weights,
-            engine,
-            batch_size,
-            workers,
-            max_pixels,
-            cache,
-            backend,
-            address,
-            shard_size,
-        ),
-        backbone=backbone,
-        layers=tuple(layer or ()),
-        pooling=pooling,
-        resize=resize,
-        input_size=input_size,
-        views=views,
-        precision=precision,
-        storage=storage,
-        bit_depth=bit_depth,
-    )
-
-
-def several_backbones(
-    backbone: Annotated[
-        list[str] | None,
-        typer.Option(help="mobilenet, vgg16 or another; repeat to compare several."),
-    ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(help="'imagenet' or a Keras weights file; repeat, one for each backbone."),
-    ] = None,
-    **rest: Any,
-) -> "list[FeatureOptions]":
-    """Return the options of what extracts features by one backbone or several.
-
-    Raises
-    ------
-    OptionError
-        If there are more or fewer weights than backbones.
+    Parameters
+    ----------
+    name : str
+        Of the parameter; ``batch_size`` is typed ``--batch-size``.
+    type : type
+        Of the value; with a ``typer.Option`` of its own, ``help`` and ``least`` are that one's.
+    default : object
+        Where nothing is typed; the field's own default then holds.
+    help : str
+        What ``--help`` says.
+    fills : str
+        ``"recipe.FIELD"`` or ``"execution.FIELD"``, see :mod:`headstart.extract.recipe`.
+    groups : tuple of str
+        Of commands that take it, see :data:`GROUPS`.
+    least, most : int, optional
+        The smallest and the largest number that is taken.
+    metavar : str, optional
+        What ``--help`` shows in place of the type.
+    repeated : str, optional
+        The help where it may be repeated, once for each backbone.
     """
-    from ..errors import OptionError
 
-    backbones = backbone or ["mobilenet"]
-    files = weights or ["imagenet"] * len(backbones)
+    name: str
+    type: Any
+    default: Any
+    help: str
+    fills: str
+    groups: tuple[str, ...]
+    least: int | None = None
+    most: int | None = None
+    metavar: str | None = None
+    repeated: str | None = None
+
+    def parameter(self, *, several: bool) -> inspect.Parameter:
+        """Return it as a parameter of a command that takes one backbone or several."""
+        kind, default, text = self.type, self.default, self.help
+        if several and self.repeated is not None:
+            kind, default, text = list[str] | None, None, self.repeated
+        if get_origin(kind) is not Annotated:
+            kind = Annotated[
+                kind, typer.Option(help=text, min=self.least, max=self.most, metavar=self.metavar)
+            ]
+        way = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Parameter(self.name, way, default=default, annotation=kind)
+
+
+FEATURES = "features"  # of one recipe: recipe, execution
+BACKBONES = "backbones"  # of one recipe or several: recipes, execution
+RUNNING = "running"  # of a saved model, here or on a cluster: weights, execution
+MACHINE = "machine"  # of a saved model, here: weights, execution
+RECIPES = (FEATURES, BACKBONES)
+CLUSTERS = (FEATURES, BACKBONES, RUNNING)
+ALL = (FEATURES, BACKBONES, RUNNING, MACHINE)
+
+# In the order of --help.
+OPTIONS = (
+    SharedOption(
+        "backbone",
+        str,
+        "mobilenet",
+        "mobilenet, vgg16 or another: see 'extract list'.",
+        "recipe.backbone",
+        RECIPES,
+        repeated="mobilenet, vgg16 or another; repeat to compare several.",
+    ),
+    SharedOption(
+        "weights",
+        str,
+        "imagenet",
+        "'imagenet' or a Keras weights file.",
+        "recipe.weights",
+        ALL,
+        repeated="'imagenet' or a Keras weights file; repeat, one for each backbone.",
+    ),
+    SharedOption(
+        "layer",
+        list[str] | None,
+        None,
+        "Layer to tap; repeat for several. auto: one a stage, chosen among by cross-validation. "
+        "Default: the last.",
+        "recipe.layers",
+        RECIPES,
+    ),
+    SharedOption("pooling", str, "avg", "avg, max, avg+max or flatten.", "recipe.pooling", RECIPES),
+    SharedOption(
+        "resize",
+        str,
+        "crop",
+        "crop, squash or pad to the backbone's input size.",
+        "recipe.resize",
+        RECIPES,
+    ),
+    SharedOption(
+        "input_size",
+        int | None,
+        None,
+        "Side in pixels that images are brought to; mobilenet and vgg16 take 96, 128, 160, 192, "
+        "224, 256, 288 and 320. Default: the backbone's own.",
+        "recipe.input_size",
+        RECIPES,
+        metavar="N",
+    ),
+    SharedOption(
+        "views",
+        str,
+        "original",
+        "original, flip, crop1 to crop99, with commas between.",
+        "recipe.views",
+        RECIPES,
+    ),
+    SharedOption(
+        "precision",
+        str,
+        "float32",
+        "float32, bfloat16 (some CPUs) or float16 (GPUs).",
+        "recipe.precision",
+        RECIPES,
+    ),
+    SharedOption(
+        "storage",
+        str,
+        "float32",
+        "float32, or float16 for half the disk.",
+        "recipe.storage",
+        RECIPES,
+    ),
+    SharedOption(
+        "bit_depth",
+        int | None,
+        None,
+        "Bits used of images of 16 a channel. Default: what all their values fit into.",
+        "recipe.bit_depth",
+        RECIPES,
+        least=8,
+        most=16,
+    ),
+    SharedOption(
+        "engine",
+        str,
+        "auto",
+        "auto, onnxruntime (the CPU's) or tensorflow (the reference, the GPU's).",
+        "execution.engine",
+        ALL,
+    ),
+    SharedOption(
+        "batch_size",
+        int | None,
+        None,
+        "Images a call. Default: by engine and memory.",
+        "execution.batch_size",
+        ALL,
+        least=1,
+    ),
+    SharedOption(
+        "workers",
+        int | None,
+        None,
+        "Threads that decode and run. Default: by cores and memory.",
+        "execution.workers",
+        ALL,
+        least=1,
+    ),
+    SharedOption(
+        "max_pixels",
+        int | None,
+        None,
+        "Refuse larger images. Default: 89,478,485, Pillow's own limit.",
+        "execution.max_pixels",
+        ALL,
+        least=1,
+    ),
+    SharedOption("cache", Cache, None, "", "execution.cache", ALL),
+    SharedOption(
+        "backend",
+        str,
+        "local",
+        "local, or worker processes of dask or ray: who fills the cache.",
+        "execution.backend",
+        CLUSTERS,
+    ),
+    SharedOption(
+        "address",
+        str | None,
+        None,
+        "A running cluster's scheduler. Default: one is started on this machine.",
+        "execution.address",
+        CLUSTERS,
+    ),
+    SharedOption(
+        "shard_size",
+        int | None,
+        None,
+        "Images a cluster's task. Default: up to 4,096, 4 tasks a worker or more.",
+        "execution.shard_size",
+        CLUSTERS,
+        least=1,
+    ),
+)
+
+Picked = Mapping[str, Any]  # "recipe.layers" → what was typed
+
+
+def _fields(picked: Picked, kind: str) -> dict[str, Any]:
+    """Return the fields of one dataclass that something was typed for."""
+    filled = (place.split(".") for place in picked)
+    return {field: picked[f"{owner}.{field}"] for owner, field in filled if owner == kind}
+
+
+def _execution(picked: Picked) -> dict[str, Any]:
+    from ..extract.recipe import Execution
+
+    return {"execution": Execution(**_fields(picked, "execution"))}
+
+
+def _one_recipe(picked: Picked) -> dict[str, Any]:
+    from ..extract.recipe import Recipe
+
+    return {"recipe": Recipe(**_fields(picked, "recipe")), **_execution(picked)}
+
+
+def _recipes(picked: Picked) -> dict[str, Any]:
+    from ..errors import OptionError
+    from ..extract.recipe import Recipe
+
+    fields = _fields(picked, "recipe")
+    backbones = fields.pop("backbone", ("mobilenet",))
+    files = fields.pop("weights", ("imagenet",) * len(backbones))
     if len(files) != len(backbones):
         raise OptionError(
             f"{len(files)} --weights for {len(backbones)} --backbone: name one for each, in the "
             "same order ('imagenet' where no file is meant)"
         )
     pairs = zip(backbones, files, strict=True)
-    return [feature_options(backbone=name, weights=file, **rest) for name, file in pairs]
+    return {"recipes": [Recipe(*pair, **fields) for pair in pairs], **_execution(picked)}
 
 
-def _with_the_rest_of(shared: Callable[..., Any], fewer: Callable[..., Any]) -> None:
-    """Give ``fewer`` the options of ``shared`` that it does not declare itself."""
-    own = dict(inspect.signature(fewer).parameters)
-    own.pop("rest")
-    signature = inspect.signature(shared)
-    merged = [own.get(name, option) for name, option in signature.parameters.items()]
-    fewer.__signature__ = signature.replace(parameters=merged)  # type: ignore[attr-defined]
+def _weights(picked: Picked) -> dict[str, Any]:
+    return {"weights": picked.get("recipe.weights"), **_execution(picked)}
 
 
-_with_the_rest_of(feature_options, several_backbones)
+# Group → what was typed to the arguments that its commands take instead of the options.
+GROUPS: dict[str, Callable[[Picked], dict[str, Any]]] = {
+    FEATURES: _one_recipe,
+    BACKBONES: _recipes,
+    RUNNING: _weights,
+    MACHINE: _weights,
+}
+MADE = ("recipe", "recipes", "weights", "execution")
 
 
-def takes(shared: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of ``shared``; its parameter ``options`` is what they make.
+def takes(
+    group: str, options: Iterable[SharedOption] = OPTIONS
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the shared options of its group; it gets what they make.
 
-    Typer reads a function's signature, so the options are written into it.
+    Typer reads a function's signature, so the options are written into it, in the place of the
+    first parameter that they make.
     """
+    rows = [row for row in options if group in row.groups]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        names = inspect.signature(shared).parameters
+        shared = [row.parameter(several=group == BACKBONES) for row in rows]
         parameters: list[inspect.Parameter] = []
         for parameter in inspect.signature(command).parameters.values():
-            if parameter.name == "options":
-                parameters += names.values()
-            else:
+            if parameter.name not in MADE:
                 parameters.append(parameter.replace(kind=parameter.POSITIONAL_OR_KEYWORD))
+            elif shared:
+                parameters += shared
+                shared = []
         signature = inspect.Signature(parameters)
 
         @functools.wraps(command)
         def run(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            picked = {name: bound.arguments.pop(name) for name in names}
-            return command(**bound.arguments, options=shared(**picked))
+            typed = {row.name: bound.arguments.pop(row.name) for row in rows}
+            picked = {
+                row.fills: tuple(value) if isinstance(value, list) else value
+                for row in rows
+                if (value := typed[row.name]) not in (None, [], row.default)
+            }
+            return command(**bound.arguments, **GROUPS[group](picked))
 
         run.__signature__ = signature  # type: ignore[attr-defined]
-        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
         return run
 
     return decorate

@@ -5,18 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .dataset import read_data
-from .options import Columns, Data, Json, Quiet, feature_options, takes
+from .options import FEATURES, Columns, Data, Json, Quiet, takes
 
 if TYPE_CHECKING:
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution, Recipe
     from ..extract.speed.plan import ExtractionPlan
 
 
-@takes(feature_options)
+@takes(FEATURES)
 def plan_extraction(
     data: Data,
     *,
-    options: "FeatureOptions",
+    recipe: "Recipe",
+    execution: "Execution",
     processes: Annotated[
         list[int] | None,
         typer.Option(
@@ -55,7 +56,7 @@ def plan_extraction(
     with stages(quiet=quiet):
         plan = reckon(
             [image.path for image in dataset.images],
-            feature_source(options, dataset),
+            feature_source(recipe, execution, dataset),
             sample=sample,
             workers=processes or WORKERS,
             bandwidth=bandwidth,

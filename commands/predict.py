@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import (
+    RUNNING,
     Json,
     Quiet,
     TrustJoblib,
-    running_options,
     takes,
 )
 
 if TYPE_CHECKING:
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution
 
 
-@takes(running_options)
+@takes(RUNNING)
 def predict_images(
     model: Annotated[
         Path,
@@ -61,7 +61,8 @@ def predict_images(
     ] = False,
     *,
     trust_joblib: TrustJoblib = False,
-    options: "FeatureOptions",
+    weights: str | None,
+    execution: "Execution",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -84,7 +85,7 @@ def predict_images(
     from .formats import find_format
 
     output = find_format(format_, as_json=as_json)(top)
-    classifier = load_to_label(model, trust_joblib=trust_joblib)
+    classifier = load_to_label(model, weights=weights, trust_joblib=trust_joblib)
     images = list_images(paths, getattr(sys.stdin, "buffer", None))
     folders = None
     if sort_into is not None:
@@ -95,7 +96,7 @@ def predict_images(
     output.begin()
     # Rows on the same screen are progress enough.
     with stages(quiet=quiet or (output.streams and sys.stdout.isatty())):
-        answers = predict_each(classifier, images, options, top, abstain, remarks.append)
+        answers = predict_each(classifier, images, execution, top, abstain, remarks.append)
         for answer in answers:
             output.take(folders.place(answer) if folders else answer)
     output.finish(promise)

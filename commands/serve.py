@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Quiet, TrustJoblib, machine_options, takes
+from .options import MACHINE, Quiet, TrustJoblib, takes
 
 if TYPE_CHECKING:
-    from ..extract.source import FeatureOptions
+    from ..extract.recipe import Execution
 
 
-@takes(machine_options)
+@takes(MACHINE)
 def serve_model(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' or 'fit finetune' wrote.")
@@ -46,7 +46,8 @@ def serve_model(
     ] = 64,
     *,
     trust_joblib: TrustJoblib = False,
-    options: "FeatureOptions",
+    weights: str | None,
+    execution: "Execution",
     quiet: Quiet = False,
 ) -> None:
     """Label photographs over HTTP, and on a plain page, until a signal ends it.
@@ -71,10 +72,10 @@ def serve_model(
             if not loopback and not quiet:
                 warn(f"other machines can reach {host}, and there is no authentication")
 
-        classifier = load_model(model, trust_joblib=trust_joblib)
+        classifier = load_model(model, weights=weights, trust_joblib=trust_joblib)
         serve(
             classifier,
-            options,
+            execution,
             (host, port),
             limits,
             top=top,

@@ -58,7 +58,7 @@ def ensure_features(
     This process does the work, or worker processes of a cluster do, one for each GPU.
     """
     with StatIndex(stat_index_path()) as stat_index:
-        if source.options.backend != "local":
+        if source.execution.backend != "local":
             from .cluster.coordinate import extract_on_cluster
 
             extraction = extract_on_cluster(paths, source, store, stat_index, progress)
@@ -70,11 +70,11 @@ def ensure_features(
             extraction = extract(
                 paths,
                 store,
-                lambda: source.options.make_engine(source),
+                source.engine,
                 stat_index,
                 batch_size=source.plan.batch_size,
                 workers=source.plan.workers,
-                max_pixels=source.options.max_pixels,
+                max_pixels=source.execution.max_pixels,
                 progress=progress,
             )
         warnings = [*map(str, store.damaged), *extraction.notes]

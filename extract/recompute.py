@@ -20,7 +20,8 @@ from .engine.agreement import TOLERANCES, relative_error
 from .images.addresses import Reference
 from .images.dataset import read_dataset
 from .images.read import read_image
-from .source import FeatureOptions, FeatureSource, feature_source, options_for
+from .recipe import Execution, Recipe
+from .source import FeatureSource, feature_source
 
 STORED = {"float32": 0.0, "float16": 5e-4}  # largest relative error of the storage itself
 
@@ -65,11 +66,11 @@ class Recomputation:
 
 
 def recompute_specs(
-    data: str, cache: Path, options: FeatureOptions, count: int, seed: int
+    data: str, cache: Path, weights: str, execution: Execution, count: int, seed: int
 ) -> list[Recomputation]:
     """Recompute a sample of a dataset's images for every spec that a cache holds."""
     paths = [image.path for image in read_dataset(data).images]
-    return [recompute(paths, spec, options, count, seed) for spec, _ in specs(cache)]
+    return [recompute(paths, spec, weights, execution, count, seed) for spec, _ in specs(cache)]
 
 
 def check_equal(recomputations: list[Recomputation]) -> None:
@@ -92,7 +93,8 @@ def check_equal(recomputations: list[Recomputation]) -> None:
 def recompute(
     paths: Sequence[Reference],
     spec: FeatureSpec,
-    options: FeatureOptions,
+    weights: str,
+    execution: Execution,
     count: int,
     seed: int,
 ) -> Recomputation:
@@ -104,7 +106,9 @@ def recompute(
         The images to draw from.
     spec : FeatureSpec
         Whose features to check.
-    options : FeatureOptions
+    weights : str
+        ``"imagenet"``, or the file of the spec's weights.
+    execution : Execution
         Where the cache is and how to run.
     count : int
         Images to draw.
@@ -117,9 +121,9 @@ def recompute(
     """
     allowed = TOLERANCES[spec.precision] + STORED[spec.storage]
     try:
-        source = _source(spec, options)
+        source = _source(spec, weights, execution)
         drawn = _draw(paths, source, count, seed)
-        engine = options.make_engine(source)
+        engine = source.engine()
     except (EngineError, OptionError, WeightsError) as error:
         return Recomputation(spec, 0, None, allowed, [], skipped=str(error))
     if not drawn:
@@ -134,8 +138,8 @@ def recompute(
     return Recomputation(spec, len(drawn), max(errors), allowed, differing)
 
 
-def _source(spec: FeatureSpec, options: FeatureOptions) -> FeatureSource:
-    source = feature_source(options_for(spec, options))
+def _source(spec: FeatureSpec, weights: str, execution: Execution) -> FeatureSource:
+    source = feature_source(Recipe.of(spec, weights), execution)
     if source.spec != spec:
         raise OptionError(
             "skipped: it was made with other weights, or another version of decoding, than are at "
@@ -148,7 +152,7 @@ def _draw(
     paths: Sequence[Reference], source: FeatureSource, count: int, seed: int
 ) -> list[tuple[Reference, bytes, NDArray[np.uint8]]]:
     """Return up to ``count`` images that the store holds: path, digest, pixels of each view."""
-    store, spec, limit = source.store(), source.spec, source.options.max_pixels
+    store, spec, limit = source.store(), source.spec, source.execution.max_pixels
     drawn: list[tuple[Reference, bytes, NDArray[np.uint8]]] = []
     for path in random.Random(seed).sample(list(paths), len(paths)):  # noqa: S311 - no secret
         if len(drawn) == count:

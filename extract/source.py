@@ -1,173 +1,64 @@
-"""From options to a spec, with the weights, the folder and the plan that go with it."""
+"""From a recipe to a spec, with the weights, the folder, the plan and the engine that go with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..cache import (
-    FeatureSpec,
-    FeatureStore,
-    cache_folder,
-    default_cache,
-    place_of,
-)
-from ..errors import OptionError, unknown
+from ..cache import FeatureSpec, FeatureStore, cache_folder, default_cache, place_of
+from ..errors import OptionError
 from .backbone.backbones import BACKBONES, Backbone, find_backbone
 from .backbone.weights import file_sha256, find_weights
 from .dataset_depth import find_bit_depth
 from .decode.bit_depth import FULL
-from .decode.decode import MAX_PIXELS, RECIPE
+from .decode.decode import RECIPE
 from .decode.proof import prove_decoder
-from .decode.resize_rules import find_rule
 from .decode.views import parse_views
 from .engine.choose import Plan, choose, this_machine
-from .engine.engine import POOLINGS, Engine
-from .engine.open_engine import open_engine
+from .engine.engine import Engine
+from .engine.open_engine import EngineRequest, open_engine
 from .images.images import Dataset
+from .recipe import Execution, Recipe
 
-STORAGES = ("float32", "float16")
-
-
-BACKENDS = ("local", "dask", "ray")
-
-
-# Functions, not lambdas: options travel to other processes.
-def _planned_engine(source: FeatureSource) -> Engine:
-    return open_engine(
-        source.plan,
-        source.spec,
-        source.weights,
-        source.cache,
-        fixed=source.options.engine != "auto",
-    )
-
-
-@dataclass(frozen=True)
-class FeatureOptions:
-    """What to extract, where to keep it and how hard to work.
-
-    Parameters
-    ----------
-    backbone : str
-        Name in the table of backbones.
-    weights : str
-        ``"imagenet"`` or a weights file.
-    layers : tuple of str
-        Layers to tap; the backbone's last when empty, its stages when ``("auto",)``.
-    pooling : str
-        ``"avg"``, ``"max"``, ``"avg+max"``, ``"flatten"`` or ``"none"``.
-    input_size : int, optional
-        Side in pixels that images are brought to; the backbone's own when None.
-    resize : str
-        ``"crop"``, ``"squash"`` or ``"pad"``. Cross-validated on training photographs,
-        cropping beat squashing by 0.5 points on flowers and tied on monkeys.
-    cache : Path, optional
-        The cache's root; the user's cache folder when None.
-    views : str
-        Names with commas between, see :mod:`headstart.extract.decode.views`.
-    precision : str
-        ``"float32"``; ``"bfloat16"`` on processors that multiply it, ``"float16"`` on GPUs.
-    storage : str
-        ``"float32"``, or ``"float16"`` for half the disk and a relative error of 5e-4.
-    bit_depth : int, optional
-        Bits that hold the values of images of 16 bits a channel, 8 to 16; found when None.
-    engine : str
-        ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
-    batch_size : int, optional
-        Images a call of the engine; chosen from engine and memory when None.
-    workers : int, optional
-        Threads that read, decode and call the engine; chosen from cores and memory when None.
-    max_pixels : int
-        Larger images fail. Alters no feature, so it is no part of the spec.
-    backend : str
-        Who fills the cache: ``"local"``, this process; ``"dask"`` or ``"ray"``, worker processes.
-    address : str, optional
-        A running cluster's scheduler; one is started on this machine when None.
-    shard_size : int, optional
-        Images a task of a cluster; see :func:`headstart.extract.cluster.tasks.shard_size`.
-    make_engine : callable
-        FeatureSource to engine.
-    """
-
-    backbone: str = "mobilenet"
-    weights: str = "imagenet"
-    layers: tuple[str, ...] = ()
-    pooling: str = "avg"
-    resize: str = "crop"
-    cache: Path | None = None
-    views: str = "original"
-    precision: str = "float32"
-    storage: str = "float32"
-    bit_depth: int | None = None
-    engine: str = "auto"
-    batch_size: int | None = None
-    workers: int | None = None
-    max_pixels: int = MAX_PIXELS
-    backend: str = "local"
-    address: str | None = None
-    shard_size: int | None = None
-    input_size: int | None = None
-    make_engine: Callable[[FeatureSource], Engine] = _planned_engine
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Let a cache behind a URL travel by that: each machine has a mirror of its own."""
-        return {**self.__dict__, "cache": self.cache and place_of(self.cache)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        cache = state["cache"]
-        self.__dict__.update(state, cache=None if cache is None else cache_folder(cache))
-
-    def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise unknown("pooling", self.pooling, list(POOLINGS))
-        find_rule(self.resize)
-        if self.storage not in STORAGES:
-            raise unknown("storage", self.storage, list(STORAGES))
-        if self.backend not in BACKENDS:
-            raise unknown("backend", self.backend, list(BACKENDS))
-        if self.bit_depth is not None and not 8 <= self.bit_depth <= FULL:
-            raise OptionError(f"--bit-depth must be 8 to 16, not {self.bit_depth}")
-        if self.address is not None and self.backend == "local":
-            raise OptionError("--address is a cluster's: add --backend dask or --backend ray")
-        if any(number is not None and number < 1 for number in (self.batch_size, self.workers)):
-            raise OptionError("--batch-size and --workers must be at least 1")
-
-    @property
-    def named_weights(self) -> str:
-        """What a saved model remembers: ``"imagenet"``, or the file's whole path."""
-        return self.weights if self.weights == "imagenet" else str(Path(self.weights).absolute())
+_opening = threading.Lock()
 
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """A spec with the weights, the folder and the plan that go with it.
+    """A spec with the weights, the folder, the plan and the engine that go with it.
 
     Parameters
     ----------
-    options : FeatureOptions
-        As given.
+    recipe : Recipe
+        What was asked for.
+    execution : Execution
+        How to run.
     spec : FeatureSpec
-        What they come to.
+        What the recipe comes to.
     weights : Path
         The weights file.
     cache : Path
         The cache's root.
     plan : Plan
         Engine, batch size and workers.
+    keeps_engine : bool
+        Whether :meth:`engine` makes one and returns it again; another process makes its own.
     """
 
-    options: FeatureOptions
+    recipe: Recipe
+    execution: Execution
     spec: FeatureSpec
     weights: Path
     cache: Path
     plan: Plan
+    keeps_engine: bool = False
+    _kept: list[Engine] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Let a cache behind a URL travel by that: each machine has a mirror of its own."""
-        return {**self.__dict__, "cache": place_of(self.cache)}
+        return {**self.__dict__, "cache": place_of(self.cache), "_kept": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, cache=cache_folder(state["cache"]))
@@ -175,6 +66,23 @@ class FeatureSource:
     def store(self) -> FeatureStore:
         """Open this spec's segments."""
         return FeatureStore(self.cache, self.spec)
+
+    def engine(self) -> Engine:
+        """Make the planned engine; see :func:`headstart.extract.engine.open_engine.open_engine`."""
+        if not self.keeps_engine:
+            return self._open()
+        with _opening:  # several threads may come at once
+            if not self._kept:
+                self._kept.append(self._open())
+            return self._kept[0]
+
+    def keeping_engine(self) -> FeatureSource:
+        """Return this source, if it keeps its engine, or the same one that does."""
+        return self if self.keeps_engine else replace(self, keeps_engine=True)
+
+    def _open(self) -> Engine:
+        wanted = EngineRequest(self.spec, self.weights, self.cache)
+        return open_engine(self.plan, wanted, fixed=self.execution.engine != "auto")
 
     def tapping(
         self,
@@ -198,15 +106,21 @@ class FeatureSource:
         return replace(self, spec=replace(self.spec, input_size=(side, side)))
 
 
-def feature_source(options: FeatureOptions, dataset: Dataset | None = None) -> FeatureSource:
-    """Resolve options to a spec.
+def feature_source(
+    recipe: Recipe | None = None,
+    execution: Execution | None = None,
+    dataset: Dataset | None = None,
+) -> FeatureSource:
+    """Resolve a recipe to a spec; the defaults of both are those of the command line.
 
     Parameters
     ----------
-    options : FeatureOptions
-        As given.
+    recipe : Recipe, optional
+        What to compute.
+    execution : Execution, optional
+        How to run.
     dataset : Dataset, optional
-        What they are for: unless the options say, its images tell how many of 16 bits they use.
+        What it is for: unless the recipe says, its images tell how many of 16 bits they use.
         Where they do not agree, its warnings say so.
 
     Raises
@@ -218,34 +132,36 @@ def feature_source(options: FeatureOptions, dataset: Dataset | None = None) -> F
     WeightsError
         If its weights cannot be found.
     """
+    recipe, execution = recipe or Recipe(), execution or Execution()
     prove_decoder()
-    backbone = _sized(options)
-    plan = plan_for(options)
-    layers = _layers(backbone, options.layers)
-    weights = find_weights(backbone.name, backbone.imagenet, options.weights)
-    bit_depth = options.bit_depth
+    backbone = _sized(recipe)
+    plan = plan_for(recipe, execution)
+    layers = _layers(backbone, recipe.layers)
+    weights = find_weights(backbone.name, backbone.imagenet, recipe.weights)
+    bit_depth = recipe.bit_depth
     if bit_depth is None and dataset is not None:
-        depth = find_bit_depth([image.path for image in dataset.images], options.max_pixels)
+        depth = find_bit_depth([image.path for image in dataset.images], execution.max_pixels)
         bit_depth = depth.bits
         dataset.warnings.extend(depth.warnings)
     spec = FeatureSpec(
         backbone=backbone.name,
         weights_sha256=file_sha256(weights),
         layers=layers,
-        pooling=options.pooling,
+        pooling=recipe.pooling,
         input_size=backbone.input_size,
-        resize=options.resize,
+        resize=recipe.resize,
         preprocessing=backbone.preprocessing,
-        precision=options.precision,
+        precision=recipe.precision,
         decoder=RECIPE,
-        views=parse_views(options.views),
-        storage=options.storage,
+        views=parse_views(recipe.views),
+        storage=recipe.storage,
         bit_depth=bit_depth or FULL,
     )
-    return FeatureSource(options, spec, weights, options.cache or default_cache(), plan)
+    cache = execution.cache or default_cache()
+    return FeatureSource(recipe, execution, spec, weights, cache, plan)
 
 
-def plan_for(options: FeatureOptions) -> Plan:
+def plan_for(recipe: Recipe, execution: Execution) -> Plan:
     """Choose engine, batch size and threads for the machine that this runs on.
 
     Raises
@@ -255,33 +171,17 @@ def plan_for(options: FeatureOptions) -> Plan:
     """
     return choose(
         this_machine(),
-        _sized(options).activation_mb << 20,
-        options.engine,
-        options.precision,
-        options.batch_size,
-        options.workers,
+        _sized(recipe).activation_mb << 20,
+        execution.engine,
+        recipe.precision,
+        execution.batch_size,
+        execution.workers,
     )
 
 
-def _sized(options: FeatureOptions) -> Backbone:
-    backbone = find_backbone(options.backbone)
-    return backbone if options.input_size is None else backbone.sized(options.input_size)
-
-
-def options_for(spec: FeatureSpec, options: FeatureOptions) -> FeatureOptions:
-    """Return these options, but for what a spec decides: the way back from spec to options."""
-    return replace(
-        options,
-        backbone=spec.backbone,
-        layers=spec.layers,
-        pooling=spec.pooling,
-        resize=spec.resize,
-        input_size=spec.input_size[0],
-        views=",".join(spec.views),
-        precision=spec.precision,
-        storage=spec.storage,
-        bit_depth=spec.bit_depth,
-    )
+def _sized(recipe: Recipe) -> Backbone:
+    backbone = find_backbone(recipe.backbone)
+    return backbone if recipe.input_size is None else backbone.sized(recipe.input_size)
 
 
 def _layers(backbone: Backbone, wanted: tuple[str, ...]) -> tuple[str, ...]:

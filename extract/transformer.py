@@ -20,7 +20,8 @@ from .features import Features, load_features
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
 from .inputs import as_images, check_all_used
-from .source import FeatureOptions, FeatureSource, feature_source
+from .recipe import Execution, Recipe
+from .source import FeatureSource, feature_source
 
 
 class ImageFeatures(TransformerMixin, BaseEstimator):
@@ -127,7 +128,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
     def fit_transform(self, X: Any, y: object = None) -> NDArray[np.float32]:
         """Return features (n, d), float32, of images (n), and name the columns."""
         del y  # scikit-learn's contract
-        source = feature_source(self._options())
+        source = self._source()
         features = _load(as_images(X), source)
         self.feature_names_ = _names(source, features)
         rows: NDArray[np.float32] = features.X
@@ -144,7 +145,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If X holds something else than images, or nothing.
         """
-        rows: NDArray[np.float32] = _load(as_images(X), feature_source(self._options())).X
+        rows: NDArray[np.float32] = _load(as_images(X), self._source()).X
         return rows
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
@@ -168,21 +169,24 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         tags.requires_fit = False
         return tags
 
-    def _options(self) -> FeatureOptions:
-        return FeatureOptions(
+    def _source(self) -> FeatureSource:
+        recipe = Recipe(
             backbone=self.backbone,
             weights=os.fspath(self.weights),
             layers=(self.layers,) if isinstance(self.layers, str) else tuple(self.layers),
             pooling=self.pooling,
             resize=self.resize,
-            cache=None if self.cache is None else cache_folder(self.cache),
             views=self.views if isinstance(self.views, str) else ",".join(self.views),
             precision=self.precision,
             storage=self.storage,
+        )
+        execution = Execution(
+            cache=None if self.cache is None else cache_folder(self.cache),
             engine=self.engine,
             batch_size=self.batch_size,
             workers=self.workers,
         )
+        return feature_source(recipe, execution)
 
 
 def _load(images: list[Reference | PixelImage], source: FeatureSource) -> Features:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import settings
 
 from browsing import WAITS_MS
-from fakes import FakeEngine, Listening, pretended_network
+from fakes import FakeEngine, Listening, engines_made_by, pretended_network
 from headstart import cli
 from headstart.cache import statindex
-from headstart.extract import source
+from headstart.extract.recipe import Execution, Recipe
 from headstart.progress import heard_by
 from headstart.stopping import SIGNALS
 from pictures import COLOURS, HOSTILE, paint, paint_photographs
@@ -72,8 +72,10 @@ def at_rest(monkeypatch):
 
 @pytest.fixture
 def fake_engine():
-    """A fresh class, its counts at zero."""
-    return type("CountingEngine", (FakeEngine,), {"calls": 0, "images": 0})
+    """Make every engine a fake one; return its class, a fresh one with its counts at zero."""
+    make = type("CountingEngine", (FakeEngine,), {"calls": 0, "images": 0})
+    with engines_made_by(make):
+        yield make
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def photographs(tmp_path):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """Train a head on pictures of three colours with the fake engine, by any feature options.
+    """Train a head on pictures of three colours with the fake engine, by any recipe.
 
     Returns a function to the model file and the folder of pictures.
     """
@@ -99,20 +101,18 @@ def trained(tmp_path_factory):
     from headstart.classify.fit.fit_head import fit_head, to_model
     from headstart.classify.heads.table import find_head
     from headstart.extract.images.dataset import read_dataset
-    from headstart.extract.source import FeatureOptions, feature_source
+    from headstart.extract.source import feature_source
 
     @functools.cache
-    def train(**options):
+    def train(**recipe):
         root = tmp_path_factory.mktemp("trained")
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, engines_made_by(FakeEngine):
             patch.setenv("XDG_CACHE_HOME", str(root / "home"))
             for c, (name, colour) in enumerate(COLOURS.items()):
                 for number in range(10):
                     ending = "png" if number % 5 == 0 else "jpg"
                     paint(root / "data" / name / f"{number}.{ending}", colour, 100 * c + number)
-            source = feature_source(
-                FeatureOptions(cache=root / "cache", make_engine=FakeEngine, **options)
-            )
+            source = feature_source(Recipe(**recipe), Execution(cache=root / "cache"))
             table = load_table(read_dataset(root / "data"), source)
             fitted = fit_head(find_head("logreg"), table, 0)
             to_model(fitted, table, source, {}).save(root / "model.headstart")
@@ -134,14 +134,15 @@ def colour_head(tmp_path_factory):
     """A head fitted on the photographs by the fake engine, a fifth held out: record, file."""
     from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
     from headstart.extract.images.dataset import read_dataset
-    from headstart.extract.source import FeatureOptions, feature_source
+    from headstart.extract.recipe import Execution
+    from headstart.extract.source import feature_source
 
     root = tmp_path_factory.mktemp("colours")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, engines_made_by(FakeEngine):
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
         run = fit_heads(
             read_dataset(paint_photographs(root / "photographs")),
-            feature_source(FeatureOptions(cache=root / "cache", make_engine=FakeEngine)),
+            feature_source(execution=Execution(cache=root / "cache")),
             HeadSettings(),
             out=root / "m.headstart",
         )
@@ -173,12 +174,13 @@ def comparison(hostile_manifest, tmp_path_factory):
     """A whole comparison on the hostile pictures: real heads, the network pretended."""
     from headstart.classify.compare.compare import compare
     from headstart.extract.images.dataset import read_dataset
-    from headstart.extract.source import FeatureOptions, feature_source
+    from headstart.extract.recipe import Execution
+    from headstart.extract.source import feature_source
 
     root = tmp_path_factory.mktemp("comparison")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, engines_made_by(FakeEngine):
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
-        source = feature_source(FeatureOptions(cache=root / "cache", make_engine=FakeEngine))
+        source = feature_source(execution=Execution(cache=root / "cache"))
         return compare(
             read_dataset(hostile_manifest),
             [source],
@@ -191,12 +193,7 @@ def comparison(hostile_manifest, tmp_path_factory):
 @pytest.fixture
 def headstart(capsys, monkeypatch, fake_engine):
     """Run a command with the fake engine; return (status, output, errors)."""
-    defaults = source.FeatureOptions
-
-    def with_fake(*args, **kwargs):
-        return defaults(*args, **{**kwargs, "make_engine": fake_engine})
-
-    monkeypatch.setattr(source, "FeatureOptions", with_fake)
+    del fake_engine  # it is in place
 
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["headstart", *map(str, arguments)])

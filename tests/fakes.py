@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass
+
 import numpy as np
+import pytest
+
+from headstart.extract.engine.open_engine import MAKERS, EngineRequest
+from headstart.extract.source import FeatureSource
 
 
 class FakeEngine:
@@ -19,8 +26,8 @@ class FakeEngine:
     calls = 0
     images = 0
 
-    def __init__(self, source=None):
-        self.source = source
+    def __init__(self, wanted=None):
+        self.wanted = wanted
 
     def __call__(self, images):
         type(self).calls += 1
@@ -28,6 +35,31 @@ class FakeEngine:
         half = images.shape[1] // 2
         quarters = [images[:, y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
         return np.concatenate([q.mean(axis=(1, 2)) for q in quarters], axis=1, dtype=np.float32)
+
+
+@contextlib.contextmanager
+def engines_made_by(make, **by_name):
+    """Have every engine of this process, or each by its name, made by what gets an EngineRequest."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in MAKERS:
+            patch.setitem(MAKERS, name, by_name.get(name, make))
+        yield
+
+
+@dataclass(frozen=True)
+class Bringing(FeatureSource):
+    """Brings its engine along to other processes, where the table of engines is ours."""
+
+    make: type = FakeEngine
+
+    def _open(self):
+        return self.make(EngineRequest(self.spec, self.weights, self.cache))
+
+
+def bringing(source, make=FakeEngine):
+    """Return the same source, with an engine that it brings along."""
+    parts = (source.recipe, source.execution, source.spec, source.weights, source.cache)
+    return Bringing(*parts, source.plan, make=make)
 
 
 class Listening:

@@ -7,7 +7,7 @@ import numpy as np
 
 from fakes import FakeEngine
 from headstart.errors import CacheError
-from headstart.extract.engine.open_engine import open_engine
+from headstart.extract.engine.open_engine import MAKERS
 
 POISON = (0, 0, 0)  # no picture is so dark but the one that kills
 
@@ -37,10 +37,9 @@ class MortalNetwork:
         return getattr(self._engine, name)
 
 
-def mortal_network(source):
-    """Open the engine that the plan has, and let it be killed."""
-    engine = open_engine(source.plan, source.spec, source.weights, source.cache)
-    return MortalNetwork(engine, source.cache.parent)
+def mortal_network(wanted):
+    """Open the CPU's engine, and let it be killed."""
+    return MortalNetwork(MAKERS["onnxruntime"](wanted), wanted.cache.parent)
 
 
 class Mortal(FakeEngine):
@@ -49,9 +48,9 @@ class Mortal(FakeEngine):
     Writes a line for each image that it computes into ``computed`` beside the cache.
     """
 
-    def __init__(self, source):
-        super().__init__(source)
-        self._place = source.cache.parent
+    def __init__(self, wanted):
+        super().__init__(wanted)
+        self._place = wanted.cache.parent
         self._calls = 0
 
     def __call__(self, images):
@@ -70,7 +69,7 @@ class Refusing(FakeEngine):
 
     def __call__(self, images):
         if (images.mean(axis=(1, 2, 3)) < 20).any():
-            with open(self.source.cache.parent / "refused", "ab") as file:
+            with open(self.wanted.cache.parent / "refused", "ab") as file:
                 file.write(b".\n")
             raise CacheError("the disk is full")
         return super().__call__(images)
@@ -79,7 +78,7 @@ class Refusing(FakeEngine):
 class Unloadable:
     """Cannot be made."""
 
-    def __init__(self, source):
+    def __init__(self, wanted):
         raise CacheError("no such weights")
 
 

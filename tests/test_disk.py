@@ -99,9 +99,8 @@ import resource, sys
 sys.path.insert(0, {tests!r})
 from fakes import FakeEngine
 from headstart import cli
-from headstart.extract import source
-defaults = source.FeatureOptions
-source.FeatureOptions = lambda *a, **k: defaults(*a, **{{**k, "make_engine": FakeEngine}})
+from headstart.extract.engine.open_engine import MAKERS
+MAKERS.update(dict.fromkeys(MAKERS, FakeEngine))
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
 sys.argv = ["headstart", *sys.argv[1:]]
 cli.main()

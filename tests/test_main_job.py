@@ -153,10 +153,13 @@ class Engine:
         return images.reshape(len(images), -1)[:, :7].astype("float32")
 from pathlib import Path
 from headstart.extract.features import ensure_features
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.engine.open_engine import MAKERS
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from headstart.extract.images.dataset import read_dataset
-source = feature_source(FeatureOptions(
-    make_engine=Engine, batch_size=4, workers=1, cache=Path({str(place / "killed")!r})))
+MAKERS.update(dict.fromkeys(MAKERS, Engine))
+source = feature_source(execution=Execution(
+    batch_size=4, workers=1, cache=Path({str(place / "killed")!r})))
 paths = [image.path for image in read_dataset("pictures").images]
 store = source.store()
 before = len(store)

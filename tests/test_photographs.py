@@ -20,7 +20,8 @@ from headstart.extract.decode.decode import decode
 from headstart.extract.engine.agreement import relative_error
 from headstart.extract.engine.tensorflow import TensorFlowEngine
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 from s3 import s3_server, upload
 from shards import WRITERS
 
@@ -39,7 +40,7 @@ def extracted(tmp_path_factory):
 @pytest.mark.parametrize(("name", "target"), [("monkeys10", 0.965), ("flowers17", 0.96)])
 def test_logistic_regression_on_frozen_mobilenet_reaches_its_target(name, target, extracted):
     dataset = read_dataset(SHARED / "data" / name)
-    source = feature_source(FeatureOptions(cache=extracted))
+    source = feature_source(execution=Execution(cache=extracted))
     table = load_table(dataset, source, max_failures="0")
     assert len(table.y) == len(dataset.images)  # the JPEG without an ending and the PNG, too
     fitted = fit_head(find_head("logreg"), table, 0)
@@ -59,7 +60,7 @@ def test_logistic_regression_on_frozen_mobilenet_reaches_its_target(name, target
     ("known", "unknown"), [("monkeys10", "flowers17"), ("flowers17", "monkeys10")]
 )
 def test_strangers_are_left_to_a_person_and_the_known_classes_are_not(known, unknown, extracted):
-    source = feature_source(FeatureOptions(cache=extracted))
+    source = feature_source(execution=Execution(cache=extracted))
     table, strange = (
         load_table(read_dataset(SHARED / "data" / name), source) for name in (known, unknown)
     )
@@ -79,7 +80,7 @@ def test_strangers_are_left_to_a_person_and_the_known_classes_are_not(known, unk
 
 def test_the_learning_curve_of_the_flowers_rises_and_ends_with_fit_heads_accuracy(extracted):
     dataset = read_dataset(SHARED / "data" / "flowers17")
-    source = feature_source(FeatureOptions(cache=extracted))
+    source = feature_source(execution=Execution(cache=extracted))
     told = learning_curve(dataset, source, "logreg", 2, 0)
     points = {round(point["images_a_class"]): point for point in told["points"]}
     assert list(points) == [2, 4, 8, 16, 32, 64]
@@ -99,8 +100,8 @@ def test_the_learning_curve_of_the_flowers_rises_and_ends_with_fit_heads_accurac
 def test_fine_tuning_vgg16_on_flowers_beats_the_head_that_it_starts_from(tmp_path):
     dataset = read_dataset(SHARED / "data" / "flowers17")
     weights = str(SHARED / "weights" / "vgg16_notop.weights.h5")
-    options = FeatureOptions(backbone="vgg16", weights=weights, cache=tmp_path / "cache")
-    source = feature_source(options)
+    recipe = Recipe("vgg16", weights)
+    source = feature_source(recipe, Execution(cache=tmp_path / "cache"))
     table = load_table(dataset, source)
     result = fine_tune_dataset(table, source, FineTuneSettings(unfreeze=("block5",)))
     assert result.head.evaluation.accuracy >= 0.87
@@ -111,7 +112,7 @@ def test_fine_tuning_vgg16_on_flowers_beats_the_head_that_it_starts_from(tmp_pat
 
 @pytest.mark.slow
 def test_fine_tuning_mobilenet_on_monkeys_loses_at_most_two_images(tmp_path):
-    source = feature_source(FeatureOptions(cache=tmp_path))
+    source = feature_source(execution=Execution(cache=tmp_path))
     table = load_table(read_dataset(SHARED / "data" / "monkeys10"), source)
     result = fine_tune_dataset(table, source, FineTuneSettings())
     assert result.evaluation.accuracy >= result.head.evaluation.accuracy - 2 / 272 - 1e-9
@@ -120,8 +121,8 @@ def test_fine_tuning_mobilenet_on_monkeys_loses_at_most_two_images(tmp_path):
 def test_both_engines_agree_on_256_photographs(tmp_path):
     paths = [image.path for image in read_dataset(SHARED / "data" / "monkeys10").images][::5][:256]
     pixels = np.stack([decode(path.read_bytes()) for path in paths])
-    source = feature_source(FeatureOptions(cache=tmp_path))
-    onnx = source.options.make_engine(source)
+    source = feature_source(execution=Execution(cache=tmp_path))
+    onnx = source.engine()
     reference = TensorFlowEngine(source.spec, source.weights)
     batches = range(0, 256, 32)
     ours = np.concatenate([onnx(pixels[at : at + 32]) for at in batches])
@@ -141,7 +142,7 @@ def test_scaled_decoding_changes_at_most_one_label_in_accuracy(name, tmp_path, m
             monkeypatch.setattr(
                 simplejpeg, "decode_jpeg", lambda data, **_: whole_decode(data, strict=True)
             )
-        source = feature_source(FeatureOptions(cache=tmp_path / way))
+        source = feature_source(execution=Execution(cache=tmp_path / way))
         fitted = fit_head(find_head("logreg"), load_table(dataset, source), 0)
         accuracies.append(fitted.evaluation.accuracy)
     assert abs(accuracies[0] - accuracies[1]) <= 1 / 272 + 1e-9
@@ -150,8 +151,12 @@ def test_scaled_decoding_changes_at_most_one_label_in_accuracy(name, tmp_path, m
 @pytest.mark.slow
 def test_layers_and_views_chosen_on_training_data_reach_the_target_on_monkeys(tmp_path):
     dataset = read_dataset(SHARED / "data" / "monkeys10")
-    options = FeatureOptions(layers=("auto",), views="original,flip", cache=tmp_path)
-    run = fit_heads(dataset, feature_source(options), HeadSettings(["logreg", "ridge"]))
+    recipe = Recipe(layers=("auto",), views="original,flip")
+    run = fit_heads(
+        dataset,
+        feature_source(recipe, Execution(cache=tmp_path)),
+        HeadSettings(["logreg", "ridge"]),
+    )
     best = run.best
     assert best["cv"]["mean"] >= 0.98
     assert best["evaluation"]["accuracy"] >= 0.977
@@ -181,7 +186,7 @@ def test_shards_give_the_features_and_the_accuracy_of_the_folder_and_extract_not
     ending, extracted, tmp_path
 ):
     folder = read_dataset(SHARED / "data" / "flowers17")
-    source = feature_source(FeatureOptions(cache=extracted))
+    source = feature_source(execution=Execution(cache=extracted))
     X, _, accuracy, probabilities = figures(folder, source)
     shards = read_dataset(in_shards(folder, tmp_path / "flowers17", ending))
     assert shards.splits == folder.splits
@@ -195,11 +200,11 @@ def test_shards_give_the_features_and_the_accuracy_of_the_folder_and_extract_not
 @pytest.mark.slow
 def test_images_and_cache_in_a_bucket_give_the_same_features(extracted, tmp_path):
     folder = read_dataset(SHARED / "data" / "flowers17")
-    X, _, accuracy, _ = figures(folder, feature_source(FeatureOptions(cache=extracted)))
+    X, _, accuracy, _ = figures(folder, feature_source(execution=Execution(cache=extracted)))
     with s3_server() as server, server.bucket() as bucket:
         upload(SHARED / "data" / "flowers17", f"{bucket}/flowers17")
         upload(in_shards(folder, tmp_path / "shards", ".tar"), f"{bucket}/shards")
-        source = feature_source(FeatureOptions(cache=cache_folder(f"{bucket}/cache")))
+        source = feature_source(execution=Execution(cache=cache_folder(f"{bucket}/cache")))
         for name, count in (("flowers17", len(set(map(tuple, X)))), ("shards", 0)):
             again, now, same_accuracy, _ = figures(read_dataset(f"{bucket}/{name}"), source)
             assert now == count

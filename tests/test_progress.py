@@ -10,7 +10,8 @@ from fakes import Listening
 from headstart.console import stages
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from headstart.progress import counted, heard_by, note, silent, stage
 
 
@@ -86,7 +87,7 @@ def test_a_count_without_a_listener_is_silent():
 
 def test_python_users_see_what_the_command_line_shows(capsys, tmp_path, photographs, fake_engine):
     paths = [image.path for image in read_dataset(photographs).images]
-    source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine))
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
     with stages():
         load_features(paths, source)
     told = capsys.readouterr()

@@ -18,7 +18,7 @@ from pictures import paint
 COMMAND = """
 import os, sys
 from headstart import cli
-from headstart.extract import source, pipeline
+from headstart.extract.engine.open_engine import MAKERS
 class Engine:
     name, device, notes, widths = "fake", "cpu", (), (7,)
     calls = 0
@@ -29,8 +29,7 @@ class Engine:
             for _ in range({times}):
                 os.kill(os.getpid(), {number})
         return images.reshape(len(images), -1)[:, :7].astype("float32")
-defaults = source.FeatureOptions
-source.FeatureOptions = lambda *a, **k: defaults(*a, **{{**k, "make_engine": Engine}})
+MAKERS.update(dict.fromkeys(MAKERS, Engine))
 sys.argv = ["headstart", *sys.argv[1:]]
 cli.main()
 """

@@ -108,7 +108,7 @@ def finetune_approach(settings: FineTuneSettings, source: FeatureSource) -> Appr
     OptionError
         If this network cannot be fine-tuned so: now, not after an extraction.
     """
-    if settings.unfreeze or source.options.layers:
+    if settings.unfreeze or source.recipe.layers:
         # Only then can it be wrong. It loads TensorFlow, whose memory would be the heads' too.
         check_depths(source, settings)
     name = "fine-tuned"

@@ -120,7 +120,7 @@ def load_table(
         features=features,
         layers=list(source.spec.layers),
         taps=taps,
-        layers_open=source.options.layers == ("auto",),
+        layers_open=source.recipe.layers == ("auto",),
         warnings=[
             *dataset.warnings,
             *features.warnings,

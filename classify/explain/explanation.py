@@ -14,7 +14,8 @@ from ...errors import DataError, unknown
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import read_dataset
 from ...extract.pipeline import Failure
-from ...extract.source import FeatureOptions, FeatureSource
+from ...extract.recipe import Execution
+from ...extract.source import FeatureSource
 from ...progress import stage
 from ...text import shown
 from ..predict.model_source import source_of
@@ -143,7 +144,7 @@ class Explanations:
 def explain(
     model: Model | TunedModel,
     paths: Iterable[str | os.PathLike[str]],
-    options: FeatureOptions,
+    execution: Execution,
     method: str = "auto",
     label: str | None = None,
     data: str | os.PathLike[str] | None = None,
@@ -157,7 +158,7 @@ def explain(
         From :func:`headstart.classify.saved.load.load_model`.
     paths : iterable of paths
         Files and folders.
-    options : FeatureOptions
+    execution : Execution
         Where the cache is and how to run; what is extracted is the model's.
     method : str
         ``"auto"``, ``"cam"``, ``"grad-cam"`` or ``"occlusion"``.
@@ -181,8 +182,8 @@ def explain(
         raise unknown("class", label, model.classes)
     head = head_layers(model)
     choice = choose_method(method, model, head)
-    source = source_of(model, options)
-    predictions, failures = predict(model, paths, options, len(model.classes))
+    source = source_of(model, execution)
+    predictions, failures = predict(model, paths, execution, len(model.classes))
     if not predictions:
         return Explanations(choice, [], failures, [])
     files = [one.path for one in predictions]
@@ -195,7 +196,7 @@ def explain(
     for at, one in enumerate(predictions):
         begin = time.perf_counter()
         explained = label or one.top[0][0]
-        photograph = open_photograph(one.path, source.spec, options.max_pixels)
+        photograph = open_photograph(one.path, source.spec, execution.max_pixels)
         maps = draw(photograph, model.classes.index(explained))
         near = []
         if training is not None:
@@ -213,7 +214,7 @@ def _open(
 ) -> Draw:
     """Load what a method needs, once for all images."""
     if head is None or method == "occlusion":
-        engine = source.options.make_engine(source)
+        engine = source.engine()
         return lambda photograph, at: [occlude(photograph, source.plan, engine, scorer(model, at))]
     mapper = open_mapper(model, source)
 

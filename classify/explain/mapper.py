@@ -32,7 +32,7 @@ def open_mapper(model: Model | TunedModel, source: FeatureSource) -> Mapper:
         From :func:`headstart.classify.predict.predict.source_of`.
     """
     if isinstance(model, TunedModel) and model.upper.mapper is not None:
-        upper, engine = model.upper.mapper, source.options.make_engine(source)
+        upper, engine = model.upper.mapper, source.engine()
         return lambda pixels: _by_view(upper(engine(pixels), training=False))
     spec = model.features if isinstance(model, TunedModel) else model.spec
     run = traced(build_mapper(spec, source.weights), spec)

@@ -88,7 +88,7 @@ def _through_network(
 ) -> Seen:
     tell = stage(doing)
     store = PassingStore(source.cache, source.spec)
-    make_engine = functools.cache(lambda: source.options.make_engine(source))
+    make_engine = source.keeping_engine().engine
     rows: list[NDArray[np.float32]] = []
     positions: list[int] = []
     digests: list[bytes] = []

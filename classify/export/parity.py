@@ -138,7 +138,7 @@ def our_answers(
     """Return headstart's own probabilities (n, k) of images in memory; the cache stays as it is."""
     images = [PixelImage(array, f"image {number}") for number, array in enumerate(pixels)]
     store = PassingStore(source.cache, source.spec)
-    extract_passing(images, source, store, lambda: source.options.make_engine(source))
+    extract_passing(images, source, store, source.engine)
     return model.predict_proba(store.read([image.digest for image in images]))
 
 

@@ -7,7 +7,7 @@ import functools
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypedDict
@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import ExportError
 from ...extract.decode.views import Pixels
-from ...extract.source import FeatureOptions
+from ...extract.recipe import Execution
 from ...progress import stage
 from ...storage import replacing, temporary_name
 from ..predict.model_source import source_of
@@ -70,7 +70,7 @@ class ExportRun:
 def export_model(
     model: Model | TunedModel,
     out: Path,
-    options: FeatureOptions,
+    execution: Execution,
     *,
     form: str | None = None,
     quantize: str | None = None,
@@ -91,7 +91,7 @@ def export_model(
         From :func:`headstart.classify.saved.load.load_model`.
     out : Path
         The file, or the folder of a SavedModel; replaced when it is one.
-    options : FeatureOptions
+    execution : Execution
         Where the cache is and how to run the comparison.
     form : str, optional
         A row of :data:`~headstart.classify.export.formats.FORMATS`; by the ending of ``out``
@@ -118,19 +118,17 @@ def export_model(
     row = find_format(form, out)
     check_request(model, row, quantize, data, tolerance)
     check_place(out, row)
-    source = source_of(model, options)
+    # Every call of the comparison shares one engine.
+    source = source_of(model, execution).keeping_engine()
     photographs = (
         None
         if data is None
-        else find_photographs(data, model.classes, options.max_pixels, source.spec.bit_depth)
+        else find_photographs(data, model.classes, execution.max_pixels, source.spec.bit_depth)
     )
     calibration = photographs.to_calibrate() if photographs and quantize == "int8" else []
     stage(f"writing {row.name}")
     graph = build_graph(model, source.weights, fixed=row.fixed)
     about = describe(model, quantize)
-    # Every call of the comparison shares one engine.
-    once = functools.cache(source.options.make_engine)
-    source = replace(source, options=replace(source.options, make_engine=once))
     ours = functools.partial(our_answers, model, source)
     with _in_place_of(out) as temporary:
         exact = row.write(Writing(model, graph, quantize, calibration, about), temporary)

@@ -189,7 +189,7 @@ def _result(
             classes=table.classes,
             spec=refitted.maps.spec,
             features=refitted.compiled.source.spec,
-            weights=trainer.source.options.named_weights,
+            weights=trainer.source.recipe.named_weights,
             arrays=[weight.numpy() for weight in upper.model.weights],
             temperature=temperature,
             record={},

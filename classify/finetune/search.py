@@ -268,7 +268,7 @@ def _affordable(
     seconds: float,
 ) -> Candidate:
     """Return a whole network at the largest size that the budget bears beside the first rows."""
-    named = trainer.source.options.input_size is not None
+    named = trainer.source.recipe.input_size is not None
     if row.unfreeze != "all" or row.start == "head" or named:
         return row
     own = row.input_size or trainer.source.spec.input_size[0]
@@ -285,7 +285,7 @@ def _affordable(
 def _size(trainer: Trainer) -> int:
     """Return the smallest input size that hardly shrinks half of the images; 0: the features'."""
     own = trainer.source.spec.input_size[0]
-    if trainer.source.options.input_size is not None:
+    if trainer.source.recipe.input_size is not None:
         return 0
     sides = trainer.sides
     fitting = [s for s in backbone_of(trainer.source.spec).sizes if s >= SHRUNK * np.median(sides)]

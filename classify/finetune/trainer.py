@@ -139,7 +139,7 @@ class Trainer:
         """The shorter sides of some training images, in pixels."""
         rows = self.table.split.fitting
         drawn = rows[:: max(1, len(rows) // SAMPLED)]
-        limit = self.source.options.max_pixels
+        limit = self.source.execution.max_pixels
         images = (read_image(self.table.paths[row], limit)[1] for row in drawn)
         return [min(decode_upright(data, 1 << 16, limit).shape[:2]) for data in images]
 

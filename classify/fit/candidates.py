@@ -12,7 +12,8 @@ from ...cache import FeatureSpec, FeatureStore
 from ...extract.backbone.backbones import BACKBONES, find_backbone
 from ...extract.backbone.weights import file_sha256
 from ...extract.decode.decode import RECIPE
-from ...extract.source import FeatureOptions, feature_source
+from ...extract.recipe import Recipe
+from ...extract.source import feature_source
 from ..data.columns import TapSelector
 from .screening import ScreeningSample
 
@@ -81,10 +82,10 @@ def absent_specs(seen: Sequence[FeatureSpec]) -> list[FeatureSpec]:
             continue
         own = [spec for spec in seen if spec.backbone == name]
         if not own:
-            wanted.append(FeatureOptions(backbone=name))
+            wanted.append(Recipe(name))
         if row.stages and not any(len(spec.layers) > 1 for spec in own):
-            wanted.append(FeatureOptions(backbone=name, layers=("auto",)))
-    return [feature_source(options).spec for options in wanted]
+            wanted.append(Recipe(name, layers=("auto",)))
+    return [feature_source(recipe).spec for recipe in wanted]
 
 
 def command_options(spec: FeatureSpec) -> list[str]:
@@ -92,7 +93,7 @@ def command_options(spec: FeatureSpec) -> list[str]:
 
     Examples
     --------
-    >>> spec = feature_source(FeatureOptions(layers=("auto",), views="original,flip")).spec
+    >>> spec = feature_source(Recipe(layers=("auto",), views="original,flip")).spec
     >>> command_options(spec)
     ['--layer', 'auto', '--views', 'original,flip']
     """
@@ -110,7 +111,7 @@ def command_options(spec: FeatureSpec) -> list[str]:
         "precision": [spec.precision],
         "storage": [spec.storage],
     }
-    defaults = FeatureOptions()
+    defaults = Recipe()
     return [
         word
         for name, values in asked.items()

@@ -106,7 +106,7 @@ def to_model(fitted: FittedHead, table: Table, source: FeatureSource, record: He
         estimator=fitted.estimator,
         classes=table.classes,
         spec=source.spec,
-        weights=source.options.named_weights,
+        weights=source.recipe.named_weights,
         record=record,
         abstainer=fitted.abstainer,
         trained_on=marks_of(table.features.digests[row] for row in table.split.fitting),

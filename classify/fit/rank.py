@@ -14,7 +14,7 @@ from ...cache import DamagedSegmentError, FeatureSpec, FeatureStore
 from ...cache.catalogue import specs
 from ...extract.backbone.backbones import backbone_of
 from ...extract.images.images import Dataset
-from ...extract.source import FeatureOptions
+from ...extract.recipe import Execution, Recipe
 from ...extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
 from ...progress import stage
 from ..data.folds import make_folds
@@ -102,11 +102,11 @@ class Timing:
     kept : callable
         From specs and the cache's root to the speeds of networks that are at hand.
     one : callable
-        From the options of a backbone to its speed, however long it takes.
+        From a backbone's recipe and execution to its speed, however long it takes.
     """
 
     kept: Callable[[Iterable[FeatureSpec], Path], list[Speed]] = time_kept
-    one: Callable[[FeatureOptions], Speed] = time_backbone
+    one: Callable[[Recipe, Execution], Speed] = time_backbone
 
 
 def rank(
@@ -156,7 +156,7 @@ def rank(
     if measure:
         stage("timing backbones")
         missing = {spec.backbone for spec in absent} - {speed.backbone for speed in speeds}
-        speeds += [timing.one(FeatureOptions(backbone=n, cache=cache)) for n in sorted(missing)]
+        speeds += [timing.one(Recipe(n), Execution(cache=cache)) for n in sorted(missing)]
     ranked: list[RankedFeatures] = []
     tell = stage("scoring")
     for number, candidate in enumerate(candidates):

@@ -208,7 +208,7 @@ class Boundary:
     @functools.cached_property
     def _engine(self) -> Engine:
         """The one engine: views differ in their pixels, not in the network."""
-        return self.source.options.make_engine(self.source)
+        return self.source.engine()
 
 
 def extract_passing(
@@ -227,7 +227,7 @@ def extract_passing(
             stat_index,
             batch_size=source.plan.batch_size,
             workers=source.plan.workers,
-            max_pixels=source.options.max_pixels,
+            max_pixels=source.execution.max_pixels,
             progress=progress,
         )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,8 @@ from ...extract.features import ensure_features
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Extraction, Failure, read_features
-from ...extract.source import FeatureOptions, FeatureSource
+from ...extract.recipe import Execution
+from ...extract.source import FeatureSource
 from ...progress import Tell, stage
 from ..network.kept_maps import PassingStore, extract_passing
 from .model_source import abstainer_of, source_of
@@ -66,7 +66,7 @@ class Answers:
 def label_images(
     model: AnyModel,
     images: Images,
-    options: FeatureOptions,
+    execution: Execution,
     *,
     judging: bool = False,
     block: int | None = None,
@@ -79,7 +79,7 @@ def label_images(
         The classifier.
     images : sequence of Reference or PixelImage
         What to label.
-    options : FeatureOptions
+    execution : Execution
         Where the cache is and how to run; what is extracted is the model's.
     judging : bool
         Whether to say how usual each image is, for abstention.
@@ -96,7 +96,7 @@ def label_images(
     ModelError
         If the backbone's weights here are not those of training, or the model cannot abstain.
     """
-    source = source_of(model, options)
+    source = source_of(model, execution)
     yield from label_with(model, source, images, judging=judging, block=block)
 
 
@@ -166,27 +166,26 @@ def find_way(model: AnyModel, source: FeatureSource, images: int, block: int | N
     """
     if not model.keeps_features:
         return _way_of_maps(source, block or MAPS)
-    store, backend = source.store(), source.options.backend
+    store, backend = source.store(), source.execution.backend
     # Processes of their own, a cluster's or one for each of several GPUs, are started for a block.
     if backend != "local" or (source.plan.device == "gpu" and len(visible_gpus()) > 1):
         return Way(
             store, lambda part, tell: ensure_features(part, source, store, tell), max(images, 1)
         )
-    once = functools.cache(source.options.make_engine)
-    patient = replace(source, options=replace(source.options, make_engine=once))
+    patient = source.keeping_engine()
     return Way(
         store, lambda part, tell: ensure_features(part, patient, store, tell), block or BLOCK
     )
 
 
 def _way_of_maps(source: FeatureSource, block: int) -> Way:
-    if source.options.backend != "local":
+    if source.execution.backend != "local":
         raise OptionError(
-            f"--backend {source.options.backend} fills the cache, and this fine-tuned network "
+            f"--backend {source.execution.backend} fills the cache, and this fine-tuned network "
             "keeps nothing there: it labels on this machine, leave --backend out"
         )
     passing = PassingStore(source.cache, source.spec)
-    make_engine = functools.cache(lambda: source.options.make_engine(source))
+    make_engine = source.keeping_engine().engine
 
     def fill(part: Images, tell: Tell) -> tuple[Extraction, list[str]]:
         extraction = extract_passing(part, source, passing, make_engine, tell)

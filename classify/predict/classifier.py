@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import cache_folder
-from ...extract.engine.engine import Engine
 from ...extract.inputs import as_images, check_all_used
-from ...extract.source import FeatureOptions, FeatureSource
+from ...extract.recipe import Execution
 from ..saved.head_model import Model
 from ..saved.load import load_model
 from ..saved.network_model import TunedModel
@@ -35,7 +32,7 @@ class Classifier:
     ----------
     model : Model or TunedModel
         From :func:`headstart.classify.saved.load.load_model`.
-    options : FeatureOptions
+    execution : Execution
         Where the cache is and how to run; what is extracted is the model's.
 
     Attributes
@@ -53,12 +50,11 @@ class Classifier:
         If the backbone's weights here are not those of training.
     """
 
-    def __init__(self, model: Model | TunedModel, options: FeatureOptions) -> None:
-        kept = replace(options, make_engine=_Kept(options.make_engine))
+    def __init__(self, model: Model | TunedModel, execution: Execution) -> None:
         self.model = model
         self.record = model.record
         self.classes_: NDArray[Any] = np.array(model.classes)
-        self._source = source_of(model, kept)
+        self._source = source_of(model, execution).keeping_engine()
 
     def predict(self, images: Any) -> NDArray[Any]:
         """Return the most probable class of each image.
@@ -139,25 +135,9 @@ def load(
     ...
     headstart.errors.ModelError: no model file flowers.headstart; 'fit head --out FILE' writes one
     """
-    options = FeatureOptions(
-        weights="imagenet" if weights is None else os.fspath(weights),
+    execution = Execution(
         cache=None if cache is None else cache_folder(cache),
         engine=engine,
     )
-    return Classifier(load_model(path, trust_joblib=trust_joblib), options)
-
-
-class _Kept:
-    """Makes an engine once and keeps it; another process makes its own."""
-
-    def __init__(self, make: Callable[[FeatureSource], Engine]) -> None:
-        self._make = make
-        self._engine: Engine | None = None
-
-    def __call__(self, source: FeatureSource) -> Engine:
-        if self._engine is None:
-            self._engine = self._make(source)
-        return self._engine
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Kept, (self._make,)
+    model = load_model(path, weights=weights, trust_joblib=trust_joblib)
+    return Classifier(model, execution)

@@ -8,7 +8,7 @@ from ...errors import DataError, unknown
 from ...extract.images.images import Dataset, Image
 from ...extract.images.names import SPLITS
 from ...extract.pipeline import Extraction, check_failures
-from ...extract.source import FeatureOptions
+from ...extract.recipe import Execution
 from ...text import shown
 from ..data.class_map import ClassMap, map_classes
 from ..saved.head_model import Model
@@ -46,7 +46,7 @@ class EvaluationRun:
 def evaluate_model(
     model: Model | TunedModel,
     dataset: Dataset,
-    options: FeatureOptions,
+    execution: Execution,
     split: str | None = None,
     class_map: ClassMap | None = None,
     abstain: float | None = None,
@@ -61,7 +61,7 @@ def evaluate_model(
         From :func:`headstart.classify.saved.load.load_model`.
     dataset : Dataset
         With labels.
-    options : FeatureOptions
+    execution : Execution
         Where the cache is and how to run; what is extracted is the model's.
     split : str, optional
         ``"train"``, ``"validation"``, ``"test"`` or ``"all"``; test where the dataset has it,
@@ -90,7 +90,7 @@ def evaluate_model(
     threshold = None if abstainer is None else abstainer.threshold(abstain or 0.0)
     name, chosen = pick_images(dataset, split)
     mapped = map_classes(chosen, model.classes, class_map or {}, shown(dataset.root))
-    labelled = label_dataset(model, mapped.images, options, judging=abstain is not None)
+    labelled = label_dataset(model, mapped.images, execution, judging=abstain is not None)
     outcome = Extraction([None] * len(mapped.images), failures=labelled.failures)
     check_failures(outcome, max_failures)
     seen, remarks = find_seen_in_training(model.trained_on, labelled, name)

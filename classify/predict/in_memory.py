@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...extract.decode.decode import decode_views
 from ...extract.engine.engine import Images
-from ...extract.source import FeatureOptions
+from ...extract.recipe import Execution
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from .model_source import abstainer_of, source_of
@@ -41,7 +41,7 @@ class Labeller:
     ----------
     model : Model or TunedModel
         From :func:`headstart.classify.saved.load.load_model`.
-    options : FeatureOptions
+    execution : Execution
         How to run; what is extracted is the model's.
     abstain : float, optional
         Share of images like the training images to label, over 0 and up to 1. None labels all.
@@ -68,12 +68,12 @@ class Labeller:
     """
 
     def __init__(
-        self, model: Model | TunedModel, options: FeatureOptions, abstain: float | None = None
+        self, model: Model | TunedModel, execution: Execution, abstain: float | None = None
     ) -> None:
         self.model = model
         self._threshold = None if abstain is None else abstainer_of(model).threshold(abstain)
-        self.source = source_of(model, options)
-        self._engine = self.source.options.make_engine(self.source)
+        self.source = source_of(model, execution)
+        self._engine = self.source.engine()
         self.notes = list(self._engine.notes)
         # TensorFlow spreads one call over all cores, the others are one thread a call.
         self.calls = 1 if self._engine.name == "tensorflow" else self.source.plan.workers
@@ -91,7 +91,7 @@ class Labeller:
         """
         spec = self.model.spec
         digest = hashlib.sha256(data).digest()
-        limit = self.source.options.max_pixels
+        limit = self.source.execution.max_pixels
         return decode_views(
             data, spec.input_size, spec.resize, spec.views, digest, limit, spec.bit_depth
         )

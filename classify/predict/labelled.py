@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...extract.images.images import Image
 from ...extract.pipeline import Failure
-from ...extract.source import FeatureOptions
+from ...extract.recipe import Execution
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from ..statistics.sample import Labels
@@ -51,7 +51,7 @@ class Labelled:
 def label_dataset(
     model: Model | TunedModel,
     images: Sequence[Image],
-    options: FeatureOptions,
+    execution: Execution,
     *,
     judging: bool = False,
     block: int | None = None,
@@ -59,7 +59,7 @@ def label_dataset(
     """Label all images whose true classes the model knows; see :func:`.blocks.label_images`."""
     index = {name: column for column, name in enumerate(model.classes)}
     paths = [image.path for image in images]
-    blocks = list(label_images(model, paths, options, judging=judging, block=block))
+    blocks = list(label_images(model, paths, execution, judging=judging, block=block))
     starts = np.cumsum([0, *(len(block.images) for block in blocks)]).tolist()
     kept = [
         images[start + position]

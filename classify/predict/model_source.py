@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.extract.recipe import Recipe
+
 from ...errors import ModelError
-from ...extract.source import FeatureOptions, FeatureSource, feature_source, options_for
+from ...extract.recipe import Execution
+from ...extract.source import FeatureSource, feature_source
 from ..heads.abstention import Abstainer
 
 if TYPE_CHECKING:
     from ..saved.load import AnyModel
 
 
-def source_of(model: AnyModel, options: FeatureOptions) -> FeatureSource:
+def source_of(model: AnyModel, execution: Execution) -> FeatureSource:
     """Return what the model was trained on, here.
 
     Raises
@@ -23,8 +25,7 @@ def source_of(model: AnyModel, options: FeatureOptions) -> FeatureSource:
         If it would not be the same.
     """
     spec = model.spec
-    weights = model.weights if options.weights == "imagenet" else options.weights
-    source = feature_source(replace(options_for(spec, options), weights=weights))
+    source = feature_source(Recipe.of(spec, model.weights), execution)
     if source.spec != spec:
         raise ModelError(_mismatch(spec.weights_sha256, source.spec.weights_sha256, source.weights))
     return source

@@ -14,7 +14,7 @@ from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
 from ...extract.images.listing import list_images
 from ...extract.pipeline import Failure
-from ...extract.source import FeatureOptions
+from ...extract.recipe import Execution
 from ...text import shown
 from ..heads.abstention import CoveragePoint
 from .blocks import Answers, Images, label_images
@@ -104,7 +104,7 @@ class Prediction:
 def predict(
     model: AnyModel,
     paths: Iterable[str | os.PathLike[str] | PixelImage],
-    options: FeatureOptions,
+    execution: Execution,
     top: int = 3,
     abstain: float | None = None,
 ) -> tuple[list[Prediction], list[Failure]]:
@@ -117,7 +117,7 @@ def predict(
     paths : iterable of path or PixelImage
         Files, folders, patterns, shards and URLs, see :func:`headstart.extract.images.listing.list_images`; images
         in memory.
-    options : FeatureOptions
+    execution : Execution
         Where the cache is and how to run; what is extracted is the model's.
     top : int
         Classes to name for each image.
@@ -142,7 +142,7 @@ def predict(
     """
     predictions: list[Prediction] = []
     failures: list[Failure] = []
-    for answer in predict_each(model, list_images(paths), options, top, abstain):
+    for answer in predict_each(model, list_images(paths), execution, top, abstain):
         if isinstance(answer, Prediction):
             predictions.append(answer)
         else:
@@ -153,7 +153,7 @@ def predict(
 def predict_each(
     model: AnyModel,
     images: Images,
-    options: FeatureOptions,
+    execution: Execution,
     top: int = 3,
     abstain: float | None = None,
     warn: Callable[[str], None] = lambda line: None,
@@ -181,7 +181,7 @@ def predict_each(
     threshold = None if abstain is None else abstainer_of(model).threshold(abstain)
     warned: set[str] = set()
     judging = threshold is not None
-    for answers in label_images(model, images, options, judging=judging, block=block):
+    for answers in label_images(model, images, execution, judging=judging, block=block):
         for line in dict.fromkeys(answers.warnings):
             if line not in warned:
                 warn(line)

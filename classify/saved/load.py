@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,20 @@ if TYPE_CHECKING:
     AnyModel = SavedModel | LinearModel
 
 
-def load_model(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> SavedModel:
+def load_model(
+    path: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    trust_joblib: bool = False,
+) -> SavedModel:
     """Load a saved classifier without running any code from the file.
 
     Parameters
     ----------
     path : path
         What ``fit head --out`` or ``fit finetune --out`` wrote.
+    weights : path, optional
+        Where the backbone's weights lie here; where training found them when None.
     trust_joblib : bool
         Load a head written by joblib too, which may run code from the file.
 
@@ -36,19 +44,28 @@ def load_model(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> S
         that headstart does not put there.
     """
     path = Path(path)
-    return _model_from(*read_parts(path), path, trust_joblib=trust_joblib)
+    model = _model_from(*read_parts(path), path, trust_joblib=trust_joblib)
+    return model if weights is None else replace(model, weights=os.fspath(weights))
 
 
-def load_to_label(path: str | os.PathLike[str], *, trust_joblib: bool = False) -> AnyModel:
+def load_to_label(
+    path: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    trust_joblib: bool = False,
+) -> AnyModel:
     """Load a saved classifier to label with alone: a linear head without scikit-learn.
 
     Parameters and errors are those of :func:`load_model`.
     """
     path = Path(path)
     manifest, parts = read_parts(path)
+    model: AnyModel
     if LINEAR in parts:
-        return linear_from(manifest, parts, path)
-    return _model_from(manifest, parts, path, trust_joblib=trust_joblib)
+        model = linear_from(manifest, parts, path)
+    else:
+        model = _model_from(manifest, parts, path, trust_joblib=trust_joblib)
+    return model if weights is None else replace(model, weights=os.fspath(weights))
 
 
 def _model_from(

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 
 from ...errors import OptionError
-from ...extract.source import FeatureOptions
+from ...extract.recipe import Execution
 from ...progress import note
 from ..predict.in_memory import Labeller
 from ..saved.head_model import Model
@@ -18,7 +18,7 @@ PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
 
 def serve(
     model: Model | TunedModel,
-    options: FeatureOptions,
+    execution: Execution,
     address: tuple[str, int],
     limits: Limits,
     *,
@@ -33,7 +33,7 @@ def serve(
     ----------
     model : Model or TunedModel
         From :func:`headstart.classify.saved.load.load_model`.
-    options : FeatureOptions
+    execution : Execution
         How to run; what is extracted is the model's.
     address : tuple of str and int
         Host and port; port 0 takes a free one.
@@ -65,7 +65,7 @@ def serve(
     from .server import listen, run, url_of
 
     with listen(*address) as bound:
-        labeller = Labeller(model, options, abstain)
+        labeller = Labeller(model, execution, abstain)
         for line in labeller.notes:
             note(line)
         app = make_app(labeller, limits, top)

@@ -164,21 +164,21 @@ def extract_on_cluster(
     tally = _Tally(images, digests)
     if not unread:
         return tally.extraction(held, begin)
-    options = source.options
+    execution = source.execution
     layout = lay_out(source.plan)
-    if options.address is not None:
-        layout = replace(layout, threads=options.workers or 1)
+    if execution.address is not None:
+        layout = replace(layout, threads=execution.workers or 1)
     sent = replace(
         source,
         # A worker asks no other cluster.
-        options=replace(options, backend="local", address=None, workers=layout.threads),
+        execution=replace(execution, backend="local", address=None, workers=layout.threads),
     )
-    with open_workers(options.backend, layout, options.address) as workers:
-        where = options.address or "this machine"
+    with open_workers(execution.backend, layout, execution.address) as workers:
+        where = execution.address or "this machine"
         slots = _start(workers, sent)
-        note(f"{slots} workers of {options.backend} on {where}")
+        note(f"{slots} workers of {execution.backend} on {where}")
         startup = time.perf_counter() - begin
-        shards = cut(unread, options.shard_size or shard_size(len(unread), slots))
+        shards = cut(unread, execution.shard_size or shard_size(len(unread), slots))
         work = functools.partial(extract_shard, sent)
         settled = len(images) - len(unread)
         with sheltered() as shelter:

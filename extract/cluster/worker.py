@@ -92,7 +92,7 @@ def extract_shard(source: FeatureSource, images: Sequence[Reference | PixelImage
             stat_index,
             batch_size=source.plan.batch_size,
             workers=source.plan.workers,
-            max_pixels=source.options.max_pixels,
+            max_pixels=source.execution.max_pixels,
         )
     reasons = [line.reason for line in extraction.ledger]
     return ShardResult(
@@ -116,6 +116,6 @@ def _tools(source: FeatureSource) -> tuple[FeatureSource, Engine, SeldomLooking]
 @functools.lru_cache(maxsize=1)
 def _loaded(source: FeatureSource) -> tuple[FeatureSource, Engine, SeldomLooking]:
     """Plan for this machine, which need not be the coordinator's, and load the backbone."""
-    source = replace(source, plan=plan_for(source.options))
+    source = replace(source, plan=plan_for(source.recipe, source.execution))
     store = SeldomLooking(source.cache, source.spec)
-    return source, source.options.make_engine(source), store
+    return source, source.engine(), store

@@ -44,7 +44,14 @@ class TensorFlowEngine:
         return features
 
 
-def _tensorflow(spec: FeatureSpec, weights: Path) -> TensorFlowEngine:
+def open_tensorflow(spec: FeatureSpec, weights: Path) -> TensorFlowEngine:
+    """Return the engine of this spec, of reduced precision once it agrees with float32.
+
+    Raises
+    ------
+    EngineError
+        If it does not.
+    """
     engine = TensorFlowEngine(spec, weights)
     if spec.precision != "float32":
         images = probe_images(spec.input_size)

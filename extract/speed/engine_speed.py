@@ -15,7 +15,8 @@ from ..engine.agreement import probe_images
 from ..engine.choose import Plan, choose, this_machine
 from ..engine.engine import Engine
 from ..engine.onnx import OnnxEngine, kept_network
-from ..source import FeatureOptions, feature_source
+from ..recipe import Execution, Recipe
+from ..source import feature_source
 from .stage_timer import timed
 
 CALLS = 2  # of each worker, after one that warms it up
@@ -94,7 +95,7 @@ def time_kept(specs: Iterable[FeatureSpec], cache: Path) -> list[Speed]:
     return list(speeds.values())
 
 
-def time_backbone(options: FeatureOptions) -> Speed:
+def time_backbone(recipe: Recipe, execution: Execution) -> Speed:
     """Make a backbone's engine, exporting it when need be, and time it.
 
     Raises
@@ -102,6 +103,6 @@ def time_backbone(options: FeatureOptions) -> Speed:
     WeightsError
         If its weights cannot be found.
     """
-    source = feature_source(options)
-    rate = time_engine(options.make_engine(source), source.spec.input_size, source.plan)
-    return Speed(options.backbone, rate)
+    source = feature_source(recipe, execution)
+    rate = time_engine(source.engine(), source.spec.input_size, source.plan)
+    return Speed(recipe.backbone, rate)

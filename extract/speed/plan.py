@@ -142,7 +142,7 @@ def plan_extraction(
     costs = measure_costs(images, source, sample)
     with StatIndex(stat_index_path()) as stat_index:
         cached, unknown = count_cached(images, source, stat_index)
-    size = source.options.shard_size
+    size = source.execution.shard_size
     forecasts = [forecast(len(images) - cached, costs, count, size, bandwidth) for count in workers]
     return ExtractionPlan(source, len(images), cached, unknown, costs, forecasts)
 

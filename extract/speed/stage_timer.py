@@ -95,7 +95,7 @@ def measure_costs(paths: Sequence[Reference], source: FeatureSource, sample: int
     """
     spec, plan = source.spec, source.plan
     chosen = spaced(paths, sample)
-    limit = source.options.max_pixels
+    limit = source.execution.max_pixels
     files, read = timed(lambda path: read_image(path, limit), chosen, plan.workers)
     pictures, decode = timed(
         lambda file: decode_views(
@@ -112,7 +112,7 @@ def measure_costs(paths: Sequence[Reference], source: FeatureSource, sample: int
     )
     if not pictures:
         raise DataError(f"none of the {len(chosen)} images of the sample can be used")
-    engine = source.options.make_engine(source)
+    engine = source.engine()
     batches = [
         np.concatenate(pictures[first : first + plan.batch_size])
         for first in range(0, len(pictures), plan.batch_size)
@@ -155,7 +155,7 @@ def measure_rate(paths: Sequence[Reference], source: FeatureSource) -> float | N
     float or None
         None when no image could be read.
     """
-    engine = source.options.make_engine(source)
+    engine = source.engine()
     with tempfile.TemporaryDirectory() as folder, StatIndex(Path(folder, "stat")) as stat_index:
         extraction = extract(
             spaced(paths, SAMPLE),

@@ -13,7 +13,8 @@ from headstart.cache.segment import write_segment
 from headstart.cache.verify import verify
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from pictures import paint
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
@@ -86,7 +87,7 @@ def test_every_bit_of_500_is_harmless_or_found_dropped_and_extracted_again(tmp_p
     for n in range(6):
         paint(tmp_path / "data" / "red" / f"{n}.png", (200, 50, 40), n, (8, 9))
     paths = [image.path for image in read_dataset(tmp_path / "data").images]
-    source = feature_source(FeatureOptions(make_engine=fake_engine, cache=tmp_path / "good"))
+    source = feature_source(execution=Execution(cache=tmp_path / "good"))
     good = load_features(paths, source)
     segment = only_segment(tmp_path / "good")
     whole = segment.read_bytes()

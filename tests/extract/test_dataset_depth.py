@@ -11,7 +11,8 @@ from headstart.errors import OptionError
 from headstart.extract import dataset_depth
 from headstart.extract.dataset_depth import find_bit_depth
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Recipe
+from headstart.extract.source import feature_source
 from shards import tar_of
 
 
@@ -39,7 +40,7 @@ def microscopy(tmp_path, at_rest):
 
 def settled(folder, **options):
     dataset = read_dataset(folder)
-    return feature_source(FeatureOptions(**options), dataset).spec, dataset.warnings
+    return feature_source(Recipe(**options), dataset=dataset).spec, dataset.warnings
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])
@@ -59,14 +60,14 @@ def test_the_option_decides(microscopy):
     spec, warnings = settled(microscopy(10, 12), bit_depth=16)
     assert (spec.bit_depth, warnings) == (16, [])
     with pytest.raises(OptionError, match="8 to 16, not 17"):
-        FeatureOptions(bit_depth=17)
+        Recipe(bit_depth=17)
 
 
 def test_images_of_eight_bits_keep_the_id_that_they_always_had(photographs, microscopy):
     dataset = read_dataset(photographs)
-    spec = feature_source(FeatureOptions(), dataset).spec
+    spec = feature_source(dataset=dataset).spec
     assert "bit_depth" not in spec.to_json()
-    assert spec.id == feature_source(FeatureOptions()).spec.id
+    assert spec.id == feature_source().spec.id
     full, _ = settled(microscopy(16, 16))
     assert full.id == spec.id
     twelve, _ = settled(microscopy(12, 12, name="twelve"))

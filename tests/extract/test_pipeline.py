@@ -12,7 +12,8 @@ from headstart.extract import pipeline
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import check_failures, extract, parse_limit
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (32, 32), "crop", "none", "float32", 1)
@@ -135,7 +136,7 @@ def test_many_workers_and_segments_give_the_same_features(go, photographs, monke
 
 
 def test_a_damaged_segment_is_told_and_extracted_again(photographs, fake_engine, tmp_path):
-    source = feature_source(FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache"))
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
     paths = [image.path for image in read_dataset(photographs).images]
     good = load_features(paths, source)
     (segment,) = source.store().folder.glob("*.h5")

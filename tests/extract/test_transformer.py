@@ -6,7 +6,6 @@ import subprocess
 import sys
 import warnings
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -25,7 +24,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
 import headstart
-from fakes import FakeEngine
+from fakes import FakeEngine, bringing
 from headstart import ImageFeatures
 from headstart.cache import FeatureStore
 from headstart.errors import DataError, OptionError
@@ -33,7 +32,6 @@ from headstart.extract.decode.decode import decode_views
 from headstart.extract.engine.turns import taking_turns
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import DOMAIN, PixelImage, digest_pixels
-from headstart.extract.source import feature_source
 
 
 class LoggingEngine(FakeEngine):
@@ -41,8 +39,8 @@ class LoggingEngine(FakeEngine):
 
     def __call__(self, images):
         features = super().__call__(images)
-        self.source.cache.mkdir(parents=True, exist_ok=True)
-        with open(self.source.cache / "calls", "ab", buffering=0) as log:
+        self.wanted.cache.mkdir(parents=True, exist_ok=True)
+        with open(self.wanted.cache / "calls", "ab", buffering=0) as log:
             log.write(b"".join(row.tobytes().hex().encode() + b"\n" for row in features))
         return features
 
@@ -50,8 +48,8 @@ class LoggingEngine(FakeEngine):
 class LoggedFeatures(ImageFeatures):
     """ImageFeatures on the fake engine."""
 
-    def _options(self):
-        return replace(super()._options(), make_engine=LoggingEngine)
+    def _source(self):
+        return bringing(super()._source(), LoggingEngine)
 
 
 class OnRows(LoggedFeatures):
@@ -160,7 +158,7 @@ def test_pixels_are_resized_as_files_are_and_kept_by_their_own_key(images, label
     for same in ([pixels], pixels[None], [Image.open(png)], np.asfortranarray(pixels)[None]):
         np.testing.assert_array_equal(images.transform(same), row)
     assert set(calls(cache).values()) == {2}  # once as a file, once as pixels
-    store = FeatureStore(cache, feature_source(images._options()).spec)
+    store = FeatureStore(cache, images._source().spec)
     assert digest_pixels(pixels) in store
     assert len(store) == 2
 
@@ -247,8 +245,8 @@ def test_parameters_are_kept_as_given_and_judged_when_used(labelled):
 
 
 def test_one_layer_may_be_named_without_a_list(cache):
-    assert ImageFeatures(layers="conv_pw_5_relu")._options().layers == ("conv_pw_5_relu",)
-    spec = feature_source(ImageFeatures(layers="auto", cache=cache)._options()).spec
+    assert ImageFeatures(layers="conv_pw_5_relu")._source().spec.layers == ("conv_pw_5_relu",)
+    spec = ImageFeatures(layers="auto", cache=cache)._source().spec
     assert len(spec.layers) == 5
 
 

@@ -2,19 +2,20 @@
 
 import pytest
 
-from fakes import FakeEngine, pretended_network
+from fakes import pretended_network
 from headstart.classify.compare.compare import compare
 from headstart.classify.compare.run_all import Procedure
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 
 
 @pytest.fixture
-def run(photographs, tmp_path, heard):
+def run(photographs, tmp_path, heard, fake_engine):
     """Compare; return the results and what was really run, not taken from the cache."""
 
     def again(*heads, network=None, **options):
-        source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
+        source = feature_source(execution=Execution(cache=tmp_path / "cache"))
         heard.stages.clear()
         comparison = compare(
             read_dataset(photographs),

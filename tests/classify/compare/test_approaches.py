@@ -11,7 +11,8 @@ from headstart.classify.finetune.settings import FineTuneSettings
 from headstart.classify.heads.table import HEADS
 from headstart.errors import OptionError
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
 from tuning import one_candidate
 
@@ -26,7 +27,7 @@ def job(tmp_path_factory):
             for number in range(10):
                 part = "train" if number < 7 else "validation"
                 paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
-        source = feature_source(FeatureOptions(cache=root / "cache"))
+        source = feature_source(execution=Execution(cache=root / "cache"))
         yield source, load_table(read_dataset(root / "data"), source)
 
 
@@ -96,6 +97,6 @@ def test_a_depth_that_is_not_there_is_refused_before_anything_runs(job):
 
 
 def test_layers_below_the_boundary_are_refused_before_anything_runs():
-    low = feature_source(FeatureOptions(layers=("conv_pw_11_relu", "conv_pw_13_relu")))
+    low = feature_source(Recipe(layers=("conv_pw_11_relu", "conv_pw_13_relu")))
     with pytest.raises(OptionError, match="conv_pw_11_relu lies below"):
         finetune_approach(FineTuneSettings(), low)

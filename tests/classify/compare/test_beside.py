@@ -28,13 +28,13 @@ def test_a_slow_head_gets_no_learning_curve_unasked():
 
 
 def test_the_doctor_says_what_inspect_says(run, photographs, tmp_path):
-    from fakes import FakeEngine
     from headstart.classify.doctor.inspect import inspect
     from headstart.extract.images.dataset import read_dataset
-    from headstart.extract.source import FeatureOptions, feature_source
+    from headstart.extract.recipe import Execution
+    from headstart.extract.source import feature_source
 
     results, _ = run()
-    source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
     inspection = inspect(read_dataset(photographs), source, 0)
     assert results["doctor"]["summary"] == inspection.summary()
     expected = json.loads(json.dumps(inspection.to_dict()["outliers"][: beside.TOP]))

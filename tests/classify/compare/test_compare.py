@@ -8,12 +8,13 @@ import jsonschema
 import numpy as np
 import pytest
 
-from fakes import FakeEngine, pretended_network
+from fakes import pretended_network
 from headstart.classify.compare.compare import compare
 from headstart.classify.statistics.paired_tests import paired_test
 from headstart.errors import OptionError
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from near import near
 from pictures import paint
 
@@ -96,7 +97,9 @@ def test_finding_costs_what_was_tried_and_training_again_does_not(run):
         assert approach["seconds_to_find"] == pytest.approx(again + parts["selection"], abs=0.01)
 
 
-def test_near_copies_across_splits_are_reported_and_tested_with_and_without_them(tmp_path):
+def test_near_copies_across_splits_are_reported_and_tested_with_and_without_them(
+    tmp_path, fake_engine
+):
     from PIL import Image
 
     colours = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 200)}
@@ -108,7 +111,7 @@ def test_near_copies_across_splits_are_reported_and_tested_with_and_without_them
         original = tmp_path / "data" / "train" / label / "0.png"
         with Image.open(original) as image:  # the same picture, saved again
             image.convert("RGB").save(tmp_path / "data" / "test" / label / "copy.jpg", quality=95)
-    source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
     results = compare(
         read_dataset(tmp_path / "data"),
         [source],
@@ -126,8 +129,8 @@ def test_near_copies_across_splits_are_reported_and_tested_with_and_without_them
     jsonschema.validate(json.loads(json.dumps(results)), schema())
 
 
-def test_two_backbones_stand_in_one_document(photographs, tmp_path):
-    one = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
+def test_two_backbones_stand_in_one_document(photographs, tmp_path, fake_engine):
+    one = feature_source(execution=Execution(cache=tmp_path / "cache"))
     other = replace(one, spec=replace(one.spec, backbone="vgg16"))
     results = compare(
         read_dataset(photographs),

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes import FakeEngine, pretended_network
+from fakes import pretended_network
 from headstart.classify.compare.benches import Bench, check_same_images
 from headstart.classify.data.table import load_table
 from headstart.errors import DataError
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from pictures import paint
 
 ALL = ["knn", "ridge", "fine-tuned from block"]
@@ -124,8 +125,8 @@ def test_what_a_split_needed_is_given_back_before_the_next(run):
 
 
 @pytest.fixture
-def laid_out(photographs, tmp_path):
-    source = feature_source(FeatureOptions(cache=tmp_path, make_engine=FakeEngine))
+def laid_out(photographs, tmp_path, fake_engine):
+    source = feature_source(execution=Execution(cache=tmp_path))
     dataset = read_dataset(photographs)
     return source, dataset, load_table(dataset, source)
 

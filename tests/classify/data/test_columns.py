@@ -11,7 +11,8 @@ from headstart.classify.heads.calibration import TemperatureScaled, softmax
 from headstart.classify.heads.table import HEADS
 from headstart.classify.saved.linear_layer import linear_layer
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 
 # Two views of layers with 1, 2 and 3 columns; the second view is 100 more.
 VIEW = np.array([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]], dtype=np.float32)
@@ -44,9 +45,7 @@ def test_widths_that_do_not_add_up_are_refused():
 
 
 def test_a_head_on_mirrored_views_folds_into_one_linear_layer(photographs, fake_engine, tmp_path):
-    source = feature_source(
-        FeatureOptions(views="original,flip", make_engine=fake_engine, cache=tmp_path)
-    )
+    source = feature_source(Recipe(views="original,flip"), Execution(cache=tmp_path))
     table = load_table(read_dataset(photographs), source)
     assert table.X.shape == (30, 24)
     fitted = fit_head(HEADS["logreg"], table, seed=0)

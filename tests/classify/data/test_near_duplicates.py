@@ -21,7 +21,8 @@ from headstart.classify.data.near_duplicates import (
 )
 from headstart.classify.data.table import load_table
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
 
 
@@ -177,8 +178,8 @@ def with_copies(photographs):
 
 
 def table(root, fake_engine, tmp_path):
-    options = FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache")
-    return load_table(read_dataset(root), feature_source(options))
+    options = Execution(cache=tmp_path / "cache")
+    return load_table(read_dataset(root), feature_source(execution=options))
 
 
 def test_folds_never_part_copies_that_were_saved_again(with_copies, fake_engine, tmp_path):

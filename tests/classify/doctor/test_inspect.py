@@ -15,7 +15,8 @@ from headstart.classify.doctor.inspect import inspect
 from headstart.classify.doctor.page import page_text, write_page
 from headstart.errors import DataError
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from near import near
 from pictures import COLOURS, paint
 
@@ -27,7 +28,7 @@ def examine(fake_engine, tmp_path):
     """Inspect a folder or manifest with the fake engine."""
 
     def go(root, **options):
-        features = FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache")
+        features = Execution(cache=tmp_path / "cache")
         return inspect(read_dataset(root), feature_source(features), 0, **options)
 
     return go
@@ -228,7 +229,7 @@ def test_a_page_that_cannot_be_written_is_told(examine, ward, tmp_path):
 @pytest.mark.parametrize("first_cleaned", [False, True])
 def test_wrong_labels_and_copies_planted_in_monkeys_come_back(tmp_path, first_cleaned):
     dataset = read_dataset(SHARED / "data" / "monkeys10")
-    source = feature_source(FeatureOptions(cache=tmp_path / "cache"))
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
     own = inspect(dataset, source, 0)
     assert sum(one.across_splits for one in own.duplicates) == 0  # of 67 groups …
     assert len(own.duplicates) == 67

@@ -18,7 +18,8 @@ from headstart.classify.saved.network_model import TunedModel
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 from planted import SIDE, SIDE_OF_WHOLE, plant_dataset
 
 TOLERANCE = 15  # pixels, as in the pointing game of Zhang et al. 2016, arXiv:1608.00507
@@ -44,8 +45,8 @@ class Job:
     def __init__(self, root, resize="crop"):
         self.data = root / "data"
         self.boxes = plant_dataset(self.data, SIDE if resize == "crop" else SIDE_OF_WHOLE)
-        self.options = FeatureOptions(cache=root / "cache", engine="tensorflow", resize=resize)
-        self.source = feature_source(self.options)
+        self.execution = Execution(cache=root / "cache", engine="tensorflow")
+        self.source = feature_source(Recipe(resize=resize), self.execution)
         self.table = load_table(read_dataset(self.data), self.source)
         self.models = {}
 
@@ -58,7 +59,7 @@ class Job:
         return self.models[name]
 
     def explain(self, model, count=None, **asked):
-        return explain(model, list(self.boxes)[:count], self.options, **asked)
+        return explain(model, list(self.boxes)[:count], self.execution, **asked)
 
     def pointed(self, told):
         """Return the shares of mass and of area in the patches, and how often the peak hits."""
@@ -146,7 +147,7 @@ def test_the_map_and_the_bias_are_the_score_whose_softmax_is_the_probability(job
     path = next(iter(job.boxes))
     scores, probabilities = [], []
     for at, label in enumerate(model.classes):
-        one = explain(model, [path], job.options, label=label, nearest=0).images[0]
+        one = explain(model, [path], job.execution, label=label, nearest=0).images[0]
         scores.append(sum(part.values.mean() for part in one.maps) + bias[at])
         probabilities.append(dict(one.top)[label])
     expected = np.exp(scores) / np.exp(scores).sum()
@@ -162,7 +163,8 @@ def test_another_head_gives_another_map(job):
     maps = [
         [one.maps[0].values.ravel() for one in told.images]
         for told in (
-            explain(each, images, job.options, label="checks", nearest=0) for each in (model, other)
+            explain(each, images, job.execution, label="checks", nearest=0)
+            for each in (model, other)
         )
     ]
     likenesses = [spearmanr(*pair).statistic for pair in zip(*maps, strict=True)]
@@ -197,7 +199,7 @@ def test_a_network_is_explained_by_gradients_down_to_its_last_maps(job, tuned):
 def test_neighbours_are_training_images_of_the_class_from_the_cache(job, monkeypatch):
     model = job.model("linear")
     images = [image.path for image in read_dataset(job.data).images if image.split == "train"]
-    told = explain(model, [images[0], *list(job.boxes)[:2]], job.options, nearest=4)
+    told = explain(model, [images[0], *list(job.boxes)[:2]], job.execution, nearest=4)
     for one in told.images:
         assert len(one.neighbours) == 4
         assert {near.path for near in one.neighbours} <= set(images) - {one.path}

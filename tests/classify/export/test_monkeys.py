@@ -18,7 +18,8 @@ from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.classify.saved.load import load_model
 from headstart.errors import ExportError
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 from tuning import one_candidate
 
 MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
@@ -79,9 +80,11 @@ def monkeys(tmp_path_factory):
     root = tmp_path_factory.mktemp("monkeys")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
-        options = FeatureOptions(cache=root / "cache")
+        options = Execution(cache=root / "cache")
         path = root / "m.headstart"
-        fit_heads(read_dataset(MONKEYS), feature_source(options), HeadSettings(), out=path)
+        fit_heads(
+            read_dataset(MONKEYS), feature_source(execution=options), HeadSettings(), out=path
+        )
         yield load_model(path), options, root
 
 
@@ -166,7 +169,7 @@ def test_quantised_artefacts_are_a_third_of_the_size_and_say_what_they_cost(
 @pytest.mark.parametrize("unfreeze", ["conv_pw_13", "none", "all"])
 def test_fine_tuned_networks_are_exported_too(unfreeze, tmp_path, monkeys):
     _, options, _ = monkeys
-    source = feature_source(options)
+    source = feature_source(execution=options)
     dataset = read_dataset(MONKEYS)
     few = [image for number, image in enumerate(dataset.images) if number % 12 == 0]
     table = load_table(type(dataset)(dataset.root, few), source)
@@ -191,7 +194,7 @@ def test_heads_layers_views_and_resize_rules_are_exported(head, chosen, tmp_path
     _, options, _ = monkeys
     dataset = read_dataset(MONKEYS)
     few = [image for number, image in enumerate(dataset.images) if number % 12 == 0]
-    source = feature_source(FeatureOptions(cache=options.cache, **chosen))
+    source = feature_source(Recipe(**chosen), options)
     path = tmp_path / "m.headstart"
     fit_heads(type(dataset)(dataset.root, few), source, HeadSettings([head]), out=path)
     model = load_model(path)

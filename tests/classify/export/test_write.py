@@ -11,13 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes import FakeEngine
+from fakes import FakeEngine, engines_made_by
 from headstart.cache import FeatureSpec
 from headstart.classify.export import write
 from headstart.classify.export.artefact import Runtime, size_of
 from headstart.classify.export.formats import FORMATS
 from headstart.classify.export.write import export_model, write_preprocess
-from headstart.classify.fit.fit_head import fit_heads
+from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.classify.heads.abstention import Abstainer
 from headstart.classify.heads.calibration import TemperatureScaled
 from headstart.classify.heads.table import HEADS
@@ -28,7 +28,8 @@ from headstart.extract.decode.decode import decode
 from headstart.extract.engine.choose import Plan
 from headstart.extract.engine.engine import PixelEngine
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, FeatureSource, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import FeatureSource, feature_source
 from pictures import COLOURS, paint
 
 SIDE = 16
@@ -73,13 +74,14 @@ def model(pictures):
 @contextlib.contextmanager
 def handing_out_pixels(root):
     """Let the source of any model hand out sixteen by sixteen pixels; yield its options."""
-    made = FeatureOptions(cache=root / "cache", make_engine=lambda s: PixelEngine(s.spec))
+    made = Execution(cache=root / "cache")
     plan = Plan("tensorflow", "cpu", "float32", 8, 1)
 
-    def source_of(model, options):
-        return FeatureSource(made, model.spec, root, made.cache, plan)
+    def source_of(model, execution):
+        return FeatureSource(Recipe(), execution, model.spec, root, execution.cache, plan)
 
-    with pytest.MonkeyPatch.context() as patch:
+    pixels = engines_made_by(lambda wanted: PixelEngine(wanted.spec))
+    with pytest.MonkeyPatch.context() as patch, pixels:
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
         patch.setattr(write, "source_of", source_of)
         yield made
@@ -359,8 +361,11 @@ def test_an_export_is_noted_in_the_models_card(model, options, pictures, tmp_pat
     document = tmp_path / "m.MODEL.json"
     run = export_model(model, tmp_path / "m", options, form="saved-model", card=document)
     assert run.record["card"] is None
-    source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
-    fit_heads(read_dataset(pictures), source, ["logreg"], 0, out=tmp_path / "m.headstart")
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
+    with engines_made_by(FakeEngine):
+        fit_heads(
+            read_dataset(pictures), source, HeadSettings(["logreg"]), out=tmp_path / "m.headstart"
+        )
     run = export_model(model, tmp_path / "m", options, form="saved-model", card=document)
     (entry,) = read_card(document)["exports"]
     assert run.record["card"] == str(document)

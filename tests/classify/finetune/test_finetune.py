@@ -21,7 +21,8 @@ from headstart.classify.saved.load import load_model
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.decode.decode import decode
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
 from tuning import one_candidate
 
@@ -36,7 +37,7 @@ def job(tmp_path_factory):
             for number in range(10):
                 part = "train" if number < 7 else "validation"
                 paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
-        source = feature_source(FeatureOptions(cache=root / "cache", engine="tensorflow"))
+        source = feature_source(execution=Execution(cache=root / "cache", engine="tensorflow"))
         dataset = read_dataset(root / "data")
         yield dataset, source, load_table(dataset, source)
 

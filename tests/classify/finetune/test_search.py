@@ -19,7 +19,8 @@ from headstart.classify.network.depths import find_depth
 from headstart.errors import DataError
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
 
 
@@ -30,7 +31,7 @@ class Pretended:
         self.settings = FineTuneSettings(budget=str(minutes), **settings)
         self.network = find_backbone("mobilenet").build()
         self.sides = [side]
-        self.source = feature_source(FeatureOptions())
+        self.source = feature_source()
         y = np.arange(120) % 3
         rows = np.arange(90)
         split = Split(rows, rows[:0], np.arange(90, 120), "test")
@@ -146,8 +147,8 @@ def job(tmp_path_factory):
             for number in range(10):
                 part = "train" if number < 7 else "validation"
                 paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
-        options = FeatureOptions(cache=root / "cache", engine="tensorflow", input_size=96)
-        source = feature_source(options)
+        options = Execution(cache=root / "cache", engine="tensorflow")
+        source = feature_source(execution=options)
         yield source, load_table(read_dataset(root / "data"), source)
 
 

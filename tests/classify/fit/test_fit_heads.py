@@ -5,7 +5,8 @@ import pytest
 from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.errors import OptionError
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 
 
 @pytest.fixture
@@ -14,9 +15,7 @@ def run(photographs, fake_engine, tmp_path):
 
     def go(names, **options):
         features = options.pop("features", {})
-        source = feature_source(
-            FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache", **features)
-        )
+        source = feature_source(Recipe(**features), Execution(cache=tmp_path / "cache"))
         out = options.pop("out", None)
         return fit_heads(dataset, source, HeadSettings(names, **options), out)
 

@@ -10,14 +10,15 @@ from headstart.classify.heads.table import HEADS
 from headstart.classify.statistics.intervals import crossed_interval, wilson
 from headstart.errors import OptionError
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
 
 
 @pytest.fixture
 def run(fake_engine, tmp_path):
     def go(data, name="logreg", seeds=2, seed=0):
-        source = feature_source(FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache"))
+        source = feature_source(execution=Execution(cache=tmp_path / "cache"))
         return learning_curve(read_dataset(data), source, name, seeds, seed)
 
     return go
@@ -126,9 +127,7 @@ def test_a_gain_under_one_image_is_called_none(gain, interval, line):
 
 
 def test_each_subset_chooses_layers_and_views_too(photographs, fake_engine, tmp_path):
-    options = FeatureOptions(
-        make_engine=fake_engine, cache=tmp_path, views="original,flip", layers=("auto",)
-    )
-    source = feature_source(options)
+    recipe = Recipe(views="original,flip", layers=("auto",))
+    source = feature_source(recipe, Execution(cache=tmp_path))
     told = learning_curve(read_dataset(photographs), source, "logreg", 1, 0)
     assert told["points"][-1]["accuracy"] == 1

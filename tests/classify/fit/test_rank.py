@@ -6,11 +6,13 @@ import h5py
 import numpy as np
 import pytest
 
+from fakes import engines_made_by
 from headstart.cache import FeatureStore
 from headstart.classify.fit.rank import Timing, out_of_fold_hits, rank
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 from headstart.extract.speed.engine_speed import Speed
 from near import near
 
@@ -36,10 +38,11 @@ def two_layers(fake_engine):
 def fill(photographs, fake_engine, tmp_path):
     """Extract the photographs, or some of them, with these options; return the spec."""
 
-    def run(paths=None, **options):
-        options = {"make_engine": fake_engine, "cache": tmp_path / "cache", **options}
-        source = feature_source(FeatureOptions(**options))
-        load_features(paths or [image.path for image in read_dataset(photographs).images], source)
+    def run(paths=None, make=fake_engine, **recipe):
+        source = feature_source(Recipe(**recipe), Execution(cache=tmp_path / "cache"))
+        paths = paths or [image.path for image in read_dataset(photographs).images]
+        with engines_made_by(make):
+            load_features(paths, source)
         return source.spec
 
     return run
@@ -56,7 +59,7 @@ def ranked(photographs, tmp_path):
 def test_layers_are_ranked_alone_and_together_and_what_tells_nothing_comes_last(
     fill, ranked, two_layers
 ):
-    fill(layers=LAYERS, make_engine=two_layers)
+    fill(layers=LAYERS, make=two_layers)
     results = ranked()
     rows = results["ranked"]
     assert {tuple(row["layers"]) for row in rows} == {LAYERS, LAYERS[:1], LAYERS[1:]}
@@ -73,7 +76,7 @@ def test_layers_are_ranked_alone_and_together_and_what_tells_nothing_comes_last(
 
 
 def test_a_layer_extracted_by_itself_is_ranked_once_and_costs_nothing(fill, ranked, two_layers):
-    fill(layers=LAYERS, make_engine=two_layers)
+    fill(layers=LAYERS, make=two_layers)
     alone = fill()
     (row,) = (row for row in ranked()["ranked"] if row["layers"] == ["conv_pw_13_relu"])
     assert (row["cached_in"], row["missing_images"], row["seconds"]) == (alone.id, 0, 0.0)
@@ -169,9 +172,9 @@ def test_prices_are_images_times_views_at_the_timed_speed(fill, ranked, photogra
 def test_backbones_that_are_not_cached_are_timed_when_asked(ranked):
     asked = []
 
-    def time_backbone(options):
-        asked.append(options.backbone)
-        return Speed(options.backbone, 10.0)
+    def time_backbone(recipe, execution):
+        asked.append(recipe.backbone)
+        return Speed(recipe.backbone, 10.0)
 
     results = ranked(measure=True, timing=Timing(one=time_backbone))
     assert asked == ["mobilenet"]

@@ -22,7 +22,8 @@ from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import PIXELS
 from headstart.extract.decode.decode import decode
 from headstart.extract.features import load_features
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from pictures import paint
 
 MB = 1 << 20
@@ -32,8 +33,8 @@ MB = 1 << 20
 def images(tmp_path, fake_engine):
     """Twelve pictures: source of their maps, paths, digests and the true maps."""
     paths = [paint(tmp_path / f"{n}.png", (20 * n, 99, 30), seed=n) for n in range(12)]
-    options = FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
-    source = boundary_source(feature_source(options), "conv_pw_12_relu")
+    options = Execution(cache=tmp_path / "cache")
+    source = boundary_source(feature_source(execution=options), "conv_pw_12_relu")
     elsewhere = replace(source, cache=tmp_path / "elsewhere")
     features = load_features(paths, elsewhere)
     fake_engine.images = 0
@@ -129,7 +130,7 @@ def test_maps_that_are_cached_already_need_no_budget(images):
 
 
 def test_pixels_are_never_cached():
-    source = boundary_source(feature_source(FeatureOptions()), PIXELS)
+    source = boundary_source(feature_source(), PIXELS)
     keeping, line = plan_boundary(source, 150_528, {"original": [b"a"]}, None)
     assert keeping == Keeping(None, 0)
     assert line == "no layer is frozen: 1 images are decoded, no map is kept on the disk"
@@ -205,7 +206,7 @@ def test_a_size_that_is_none_is_refused():
 
 def test_pixels_are_held_as_bytes_and_read_as_numbers(tmp_path):
     paths = [paint(tmp_path / f"{n}.png", (20 * n, 99, 30), seed=n) for n in range(3)]
-    whole = feature_source(FeatureOptions(cache=tmp_path / "cache", input_size=96))
+    whole = feature_source(execution=Execution(cache=tmp_path / "cache"))
     source = boundary_source(whole, PIXELS)
     digests = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
     boundary = Boundary(source, paths, digests, Keeping(None, 0))

@@ -1,7 +1,6 @@
 """headstart.load: the same answers as the command line, for whatever image Python holds."""
 
 import json
-import pickle
 import subprocess
 import sys
 
@@ -10,10 +9,11 @@ import pytest
 from PIL import Image
 
 import headstart as package
-from headstart.classify.predict.classifier import Classifier, _Kept
+from fakes import engines_made_by
+from headstart.classify.predict.classifier import Classifier
 from headstart.classify.saved.load import load_model
 from headstart.errors import DataError, ModelError
-from headstart.extract.source import FeatureOptions
+from headstart.extract.recipe import Execution
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def saved(headstart, photographs, tmp_path):
 
 @pytest.fixture
 def classifier(saved, fake_engine, tmp_path):
-    options = FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache")
+    options = Execution(cache=tmp_path / "cache")
     return Classifier(load_model(saved), options)
 
 
@@ -63,10 +63,10 @@ def test_the_engine_starts_once_and_never_for_what_is_cached(saved, photographs,
         def __call__(self, images):
             return images.reshape(len(images), -1)[:, :12].astype(np.float32)
 
-    options = FeatureOptions(make_engine=Counting, cache=tmp_path / "other")
-    classifier = Classifier(load_model(saved), options)
-    for name in ("red", "blue", "red"):
-        classifier.predict([photographs / name / "1.jpg"])
+    classifier = Classifier(load_model(saved), Execution(cache=tmp_path / "other"))
+    with engines_made_by(Counting):
+        for name in ("red", "blue", "red"):
+            classifier.predict([photographs / name / "1.jpg"])
     assert Counting.made == 1
 
 
@@ -99,12 +99,6 @@ def test_loading_with_other_weights_is_refused(saved, tmp_path):
 
 def test_it_says_what_it_is(classifier):
     assert repr(classifier) == "<Classifier ridge, 3 classes>"
-
-
-def test_another_process_makes_its_own_engine():
-    kept = pickle.loads(pickle.dumps(_Kept(len)))
-    assert kept("four") == 4
-    assert kept("other") == 4, "made once"
 
 
 def test_the_package_loads_nothing_heavy_until_it_is_asked():

@@ -14,7 +14,8 @@ from headstart.classify.saved.trained_on import marks_of
 from headstart.errors import DataError, OptionError
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
 
 
@@ -22,7 +23,7 @@ from pictures import COLOURS, paint
 def trained(colour_head, tmp_path, fake_engine):
     """A head on the coloured pictures, a fifth held out: record, model, file, options."""
     record, path = colour_head
-    options = FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
+    options = Execution(cache=tmp_path / "cache")
     return record, load_model(path), path, options
 
 
@@ -98,7 +99,9 @@ def test_training_images_are_found_by_content_and_the_others_evaluated_apart(
 def test_only_training_images_are_told_as_such(trained, photographs):
     _, model, _, options = trained
     dataset = read_dataset(photographs)
-    known = load_features([i.path for i in dataset.images], feature_source(options)).digests
+    known = load_features(
+        [i.path for i in dataset.images], feature_source(execution=options)
+    ).digests
     run = evaluate_model(replace(model, trained_on=marks_of(known)), dataset, options)
     assert run.record["seen_in_training"] == {"images": 30, "evaluation": None}
     assert "30 of these 30 images" in run.warnings[-1]

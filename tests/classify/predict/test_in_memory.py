@@ -5,17 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fakes import FakeEngine
 from headstart.classify.predict.in_memory import Labeller
 from headstart.classify.predict.predict import predict
 from headstart.classify.saved.load import load_model
 from headstart.errors import DecodeError, ModelError, OptionError
 from headstart.extract.images.folder import plain_files
-from headstart.extract.source import FeatureOptions
+from headstart.extract.recipe import Execution
 
-
-def fake(cache, **options):
-    return FeatureOptions(cache=cache, make_engine=FakeEngine, **options)
+pytestmark = pytest.mark.usefixtures("fake_engine")
 
 
 @pytest.mark.parametrize(
@@ -26,9 +23,11 @@ def fake(cache, **options):
 def test_it_says_of_bytes_what_predict_says_of_files(trained, tmp_path, options):
     path, folder = trained(**options)
     model, files = load_model(path), plain_files(folder)
-    predictions, failures = predict(model, files, fake(tmp_path / "cache"), top=3, abstain=0.9)
+    predictions, failures = predict(
+        model, files, Execution(cache=tmp_path / "cache"), top=3, abstain=0.9
+    )
     assert failures == []
-    labeller = Labeller(model, fake(tmp_path / "cache"), abstain=0.9)
+    labeller = Labeller(model, Execution(cache=tmp_path / "cache"), abstain=0.9)
     images = np.stack([labeller.decode(file.read_bytes()) for file in files])
     told = labeller.label(images)
     by_name = [dict(prediction.top) for prediction in predictions]
@@ -39,7 +38,7 @@ def test_it_says_of_bytes_what_predict_says_of_files(trained, tmp_path, options)
 
 def test_what_is_labelled_one_by_one_in_threads_is_what_is_labelled_together(trained, tmp_path):
     path, folder = trained()
-    labeller = Labeller(load_model(path), fake(tmp_path / "cache"))
+    labeller = Labeller(load_model(path), Execution(cache=tmp_path / "cache"))
     files = [file.read_bytes() for file in plain_files(folder)]
 
     def alone(data):
@@ -53,14 +52,14 @@ def test_what_is_labelled_one_by_one_in_threads_is_what_is_labelled_together(tra
 
 def test_nothing_is_written(trained, tmp_path):
     path, folder = trained()
-    labeller = Labeller(load_model(path), fake(tmp_path / "cache"))
+    labeller = Labeller(load_model(path), Execution(cache=tmp_path / "cache"))
     labeller.label(labeller.decode(plain_files(folder)[0].read_bytes())[None])
     assert [found for found in tmp_path.rglob("*") if found.is_file()] == []
 
 
 def test_bytes_that_are_no_image_and_too_many_pixels_have_their_reasons(trained, tmp_path):
     path, folder = trained()
-    labeller = Labeller(load_model(path), fake(tmp_path, max_pixels=100))
+    labeller = Labeller(load_model(path), Execution(cache=tmp_path, max_pixels=100))
     with pytest.raises(DecodeError, match=r"^not an image \(begins with b'hello'\)$"):
         labeller.decode(b"hello")
     with pytest.raises(DecodeError, match=r"too large: 64 x 48 is 3,072 pixels, the limit is 100"):
@@ -72,7 +71,7 @@ def test_other_weights_and_a_share_out_of_range_are_refused(trained, tmp_path):
 
     model = load_model(trained()[0])
     with pytest.raises(OptionError, match="--abstain takes the share"):
-        Labeller(model, fake(tmp_path), abstain=2.0)
+        Labeller(model, Execution(cache=tmp_path), abstain=2.0)
     other = replace(model, spec=replace(model.spec, weights_sha256="0" * 64))
     with pytest.raises(ModelError, match="the model was trained on backbone weights with SHA-256"):
-        Labeller(other, fake(tmp_path))
+        Labeller(other, Execution(cache=tmp_path))

@@ -7,13 +7,13 @@ import os
 import pty
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fakes import engines_made_by
 from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.classify.predict.blocks import label_images
 from headstart.classify.predict.predict import Prediction, predict, predict_each
@@ -23,7 +23,8 @@ from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
 from headstart.extract.images.listing import list_images
 from headstart.extract.pipeline import Failure
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from near import near
 from pictures import COLOURS, paint
 
@@ -34,7 +35,7 @@ MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
 def trained(colour_head, tmp_path, fake_engine):
     """A head on the coloured pictures: model, its file, options with the fake engine."""
     _, path = colour_head
-    return load_model(path), path, FeatureOptions(cache=tmp_path / "cache", make_engine=fake_engine)
+    return load_model(path), path, Execution(cache=tmp_path / "cache")
 
 
 @pytest.fixture
@@ -72,15 +73,16 @@ def test_the_engine_is_made_once_and_nothing_known_runs_again(
     model, _, options = trained
     made = []
 
-    def make(source):
-        made.append(source)
-        return fake_engine(source)
+    def make(wanted):
+        made.append(wanted)
+        return fake_engine(wanted)
 
     predict(model, [photographs], options)
     before = fake_engine.images
     images = [paint(tmp_path / "new" / f"{n}.png", COLOURS["blue"], 900 + n) for n in range(5)]
-    counted = replace(options, make_engine=make)
-    predictions = list(predict_each(model, list_images([photographs, *images]), counted, block=2))
+    paths = list_images([photographs, *images])
+    with engines_made_by(make):
+        predictions = list(predict_each(model, paths, options, block=2))
     assert (len(made), fake_engine.images - before) == (1, 5)
     assert len(predictions) == 35
 
@@ -102,7 +104,7 @@ def test_predictions_on_training_images_equal_the_estimator_on_training_features
 ):
     model, _, options = trained
     images = [image.path for image in read_dataset(photographs).images]
-    features = load_features(images, feature_source(options))
+    features = load_features(images, feature_source(execution=options))
     (block,) = label_images(model, images, options)
     np.testing.assert_allclose(block.probabilities, model.predict_proba(features.X), atol=1e-9)
     assert block.digests == features.digests
@@ -229,8 +231,8 @@ def test_photographs_get_training_time_features_and_labels(tmp_path):
     few = [image for label in whole.classes[:3] for image in _some(whole.images, label)]
     lines = [f"{image.path},{image.label},{image.split}" for image in few]
     (tmp_path / "few.csv").write_text("\n".join(["path,label,split", *lines]))
-    options = FeatureOptions(cache=tmp_path / "training")
-    source = feature_source(options)
+    options = Execution(cache=tmp_path / "training")
+    source = feature_source(execution=options)
     run = fit_heads(
         read_dataset(tmp_path / "few.csv"),
         source,
@@ -240,7 +242,7 @@ def test_photographs_get_training_time_features_and_labels(tmp_path):
     seen = load_features([image.path for image in few], source).X
     model = load_model(tmp_path / "m")
     # Another cache, another order, other batches.
-    elsewhere = FeatureOptions(cache=tmp_path / "new", batch_size=3)
+    elsewhere = Execution(cache=tmp_path / "new", batch_size=3)
     paths = [image.path for image in few][::-1]
     (block,) = label_images(model, paths, elsewhere)
     again = load_features(paths, feature_source(elsewhere))

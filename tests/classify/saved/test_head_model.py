@@ -23,7 +23,8 @@ from headstart.classify.predict.predict import predict
 from headstart.classify.saved.head_model import Model
 from headstart.classify.saved.load import load_model
 from headstart.errors import ModelError
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from model_files import written
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (8, 8), "crop", "none", "float32", 1)
@@ -206,8 +207,8 @@ def test_a_manifest_of_nonsense_is_refused(path, change):
 
 
 def test_weights_other_than_the_trained_backbones_are_refused(path, tmp_path, photographs):
-    options = FeatureOptions(cache=tmp_path / "cache")
-    spec = feature_source(options).spec
+    options = Execution(cache=tmp_path / "cache")
+    spec = feature_source(execution=options).spec
     altered = json.loads(spec.to_json()) | {"weights_sha256": "0" * 64}
     model = load_model(written(path, saved(path, spec=spec), spec=altered))
     with pytest.raises(ModelError, match=r"trained on backbone weights with SHA-256 000000000000…"):

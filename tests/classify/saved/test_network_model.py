@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes import engines_made_by
 from headstart.classify.data.table import load_table
 from headstart.classify.finetune.finetune import fine_tune_dataset
 from headstart.classify.predict.evaluate import evaluate_model
@@ -19,7 +20,8 @@ from headstart.extract.decode.decode import decode
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
 from tuning import one_candidate
 
@@ -34,7 +36,7 @@ def job(tmp_path_factory):
             for number in range(8):
                 part = "train" if number < 6 else "test"
                 paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
-        source = feature_source(FeatureOptions(cache=root / "cache", engine="tensorflow"))
+        source = feature_source(execution=Execution(cache=root / "cache", engine="tensorflow"))
         table = load_table(read_dataset(root / "data"), source)
         settings = one_candidate(learning_rate=(3e-4,), epochs=2)
         result = fine_tune_dataset(table, source, settings)
@@ -59,7 +61,7 @@ def test_predicting_gives_what_training_saw(job, tmp_path, cached):
     rows = table.split.evaluation
     paths = [table.paths[row] for row in rows]
     cache = source.cache if cached else tmp_path / "empty"
-    predictions, failures = predict(load_model(path), paths, FeatureOptions(cache=cache), top=3)
+    predictions, failures = predict(load_model(path), paths, Execution(cache=cache), top=3)
     assert failures == []
     for prediction, expected in zip(predictions, result.probabilities, strict=True):
         by_name = dict(prediction.top)
@@ -71,7 +73,7 @@ def test_predicting_gives_what_training_saw(job, tmp_path, cached):
 def test_a_labeller_says_of_bytes_what_predict_says_of_files(job, tmp_path):
     table, _, _, path = job
     paths = table.paths[:5]
-    options = FeatureOptions(cache=tmp_path / "empty", engine="tensorflow")
+    options = Execution(cache=tmp_path / "empty", engine="tensorflow")
     labeller = Labeller(load_model(path), options)
     told = labeller.label(np.stack([labeller.decode(p.read_bytes()) for p in paths]))
     predictions, _ = predict(load_model(path), paths, options, top=3)
@@ -96,14 +98,14 @@ def test_a_file_that_cannot_be_read_is_listed_beside_the_others(job, tmp_path):
     torn = tmp_path / "torn.jpg"
     torn.write_bytes(b"\xff\xd8\xff")
     files = [torn, table.paths[0]]
-    predictions, failures = predict(load_model(path), files, FeatureOptions(cache=source.cache))
+    predictions, failures = predict(load_model(path), files, Execution(cache=source.cache))
     assert [p.path for p in predictions] == [table.paths[0]]
     assert [f.path for f in failures] == [torn]
 
 
 def test_it_cannot_abstain_and_says_so(job):
     table, source, _, path = job
-    options = FeatureOptions(cache=source.cache)
+    options = Execution(cache=source.cache)
     with pytest.raises(ModelError, match=r"a network .* has no out-of-fold scores"):
         predict(load_model(path), table.paths[:1], options, abstain=0.9)
     with pytest.raises(ModelError, match=r"a network .* has no out-of-fold scores"):
@@ -112,7 +114,7 @@ def test_it_cannot_abstain_and_says_so(job):
 
 def test_evaluating_it_gives_training_times_figures_and_knows_its_images(job):
     _, source, result, path = job
-    options = FeatureOptions(cache=source.cache)
+    options = Execution(cache=source.cache)
     dataset = read_dataset(path.parent / "data")
     run = evaluate_model(load_model(path), dataset, options)
     for name, value in result.evaluation.to_dict().items():
@@ -128,13 +130,13 @@ def test_blocks_pixels_and_limits_are_those_of_heads(job, tmp_path, heard):
     table, source, _, path = job
     pixels = PixelImage(np.asarray(Image.open(table.paths[0])), "from memory")
     paths = [*table.paths[:4], pixels]
-    options = FeatureOptions(cache=source.cache)
+    options = Execution(cache=source.cache)
     predictions = list(predict_each(load_model(path), paths, options, block=2))
     memory, file = dict(predictions[-1].top), dict(predictions[0].top)
     assert memory == pytest.approx(file, abs=1e-5)
     assert heard.progress[-1] == (5, 5)
     assert heard.progress == sorted(heard.progress)
-    small = FeatureOptions(cache=tmp_path, max_pixels=100)
+    small = Execution(cache=tmp_path, max_pixels=100)
     predictions, failures = predict(load_model(path), table.paths[:2], small)
     assert (len(predictions), len(failures)) == (0, 2)
 
@@ -197,7 +199,7 @@ def test_the_head_alone_and_the_whole_network_can_be_saved_too(job, tmp_path, un
     result = fine_tune_dataset(table, source, settings)
     result.model.save(tmp_path / "m")
     paths = [table.paths[row] for row in table.split.evaluation]
-    predictions, _ = predict(load_model(tmp_path / "m"), paths, FeatureOptions(cache=source.cache))
+    predictions, _ = predict(load_model(tmp_path / "m"), paths, Execution(cache=source.cache))
     told = [dict(p.top)[table.classes[0]] for p in predictions]
     np.testing.assert_allclose(told, result.probabilities[:, 0], atol=1e-5)
     assert ("conv_dw_1" in result.moved) == (unfreeze == ("all",))
@@ -209,12 +211,10 @@ def test_reduced_precision_trains_close_to_float32(job, precision):
     table, source, _, _ = job
     reduced = replace(source, spec=replace(source.spec, precision=precision))
     # This test is of training: the maps may come from any engine.
-    exact = replace(
-        source.options, make_engine=lambda _: source.options.make_engine(source_at(source))
-    )
-    reduced = replace(reduced, options=exact)
+    exact = source_at(source).engine()
     settings = one_candidate(epochs=2)
-    result = fine_tune_dataset(table, reduced, settings)
+    with engines_made_by(lambda wanted: exact):
+        result = fine_tune_dataset(table, reduced, settings)
     plain = fine_tune_dataset(table, source, settings)
     assert result.diverged is None
     losses = [[entry["val_loss"] for entry in one.best.history] for one in (result, plain)]

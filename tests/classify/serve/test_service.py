@@ -21,14 +21,16 @@ from headstart.classify.serve.app import make_app
 from headstart.classify.serve.batcher import Batcher
 from headstart.classify.serve.limits import Limits
 from headstart.extract.images.folder import plain_files
-from headstart.extract.source import FeatureOptions
+from headstart.extract.recipe import Execution
 from near import near
 from pictures import HOSTILE
+
+pytestmark = pytest.mark.usefixtures("fake_engine")
 
 
 @pytest.fixture
 def options(tmp_path):
-    return FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine, max_pixels=10_000)
+    return Execution(cache=tmp_path / "cache", max_pixels=10_000)
 
 
 @pytest.fixture

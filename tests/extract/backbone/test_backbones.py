@@ -26,7 +26,8 @@ from headstart.extract.backbone.loading import load_keras
 from headstart.extract.backbone.weights import find_weights
 from headstart.extract.engine.network import build_extractor, tap
 from headstart.extract.engine.tensorflow import TensorFlowEngine
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 
 VGG16 = Path(__file__).parents[4] / "shared" / "weights" / "vgg16_notop.weights.h5"
 needs_vgg16 = pytest.mark.skipif(not VGG16.exists(), reason="VGG16 weights: ../shared is absent")
@@ -40,7 +41,7 @@ def waves():
 
 
 def engine(**options):
-    source = feature_source(FeatureOptions(**options))
+    source = feature_source(Recipe(**options))
     return TensorFlowEngine(source.spec, source.weights)
 
 
@@ -164,7 +165,7 @@ def test_a_named_file_must_exist():
 
 
 def test_top_is_the_networks_output_whatever_its_layer_is_called():
-    spec = feature_source(FeatureOptions()).spec
+    spec = feature_source().spec
     weights = find_backbone("mobilenet").imagenet.local()
     model, widths = build_extractor(replace(spec, layers=(TOP,)), weights)
     assert (model.output_shape, widths) == ((None, 1024), (1024,))
@@ -189,8 +190,8 @@ def test_any_keras_model_runs_from_a_weights_file(name, tmp_path):
     network = row.build()
     network.save_weights(tmp_path / "any.weights.h5")
     weights = str(tmp_path / "any.weights.h5")
-    source = feature_source(FeatureOptions(name, weights, cache=tmp_path))
-    features = source.options.make_engine(source)(waves().repeat(2, axis=0))
+    source = feature_source(Recipe(name, weights), Execution(cache=tmp_path))
+    features = source.engine()(waves().repeat(2, axis=0))
     assert features.shape == (2, row.dimension)
     image = row.preprocess(waves().astype(np.float32))
     expected = np.asarray(network(image, training=False)).mean(axis=(1, 2))
@@ -274,8 +275,7 @@ def test_a_network_takes_other_sizes_where_its_weights_know_none():
 
 def test_the_size_is_part_of_the_spec_and_its_default_moves_no_id(tmp_path):
     plain, own, small = (
-        feature_source(FeatureOptions(cache=tmp_path, input_size=size)).spec
-        for size in (None, 224, 96)
+        feature_source(execution=Execution(cache=tmp_path)).spec for size in (None, 224, 96)
     )
     assert plain.id == own.id
     assert small.input_size == (96, 96)

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mortal
-from fakes import FakeEngine
+from fakes import FakeEngine, bringing
 from headstart.cache import statindex
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
 from headstart.classify.predict.blocks import label_with
-from headstart.classify.predict.predict import predict
+from headstart.classify.predict.model_source import source_of
 from headstart.classify.saved.load import load_model
 from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask
@@ -29,8 +29,8 @@ from headstart.extract.cluster.worker import SeldomLooking
 from headstart.extract.features import ensure_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import check_failures
-from headstart.extract.source import FeatureOptions, feature_source
-from near import near
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 
 MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
 MODULES = {"dask": "distributed", "ray": "ray"}
@@ -52,9 +52,8 @@ def _importable_by_workers(monkeypatch):
 def extract_with(cache, paths, backend="local", engine=FakeEngine, **options):
     """Extract; return the source, the extraction and the warnings."""
     options = {"batch_size": 2, "workers": 2, "shard_size": 5, **options}
-    source = feature_source(
-        FeatureOptions(cache=cache, backend=backend, make_engine=engine, **options)
-    )
+    source = feature_source(execution=Execution(cache=cache, backend=backend, **options))
+    source = bringing(source, engine)
     return source, *ensure_features(paths, source, source.store())
 
 
@@ -159,8 +158,8 @@ def test_a_running_scheduler_is_used_and_left_running(photographs, tmp_path, cap
 def test_workers_that_share_no_cache_with_us_are_told(photographs, tmp_path):
     need("dask")
     paths = [image.path for image in read_dataset(photographs).images]
-    source = feature_source(
-        FeatureOptions(cache=tmp_path / "theirs", backend="dask", make_engine=FakeEngine)
+    source = bringing(
+        feature_source(execution=Execution(cache=tmp_path / "theirs", backend="dask"))
     )
     ours = replace(source, cache=tmp_path / "ours").store()
     with pytest.raises(CacheError, match=r"committed 30 images that .*ours.* does not show here"):
@@ -209,13 +208,12 @@ def test_photographs_extracted_by_workers_one_of_which_is_killed_are_all_there_b
 ):
     need(backend)
     paths = [image.path for image in read_dataset(MONKEYS).images]
-    alone = feature_source(FeatureOptions(cache=tmp_path / "alone"))
+    alone = feature_source(execution=Execution(cache=tmp_path / "alone"))
     expected, _ = ensure_features(paths, alone, alone.store())
     place = tmp_path / backend
     shutil.copytree(tmp_path / "alone" / "networks", place / "cache" / "networks")
-    source = feature_source(
-        FeatureOptions(cache=place / "cache", backend=backend, make_engine=mortal.mortal_network)
-    )
+    source = feature_source(execution=Execution(cache=place / "cache", backend=backend))
+    source = bringing(source, mortal.mortal_network)
     extraction, warnings = ensure_features(paths, source, source.store())
     assert (place / "died").exists(), "no worker was killed in the middle"
     assert not warnings
@@ -245,7 +243,7 @@ def test_shards_hold_every_image_once_and_in_order(items, size):
 
 
 def test_a_worker_whose_looks_are_slow_looks_seldom_but_always_between_shards(tmp_path):
-    source = feature_source(FeatureOptions(cache=tmp_path, make_engine=FakeEngine))
+    source = feature_source(execution=Execution(cache=tmp_path))
     seconds = itertools.count(0.0, 2.0)  # each look at the clock is two seconds on: looking is slow
     store = SeldomLooking(source.cache, source.spec, clock=lambda: next(seconds))
     other = source.store()
@@ -260,17 +258,18 @@ def test_a_saved_model_labels_through_a_clusters_workers(photographs, tmp_path, 
     need("dask")
     saved = tmp_path / "m.headstart"
     assert headstart("fit", "head", photographs, "--model", "ridge", "--out", saved)[0] == 0
-    alone = FeatureOptions(cache=tmp_path / "alone", make_engine=FakeEngine)
+    alone = Execution(cache=tmp_path / "alone")
     spread = replace(alone, cache=tmp_path / "cache", backend="dask", workers=2)
-    model = load_model(saved)
-    predictions, failures = predict(model, [photographs], spread)
-    assert len(predictions) == 30
-    assert not failures
-    assert predictions == near(predict(model, [photographs], alone)[0])
+    model, paths = load_model(saved), [image.path for image in read_dataset(photographs).images]
+    (block,) = label_with(model, bringing(source_of(model, spread)), paths)
+    assert len(block.positions) == 30
+    assert not block.failures
+    (ours,) = label_with(model, source_of(model, alone), paths)
+    np.testing.assert_allclose(block.probabilities, ours.probabilities, atol=1e-6)
 
 
 def test_a_network_that_keeps_no_features_labels_on_this_machine_alone(tmp_path):
-    source = feature_source(FeatureOptions(cache=tmp_path, backend="dask", make_engine=FakeEngine))
+    source = feature_source(execution=Execution(cache=tmp_path, backend="dask"))
 
     class Network:
         keeps_features = False

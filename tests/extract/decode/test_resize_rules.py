@@ -22,7 +22,7 @@ from headstart.extract.decode.resize_rules import (
     place,
     resized,
 )
-from headstart.extract.source import FeatureOptions
+from headstart.extract.recipe import Recipe
 
 SIDE = 64
 PILLOWS = {
@@ -65,7 +65,7 @@ def test_a_new_rule_is_one_row_for_decoding_frame_export_and_card(middle, size):
     pixels = noise(*size)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
-    assert FeatureOptions(resize="middle").resize == "middle"
+    assert Recipe(resize="middle").resize == "middle"
 
     decoded = decode(file.getvalue(), (SIDE, SIDE), "middle")
     kept = 7 / 8 * min(size)
@@ -88,4 +88,4 @@ def test_a_new_rule_is_one_row_for_decoding_frame_export_and_card(middle, size):
 
 def test_an_unknown_rule_lists_the_known_ones():
     with pytest.raises(OptionError, match="valid: squash, crop, pad"):
-        FeatureOptions(resize="stretch")
+        Recipe(resize="stretch")

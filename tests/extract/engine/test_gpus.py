@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes import FakeEngine
+from fakes import FakeEngine, bringing
 from headstart.errors import WeightsError
 from headstart.extract.engine.gpus import VISIBLE, run_on_each, visible_gpus
 from headstart.extract.features import ensure_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 
 
 def note_device(folder, paths):
@@ -50,8 +51,9 @@ def test_visible_devices_are_those_named(monkeypatch):
 
 def test_two_gpus_share_the_work_and_the_count_is_right(photographs, tmp_path, monkeypatch):
     monkeypatch.setenv(VISIBLE, "0,1")
-    source = feature_source(FeatureOptions(make_engine=GpuEngine, cache=tmp_path / "cache"))
-    source = replace(source, plan=replace(source.plan, engine="tensorflow", device="gpu"))
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
+    plan = replace(source.plan, engine="tensorflow", device="gpu")
+    source = bringing(replace(source, plan=plan), GpuEngine)
     paths = [image.path for image in read_dataset(photographs).images]
     store = source.store()
     extraction, _ = ensure_features(paths, source, store)

@@ -14,9 +14,9 @@ from headstart.extract.engine import tensorflow as engines
 from headstart.extract.engine.agreement import check_agreement, probe_images, relative_error
 from headstart.extract.engine.choose import Plan
 from headstart.extract.engine.onnx import OnnxEngine, export, kept_network, open_network
-from headstart.extract.engine.open_engine import open_engine
 from headstart.extract.engine.tensorflow import TensorFlowEngine
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 
 PLAN = Plan("onnxruntime", "cpu", "float32", 4, 2)
 
@@ -26,7 +26,7 @@ def source(tmp_path_factory):
     """MobileNet with two layers tapped and two poolings: every branch of the graph."""
     layers = ("conv_pw_11_relu", "conv_pw_13_relu")
     cache = tmp_path_factory.mktemp("cache")
-    return feature_source(FeatureOptions(layers=layers, pooling="avg+max", cache=cache))
+    return feature_source(Recipe(layers=layers, pooling="avg+max"), Execution(cache=cache))
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +53,11 @@ def test_a_kept_network_is_opened_without_tensorflow(source, network):
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from headstart.extract.source import FeatureOptions, feature_source\n"
-        f"options = FeatureOptions(layers={source.spec.layers}, pooling='avg+max', "
-        f"cache=Path({str(source.cache)!r}))\n"
-        "source = feature_source(options)\n"
-        "engine = options.make_engine(source)\n"
+        "from headstart.extract.recipe import Execution, Recipe\n"
+        "from headstart.extract.source import feature_source\n"
+        f"recipe = Recipe(layers={source.spec.layers}, pooling='avg+max')\n"
+        f"execution = Execution(cache=Path({str(source.cache)!r}))\n"
+        "engine = feature_source(recipe, execution).engine()\n"
         "print(engine.name, [m for m in ('tensorflow', 'keras', 'tf2onnx') if m in sys.modules])\n"
     )
     finished = subprocess.run(
@@ -106,24 +106,6 @@ def test_a_network_of_another_spec_is_refused(source, network, tmp_path):
         OnnxEngine(path, source.spec)
 
 
-def test_tensorflow_stands_in_aloud_unless_the_user_named_the_engine(source, monkeypatch):
-    class StandIn:
-        name = "tensorflow"
-
-        def __init__(self, spec, weights):
-            self.notes = []
-
-    def broken(*_args):
-        raise EngineError("mobilenet cannot be exported to ONNX (no)")
-
-    monkeypatch.setattr(onnx, "open_network", broken)
-    monkeypatch.setattr(engines, "TensorFlowEngine", StandIn)
-    engine = open_engine(PLAN, source.spec, source.weights, source.cache)
-    assert engine.notes == ["mobilenet cannot be exported to ONNX (no); TensorFlow serves instead"]
-    with pytest.raises(EngineError, match="cannot be exported"):
-        open_engine(PLAN, source.spec, source.weights, source.cache, fixed=True)
-
-
 def test_reduced_precision_is_checked_against_float32(source, monkeypatch):
     class Rounding:
         """Off by 2 % in reduced precision."""
@@ -136,9 +118,8 @@ def test_reduced_precision_is_checked_against_float32(source, monkeypatch):
 
     monkeypatch.setattr(engines, "TensorFlowEngine", Rounding)
     spec = replace(source.spec, precision="bfloat16")
-    plan = Plan("tensorflow", "cpu", "bfloat16", 32, 2)
     with pytest.raises(EngineError, match=r"tensorflow in bfloat16 .* by 0\.02 .*0\.01 is allowed"):
-        open_engine(plan, spec, source.weights, source.cache)
+        engines.open_tensorflow(spec, source.weights)
 
 
 def test_nan_is_no_agreement():

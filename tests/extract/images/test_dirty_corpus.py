@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dirty import DUPLICATE, FAILED, FILES, LEFT_OUT
-from fakes import FakeEngine
 from headstart.cache import StatIndex
 from headstart.errors import DecodeError
 from headstart.extract.decode.decode import decode
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import extract
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from headstart.text import shown
 from shards import parquet_of, tar_of
 
@@ -91,7 +91,7 @@ IMAGES = [row for row in FILES if row[2] != LEFT_OUT]  # whatever they are calle
 
 def outcomes(dataset, tmp_path, engine):
     """Return what became of each image, in the dataset's order: a reason, or what was done."""
-    source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=engine))
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
     with StatIndex(tmp_path / "stat") as stat_index:
         extraction = extract(
             [image.path for image in dataset.images],
@@ -138,7 +138,7 @@ def test_the_corpus_has_the_same_outcome_in_the_service(trained, tmp_path):
     from headstart.classify.serve.app import make_app
     from headstart.classify.serve.limits import Limits
 
-    options = FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine)
+    options = Execution(cache=tmp_path / "cache")
     labeller = Labeller(load_model(trained()[0]), options)
     limits = Limits(upload_bytes=20_000_000, files=len(IMAGES))
     with TestClient(make_app(labeller, limits)) as client:
@@ -181,10 +181,11 @@ def test_a_file_far_too_large_to_be_an_image_is_not_read(headstart, corpus):
 def test_a_pipe_named_as_an_image_does_not_hang(tmp_path, fake_engine):
     from headstart.cache import StatIndex
     from headstart.extract.pipeline import extract
-    from headstart.extract.source import FeatureOptions, feature_source
+    from headstart.extract.recipe import Execution
+    from headstart.extract.source import feature_source
 
     os.mkfifo(tmp_path / "pipe.jpg")
-    source = feature_source(FeatureOptions(make_engine=fake_engine, cache=tmp_path / "cache"))
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
     with StatIndex(tmp_path / "stat.sqlite") as index:
         result = extract(
             [tmp_path / "pipe.jpg"], source.store(), fake_engine, index, batch_size=1, workers=1

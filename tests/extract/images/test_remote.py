@@ -35,7 +35,8 @@ from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.places import references
 from headstart.extract.images.read import read_image
 from headstart.extract.images.remote import Remote, signature_of
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
 from s3 import CREDENTIALS, ROWS, SPEC, Line, s3_server, segment, upload
 from shards import WRITERS
 
@@ -249,13 +250,13 @@ def test_a_source_that_travels_takes_the_url_and_finds_the_mirror_there(
     memory, tmp_path, monkeypatch
 ):
     here = cache_folder(f"{memory}/cache")
-    sent = pickle.dumps(feature_source(FeatureOptions(cache=here)))
+    sent = pickle.dumps(feature_source(execution=Execution(cache=here)))
     other_machine(monkeypatch, tmp_path)
     source = pickle.loads(sent)
-    assert source.cache == source.options.cache == cache_folder(f"{memory}/cache")
+    assert source.cache == source.execution.cache == cache_folder(f"{memory}/cache")
     assert source.cache != here
-    local = pickle.loads(pickle.dumps(FeatureOptions(cache=tmp_path)))
-    assert local == FeatureOptions(cache=tmp_path)
+    local = pickle.loads(pickle.dumps(Execution(cache=tmp_path)))
+    assert local == Execution(cache=tmp_path)
 
 
 def test_a_failed_put_is_told_loses_nothing_and_is_made_up_for(memory, monkeypatch):

@@ -4,7 +4,8 @@ import pytest
 
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.engine.choose import Plan
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 from headstart.extract.speed import engine_speed as speed
 from headstart.extract.speed.engine_speed import (
     Speed,
@@ -36,7 +37,7 @@ def test_the_nearest_timed_backbone_is_the_measure():
 
 
 def test_a_backbone_is_timed_with_the_engine_of_its_options(fake_engine):
-    timed = time_backbone(FeatureOptions(make_engine=fake_engine, batch_size=2, workers=1))
+    timed = time_backbone(Recipe(), Execution(batch_size=2, workers=1))
     assert timed.backbone == "mobilenet"
     assert fake_engine.images == 6
 
@@ -44,7 +45,7 @@ def test_a_backbone_is_timed_with_the_engine_of_its_options(fake_engine):
 def test_kept_networks_are_timed_once_each_and_damaged_ones_left_out(
     tmp_path, fake_engine, monkeypatch
 ):
-    specs = [feature_source(FeatureOptions(views=v)).spec for v in ("original", "flip")]
+    specs = [feature_source(Recipe(views=v)).spec for v in ("original", "flip")]
     assert time_kept(specs, tmp_path) == []
     (tmp_path / "networks").mkdir()
     (tmp_path / "networks" / f"{specs[0].network.folder}.0.onnx").write_bytes(b"torn")

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes import FakeEngine
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.source import FeatureOptions, feature_source
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
 from headstart.extract.speed.forecast import ADVICE, advise, forecast
 from headstart.extract.speed.stage_timer import STAGES, Costs, measure_costs
 from pictures import paint
+
+pytestmark = pytest.mark.usefixtures("fake_engine")
 
 
 def costs(threads=1, **seconds):
@@ -22,7 +24,7 @@ def costs(threads=1, **seconds):
 
 def test_a_sample_is_timed_stage_by_stage_and_leaves_nothing_in_the_cache(photographs, tmp_path):
     (photographs / "red" / "torn.jpg").write_bytes(b"\xff\xd8\xff")
-    source = feature_source(FeatureOptions(cache=tmp_path / "cache", make_engine=FakeEngine))
+    source = feature_source(execution=Execution(cache=tmp_path / "cache"))
     paths = [image.path for image in read_dataset(photographs).images]
     found = measure_costs(paths, source, 31)
     assert (found.sampled, found.failed) == (31, 1)
@@ -66,9 +68,7 @@ def test_a_bandwidth_that_is_less_than_the_workers_want_is_the_bottleneck():
 
 
 def test_every_bottleneck_has_advice_that_fits_the_options(tmp_path):
-    source = feature_source(
-        FeatureOptions(views="original,flip", cache=tmp_path, make_engine=FakeEngine)
-    )
+    source = feature_source(Recipe(views="original,flip"), Execution(cache=tmp_path))
     assert set(ADVICE) == {*STAGES, "network"}
     assert all(advise(bottleneck, source) for bottleneck in ADVICE)
     assert "--views original" in advise("backbone", source)[0]
