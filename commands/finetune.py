@@ -145,7 +145,7 @@ def finetune(
 
 
 def _print_record(record: dict[str, Any]) -> None:
-    from ..classify.finetune.search import describe_search
+    from ..classify.finetune.documents import describe_search
     from ..console import print_table, say
 
     head, against = record["head"], record["against_head"]

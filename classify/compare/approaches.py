@@ -14,8 +14,8 @@ from ...cache.rows import take
 from ...extract.source import FeatureSource
 from ..data.table import Table
 from ..finetune.budget import MANY
+from ..finetune.eligible import check_depths
 from ..finetune.finetune import fine_tune_dataset
-from ..finetune.search import check_depths
 from ..finetune.settings import FineTuneSettings
 from ..fit.fit_head import fit_head
 from ..heads.table import Head
@@ -131,7 +131,7 @@ def finetune_approach(settings: FineTuneSettings, source: FeatureSource) -> Appr
             cost=cost,
             trainable_parameters=result.trainable_parameters,
             model_bytes=_model_bytes(source, table),
-            budget=result.search.describe(settings),
+            budget={**result.search.describe(settings)},
             history=result.best.history,
             warnings=[f"{name}: training diverged, {line}" for line in diverged],
             candidates=result.search.candidates,

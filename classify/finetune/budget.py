@@ -38,7 +38,7 @@ class Level:
         Parameters
         ----------
         share : float
-            Of the epochs, from :func:`share_of_epochs`.
+            Of its epochs, from :func:`share_of_epochs`.
         seconds : callable
             Rounds to what the first candidate takes alone.
         """
@@ -57,14 +57,14 @@ MANY = 1500  # images whose epochs are those of the level
 
 
 def share_of_epochs(images: int) -> float:
-    """Return how much of a level's epochs so many images want: more learn as much in fewer.
+    """Return how many of a level's epochs so many images want: more learn as much in fewer.
 
     Examples
     --------
-    >>> share_of_epochs(6000)
-    0.5
+    >>> share_of_epochs(6000), share_of_epochs(100)
+    (0.5, 2.0)
     """
-    return min(1.0, math.sqrt(MANY / images))
+    return min(2.0, math.sqrt(MANY / images))
 
 
 @dataclass(frozen=True, slots=True)

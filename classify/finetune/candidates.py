@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+from .documents import CandidateDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,17 @@ class Candidate:
     augment: str = "none"
     input_size: int = 0
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> CandidateDocument:
         """Return it for the record."""
-        return asdict(self)
+        return {
+            "unfreeze": self.unfreeze,
+            "start": self.start,
+            "batch_norm": self.batch_norm,
+            "learning_rate": self.learning_rate,
+            "layer_decay": self.layer_decay,
+            "augment": self.augment,
+            "input_size": self.input_size,
+        }
 
 
 # In the order in which a budget takes them: what is cheap and what has won somewhere comes first.

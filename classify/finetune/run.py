@@ -18,8 +18,8 @@ from ..saved.card import card_paths, save_with_card
 from ..statistics.paired_tests import paired_test
 from ..statistics.reliability import reliability
 from ..statistics.sample import ECE_BINS
+from .eligible import check_depths
 from .finetune import FineTunedResult, fine_tune_dataset
-from .search import check_depths
 from .settings import FineTuneSettings
 
 

@@ -8,22 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, OptionError
-from ...extract.backbone.backbones import PIXELS, backbone_of
-from ...extract.source import FeatureSource
+from ...errors import DataError
 from ...text import shown
 from ..data.folds import hold_out
-from ..network.batch_norm import normalises
-from ..network.depths import find_depth
 from .budget import Cost, costs_last, half, seconds_ahead, share_of_epochs, within
-from .candidates import AUGMENTED, Candidate, candidates_for
+from .candidates import AUGMENTED, Candidate
+from .documents import SearchDocument, TrialDocument
+from .eligible import FIRST, affordable, find_candidates
 from .epoch_choice import Judged, choose_epoch, judge
 from .settings import FineTuneSettings
 from .trainer import Linear, Rows, Trainer
-
-SMALLER = (128, 96)  # sides in pixels that whole networks are trained at where others cost too much
-FIRST = 4  # rows of the table that a search should try at least
-SHRUNK = 0.9  # of an image's side: less would lose what it shows
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ class Trial:
     seconds: float
     diverged: str | None
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> TrialDocument:
         """Return it for the record."""
         return {
             **self.candidate.describe(),
@@ -101,7 +95,7 @@ class Search:
         """The trial with the least held-out loss, the earliest of equals."""
         return min(self.trials, key=lambda trial: trial.judged.loss)
 
-    def describe(self, settings: FineTuneSettings) -> dict[str, Any]:
+    def describe(self, settings: FineTuneSettings) -> SearchDocument:
         """Return the search for the record."""
         best, level = self.best, settings.level()
         return {
@@ -153,7 +147,7 @@ def search(trainer: Trainer, heads: Callable[[Rows], Linear]) -> Search:
         level = level.fitted(share, lambda rungs: seconds_ahead([cost(rows[0])], rungs, len(folds)))
     seconds = 60 * level.minutes
     first = [row for row in rows[:FIRST] if row.unfreeze != "all"]
-    rows = [_affordable(row, first, trainer, level.rungs, seconds) for row in rows]
+    rows = [affordable(row, first, trainer, level.rungs, seconds) for row in rows]
     candidates, refused = within(rows, cost, level.rungs, seconds, folds=len(folds))
     trials: list[Trial] = []
     for rung, epochs in enumerate(level.rungs):
@@ -189,107 +183,6 @@ def going_on(ranked: Sequence[Candidate], rung: int) -> list[Candidate]:
     rest = [row for row in ranked if row not in first]
     kept = [*first, *rest][: max(half(len(ranked)), len(first))]
     return [row for row in ranked if row in kept]
-
-
-def find_candidates(trainer: Trainer) -> list[Candidate]:
-    """Return the rows of the table that this network and these images can take.
-
-    A whole network is trained at the images' own size where that is smaller than the
-    network's: pixels that were made up teach nothing.
-    """
-    settings, named = trainer.settings, trainer.settings.named()
-    rows = candidates_for(named, normalised=normalises(trainer.network))
-    candidates: dict[tuple[Any, ...], Candidate] = {}
-    for row in rows:
-        try:
-            depth = trainer.depth(row)
-        except OptionError:
-            if settings.unfreeze:
-                raise
-            continue  # the head reads a layer below: this depth is none of the search's
-        size = 0
-        if depth.below == PIXELS and row.start != "head":
-            size = _size(trainer)
-        candidate = replace(row, unfreeze=depth.name, input_size=size)
-        candidates.setdefault((depth.below, replace(candidate, unfreeze="")), candidate)
-    if not candidates:
-        raise OptionError(
-            "fine-tuning moves what lies above every tapped layer, which here is nothing: leave "
-            "--layer out"
-        )
-    return list(candidates.values())
-
-
-def in_words(trial: dict[str, Any]) -> str:
-    """Say a trial's record in words."""
-    size = f", {trial['input_size']} pixels" if trial["input_size"] else ""
-    return (
-        f"from {shown(trial['unfreeze'])}, start {trial['start']}, batch norm "
-        f"{trial['batch_norm']}, learning rate {trial['learning_rate']:g}, augmentation "
-        f"{trial['augment']}{size}; {trial['epoch']} of {trial['epochs']} epochs"
-    )
-
-
-def describe_search(record: dict[str, Any]) -> list[str]:
-    """Say a search's record in words, a line each."""
-    chosen = record["chosen"]
-    line = f"chosen among {record['candidates']} candidates by log loss on "
-    line += f"{record['held_out_images']} training images held out: {in_words(chosen)}"
-    lines = [line]
-    deeper = sorted({row["unfreeze"] for row in record["not_tried"]} - {chosen["unfreeze"]})
-    if record["not_tried"]:
-        least = min(row["minutes"] for row in record["not_tried"])
-        lines.append(
-            f"not tried within --budget {record['budget']}: {len(record['not_tried'])} candidates"
-            f"{', from ' + ', '.join(deeper) if deeper else ''}; the cheapest would take "
-            f"{least:g} min more"
-        )
-    return lines
-
-
-def check_depths(source: FeatureSource, settings: FineTuneSettings) -> None:
-    """Make sure that the depths that were named can be: before anything is extracted.
-
-    Raises
-    ------
-    OptionError
-        If one is unknown, or a tapped layer lies below all that were named.
-    """
-    network = backbone_of(source.spec).build()
-    for name in settings.unfreeze or ("last block",):
-        find_depth(network, name, source.spec.layers)
-
-
-def _affordable(
-    row: Candidate,
-    first: Sequence[Candidate],
-    trainer: Trainer,
-    rungs: Sequence[int],
-    seconds: float,
-) -> Candidate:
-    """Return a whole network at the largest size that the budget bears beside the first rows."""
-    named = trainer.source.recipe.input_size is not None
-    if row.unfreeze != "all" or row.start == "head" or named:
-        return row
-    own = row.input_size or trainer.source.spec.input_size[0]
-    sizes = [side for side in SMALLER if side < own]
-    sized = [row, *(replace(row, input_size=side) for side in sizes)]
-    folds = trainer.settings.folds
-    for candidate in sized if backbone_of(trainer.source.spec).sizes else [row]:
-        costs = [trainer.cost(one) for one in (*first, candidate)]
-        if seconds_ahead(costs, rungs, folds) <= seconds:
-            return candidate
-    return row
-
-
-def _size(trainer: Trainer) -> int:
-    """Return the smallest input size that hardly shrinks half of the images; 0: the features'."""
-    own = trainer.source.spec.input_size[0]
-    if trainer.source.recipe.input_size is not None:
-        return 0
-    sides = trainer.sides
-    fitting = [s for s in backbone_of(trainer.source.spec).sizes if s >= SHRUNK * np.median(sides)]
-    return min(fitting, default=own) if min(fitting, default=own) < own else 0
 
 
 def _held_out(trainer: Trainer, count: int) -> list[tuple[Rows, Rows]]:

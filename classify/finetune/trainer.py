@@ -50,7 +50,7 @@ class Compiled:
     source : FeatureSource
         Of the features that its head reads.
     first : list of ndarray
-        Its variables' values before any training, the head's aside.
+        Values of its variables and of the optimiser's, before any training.
     width : int
         Numbers of a map at the boundary.
     """
@@ -64,10 +64,9 @@ class Compiled:
     def restart(self, head: Linear | None, seed: int) -> None:
         """Set everything back; the head as given, or random."""
         model = self.upper.model
-        for variable, value in zip(model.variables, self.first, strict=True):
+        variables = [*model.variables, *model.optimizer.variables]
+        for variable, value in zip(variables, self.first, strict=True):
             variable.assign(value)
-        for variable in model.optimizer.variables:
-            variable.assign(np.zeros(variable.shape, dtype=variable.dtype))
         kernel, bias = (np.asarray(weight) for weight in model.layers[-1].get_weights())
         if head is None:  # as Keras draws it (Glorot & Bengio 2010)
             limit = np.sqrt(6 / sum(kernel.shape))
@@ -217,7 +216,8 @@ class Trainer:
                 network = Network(source.spec, backbone, classes, candidate.batch_norm)
                 upper = network.above(depth.below)
                 prepare(upper, self.pace(candidate, 1, 1))
-            first = [variable.numpy() for variable in upper.model.variables]
+            variables = [*upper.model.variables, *upper.model.optimizer.variables]
+            first = [variable.numpy() for variable in variables]
             width = network.width(depth.below)
             self._compiled[key] = Compiled(upper, depth, source, first, width)
         return self._compiled[key]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....extract.images.addresses import Reference
 from ....text import below, shown
-from ...finetune.search import in_words
+from ...finetune.documents import in_words
 from ...pages.html import make_page, markup, source
 from ...pages.thumbnails import thumbnails
 from ...statistics.confusion import confusion_matrix

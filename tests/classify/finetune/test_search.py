@@ -12,8 +12,9 @@ from headstart.classify.finetune import trainer as trainers
 from headstart.classify.finetune.budget import Cost
 from headstart.classify.finetune.candidates import Candidate
 from headstart.classify.finetune.checkpoint import Position
+from headstart.classify.finetune.documents import describe_search
 from headstart.classify.finetune.finetune import fine_tune_dataset
-from headstart.classify.finetune.search import describe_search, going_on, search
+from headstart.classify.finetune.search import going_on, search
 from headstart.classify.finetune.settings import FineTuneSettings
 from headstart.classify.network.depths import find_depth
 from headstart.errors import DataError
@@ -120,7 +121,7 @@ def test_one_candidate_is_trained_once():
     named = {"unfreeze": ("1",), "start": ("random",), "batch_norm": ("trained",)}
     trainer = Pretended(**named, learning_rate=(1e-3,), augment=("none",), layer_decay=1.0)
     result = search(trainer, fitted)
-    assert [epochs for _, epochs, *_ in trainer.trained] == [15]
+    assert [epochs for _, epochs, *_ in trainer.trained] == [30]
     assert (result.candidates, result.epochs) == (1, 15)
 
 

@@ -205,6 +205,20 @@ def test_the_head_alone_and_the_whole_network_can_be_saved_too(job, tmp_path, un
     assert ("conv_dw_1" in result.moved) == (unfreeze == ("all",))
 
 
+def test_a_network_trained_at_the_images_own_size_labels_new_ones_at_it(job, tmp_path):
+    table, source, _, _ = job
+    settings = one_candidate(
+        unfreeze=("all",), start=("random",), batch_norm=("trained",), learning_rate=(1e-3,)
+    )
+    result = fine_tune_dataset(table, source, settings)
+    assert result.model.spec.input_size == result.model.features.input_size == (96, 96)
+    result.model.save(tmp_path / "m")
+    paths = [table.paths[row] for row in table.split.evaluation]
+    predictions, _ = predict(load_model(tmp_path / "m"), paths, FeatureOptions(cache=source.cache))
+    told = [dict(p.top)[table.classes[0]] for p in predictions]
+    np.testing.assert_allclose(told, result.probabilities[:, 0], atol=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_reduced_precision_trains_close_to_float32(job, precision):
