@@ -214,7 +214,7 @@ def test_a_network_trained_at_the_images_own_size_labels_new_ones_at_it(job, tmp
     assert result.model.spec.input_size == result.model.features.input_size == (96, 96)
     result.model.save(tmp_path / "m")
     paths = [table.paths[row] for row in table.split.evaluation]
-    predictions, _ = predict(load_model(tmp_path / "m"), paths, FeatureOptions(cache=source.cache))
+    predictions, _ = predict(load_model(tmp_path / "m"), paths, Execution(cache=source.cache))
     told = [dict(p.top)[table.classes[0]] for p in predictions]
     np.testing.assert_allclose(told, result.probabilities[:, 0], atol=1e-5)
 
