@@ -33,6 +33,7 @@ check: $(INSTALLED) types ## Check format, lint, types and which room reads whic
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(ENV) $(BIN)/lint-imports
+	$(ENV) $(BIN)/python -m pytest -q tests/test_house.py
 
 types: $(INSTALLED) ## Check types (mypy, strict)
 	@mkdir -p .link && ln -sfn .. .link/headstart
