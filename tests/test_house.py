@@ -8,15 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 MODULES = 16  # of a folder; commands/ has one for each command
-LINES = 350  # of a module; a table may have more, and would be named here with its reason
+LINES = 350  # of a module
 BODY = 60  # of a function: its docstring aside, and its signature where typer reads it
 
+TABLES = {"commands/options.py": "a row for each option that commands share"}  # may have more
 OVER = {
-    "classify/finetune/search.py",
     "classify/export",
     "classify/export/write.py::export_model",
     "commands/extract.py::extract_features",
-    "classify/heads/search.py",
     "classify/network/kept_maps.py",
     "extract/pipeline.py",
 }  # what is still to be made smaller: it may only shrink
@@ -54,7 +53,7 @@ def long_functions():
 def long_modules():
     for name, text in modules():
         lines = len(text.splitlines())
-        if lines > LINES:
+        if lines > LINES and name not in TABLES:
             yield name, lines
 
 
