@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import DataError, DecodeError
 from ..text import shown
+from .decode.bit_depth import FULL
 from .decode.decode import upright_rgb
 from .images.addresses import Reference, reference
 from .images.in_memory import PixelImage
@@ -26,7 +27,7 @@ EXPECTED = (
 )
 
 
-def as_images(X: Any) -> list[Reference | PixelImage]:
+def as_images(X: Any, bit_depth: int = FULL) -> list[Reference | PixelImage]:
     """Turn what scikit-learn's users hold into files and pixels, checked one by one.
 
     Parameters
@@ -34,6 +35,8 @@ def as_images(X: Any) -> list[Reference | PixelImage]:
     X : iterable of length n, or ndarray, shape (n, height, width, 3), uint8
         Paths or URLs of image files, PIL images, arrays (height, width, 3) of uint8, RGB, or one
         array of them; a column of a data frame.
+    bit_depth : int
+        Bits that hold the values of PIL images of 16 bits a channel.
 
     Raises
     ------
@@ -53,7 +56,7 @@ def as_images(X: Any) -> list[Reference | PixelImage]:
         raise TypeError(f"{EXPECTED}; got one {type(X).__name__}: put it in a list")
     if isinstance(X, np.ndarray):
         X = _rows(X)
-    images = [_image(one, f"image {position} of X") for position, one in enumerate(X)]
+    images = [_image(one, f"image {position} of X", bit_depth) for position, one in enumerate(X)]
     if not images:
         raise ValueError(f"{EXPECTED}; got 0 sample(s), a minimum of 1 is required")
     return images
@@ -85,14 +88,14 @@ def _rows(X: NDArray[Any]) -> NDArray[Any]:
     raise ValueError(f"{EXPECTED}; got an array {X.shape} of {X.dtype}")
 
 
-def _image(one: Any, name: str) -> Reference | PixelImage:
+def _image(one: Any, name: str, bit_depth: int) -> Reference | PixelImage:
     if isinstance(one, str | os.PathLike):
         return reference(one)
     if isinstance(one, Remote | Member | Row):
         return one
     if isinstance(one, Image.Image):
         try:
-            return PixelImage(upright_rgb(one), name)
+            return PixelImage(upright_rgb(one, bit_depth=bit_depth), name)
         except DecodeError as error:
             raise DataError(f"{name} cannot be used: {error}") from error
     if not isinstance(one, np.ndarray):

@@ -60,6 +60,8 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         ``"float32"``, ``"bfloat16"`` (some CPUs) or ``"float16"`` (GPUs).
     storage : str
         ``"float32"``, or ``"float16"`` for half the disk.
+    bit_depth : int, optional
+        Bits used of images of 16 bits a channel; all when None.
     engine : str
         ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
     batch_size : int, optional
@@ -95,6 +97,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         views: str | Sequence[str] = "original",
         precision: str = "float32",
         storage: str = "float32",
+        bit_depth: int | None = None,
         engine: str = "auto",
         batch_size: int | None = None,
         workers: int | None = None,
@@ -108,6 +111,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         self.views = views
         self.precision = precision
         self.storage = storage
+        self.bit_depth = bit_depth
         self.engine = engine
         self.batch_size = batch_size
         self.workers = workers
@@ -129,7 +133,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         """Return features (n, d), float32, of images (n), and name the columns."""
         del y  # scikit-learn's contract
         source = self._source()
-        features = _load(as_images(X), source)
+        features = _load(as_images(X, source.spec.bit_depth), source)
         self.feature_names_ = _names(source, features)
         rows: NDArray[np.float32] = features.X
         return rows
@@ -145,7 +149,8 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If X holds something else than images, or nothing.
         """
-        rows: NDArray[np.float32] = _load(as_images(X), self._source()).X
+        source = self._source()
+        rows: NDArray[np.float32] = _load(as_images(X, source.spec.bit_depth), source).X
         return rows
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
@@ -179,6 +184,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
             views=self.views if isinstance(self.views, str) else ",".join(self.views),
             precision=self.precision,
             storage=self.storage,
+            bit_depth=self.bit_depth,
         )
         execution = Execution(
             cache=None if self.cache is None else cache_folder(self.cache),

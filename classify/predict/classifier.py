@@ -88,7 +88,7 @@ class Classifier:
         DataError, TypeError, ValueError
             As :meth:`predict`.
         """
-        given = as_images(images)
+        given = as_images(images, self.model.spec.bit_depth)
         blocks = list(label_with(self.model, self._source, given))
         failures = [failure for block in blocks for failure in block.failures]
         check_all_used(failures, len(given), "take them out")

@@ -194,8 +194,8 @@ def upright_rgb(image: Image.Image, data: bytes = b"", bit_depth: int = FULL) ->
     image : PIL.Image.Image
         Loaded or not.
     data : bytes
-        Its file, which holds the lower half of 16 bits in colour; without it Pillow's upper
-        half is all there is.
+        Its file, which holds the lower half of 16 bits in colour; the image's own when empty, as
+        long as that is not loaded.
     bit_depth : int
         As there.
 
@@ -206,9 +206,22 @@ def upright_rgb(image: Image.Image, data: bytes = b"", bit_depth: int = FULL) ->
     """
     with _damage_named(image):
         deep = bit_depth < FULL and is_deep(image) and not is_stretched(image)
+        data = data or (_own_file(image) if deep else b"")
         pixels = np.asarray(_to_rgb(image, data, bit_depth) if deep else _to_rgb(image))
         # Only now: Pillow turns some formats as it loads them, and then takes their tag away.
         return _turned(pixels, image)
+
+
+def _own_file(image: Image.Image) -> bytes:
+    """Return the bytes that an image, not loaded yet, was opened from."""
+    file = getattr(image, "fp", None)
+    if file is None:
+        return b""
+    position = file.tell()
+    file.seek(0)
+    data: bytes = file.read()
+    file.seek(position)
+    return data
 
 
 @contextlib.contextmanager

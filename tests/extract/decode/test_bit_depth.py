@@ -9,6 +9,7 @@ from PIL import Image, PngImagePlugin
 from headstart.extract.decode.bit_depth import used_bits
 from headstart.extract.decode.decode import decode_views, decode_whole
 from headstart.extract.decode.formats import open_image
+from headstart.extract.inputs import as_images
 
 RAMP = np.tile(np.linspace(0, 1, 64), (48, 1))
 
@@ -74,6 +75,12 @@ def test_colours_of_twelve_bits_look_as_those_of_sixteen_do():
     twelve = decode_whole(coloured(12), bit_depth=12).astype(int)
     assert np.abs(whole - twelve).max() <= 1
     assert decode_whole(coloured(12)).max() == 15  # what all 16 bits would make of them
+
+
+@pytest.mark.parametrize("data", [grey(12), coloured(12), coloured(12, "TIFF")])
+def test_a_pil_image_looks_as_its_file_does(data):
+    image = as_images([Image.open(io.BytesIO(data))], bit_depth=12)[0]
+    assert np.array_equal(image.pixels, decode_whole(data, bit_depth=12))
 
 
 def test_without_a_depth_nothing_changes_for_any_image():
