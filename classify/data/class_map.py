@@ -61,8 +61,8 @@ def read_class_map(given: Sequence[str]) -> ClassMap:
     {'kitty': 'cat', 'hamster': ''}
     """
     whole: ClassMap = {}
-    for one in given:
-        for name, target in _pairs(one):
+    for entry in given:
+        for name, target in _pairs(entry):
             if whole.setdefault(name, target) != target:
                 raise OptionError(
                     f"--class-map gives {shown(name)!r} two names: {shown(whole[name])!r} and "
@@ -122,11 +122,11 @@ def _refusal(strange: list[str], counts: Counter[str], known: Sequence[str], pla
     """Say which classes the model does not know, which it does, and what to do."""
     named = [f"{label} ({counts[label]:,})" for label in strange]
     close = get_close_matches(strange[0], known, n=1)
-    one = shown(strange[0])
+    first = shown(strange[0])
     return (
         f"{place} has classes that the model does not know (and images of them): {_some(named)}; "
-        f"it knows {_some(list(known))}; map each with --class-map '{one}="
-        f"{shown(close[0]) if close else 'CLASS'}', or leave it out with --class-map '{one}='"
+        f"it knows {_some(list(known))}; map each with --class-map '{first}="
+        f"{shown(close[0]) if close else 'CLASS'}', or leave it out with --class-map '{first}='"
     )
 
 

@@ -85,7 +85,7 @@ class TapSelector(TransformerMixin, BaseEstimator):
         merged = views[:, 0] if self.merge == "first" or self.views == 1 else views.mean(axis=1)
         ends = np.cumsum((0, *widths))
         taken = range(len(widths)) if self.layers is None else self.layers
-        return [merged[:, ends[at] : ends[at + 1]] for at in taken]
+        return [merged[:, ends[layer] : ends[layer + 1]] for layer in taken]
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether fit has measured the layers."""

@@ -31,8 +31,8 @@ def connect(n: int, relations: Iterable[tuple[Rows, Rows]]) -> Rows:
     from scipy.sparse.csgraph import connected_components
 
     ends = [*relations]
-    first = np.concatenate([np.empty(0, np.intp), *(one for one, _ in ends)])
-    second = np.concatenate([np.empty(0, np.intp), *(other for _, other in ends)])
+    first = np.concatenate([np.empty(0, np.intp), *(rows for rows, _ in ends)])
+    second = np.concatenate([np.empty(0, np.intp), *(rows for _, rows in ends)])
     edges = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n))
     numbers = connected_components(edges.tocsr(), directed=False)[1]
     return np.asarray(numbers, dtype=np.intp)

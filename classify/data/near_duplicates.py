@@ -157,8 +157,8 @@ def find_neighbours(directions: Directions, digests: Sequence[bytes]) -> Neighbo
         near = min(count, len(members) - 1)
         if near:
             search = NearestNeighbors(n_neighbors=near, algorithm="brute")
-            found, at = search.fit(directions[rows[members]]).kneighbors()
-            distances[members, :near], indices[members, :near] = found, members[at]
+            nearest, places = search.fit(directions[rows[members]]).kneighbors()
+            distances[members, :near], indices[members, :near] = nearest, members[places]
     return Neighbours(rows, indices, distances)
 
 
@@ -188,12 +188,12 @@ def near_pairs(directions: Directions, neighbours: Neighbours, y: NDArray[np.int
     usual = _usual_distances(directions, rows, y[rows])
     reach = CLOSE * np.minimum(usual[:, None], usual[neighbours.indices])
     # Strictly: where all features are the same, nothing is nearer than anything else.
-    one, place = np.nonzero(neighbours.distances < reach)
-    other = neighbours.indices[one, place]
-    similarity = 1 - neighbours.distances[one, place] ** 2 / 2
-    ends = np.sort(rows[np.stack([one, other], axis=1)], axis=1)
-    pairs, at = np.unique(ends, axis=0, return_index=True)
-    return NearPairs(pairs[:, 0], pairs[:, 1], similarity[at])
+    image, place = np.nonzero(neighbours.distances < reach)
+    neighbour = neighbours.indices[image, place]
+    similarity = 1 - neighbours.distances[image, place] ** 2 / 2
+    ends = np.sort(rows[np.stack([image, neighbour], axis=1)], axis=1)
+    pairs, first = np.unique(ends, axis=0, return_index=True)
+    return NearPairs(pairs[:, 0], pairs[:, 1], similarity[first])
 
 
 def _buckets(directions: Directions, rows: Rows) -> list[Rows]:
@@ -207,7 +207,7 @@ def _buckets(directions: Directions, rows: Rows) -> list[Rows]:
     clusters = MiniBatchKMeans(-(-len(rows) // BUCKET), n_init=1, random_state=0)
     clusters.fit(directions[sample])
     bucket = np.concatenate([clusters.predict(directions[block]) for block in _blocks(rows)])
-    return [np.flatnonzero(bucket == one) for one in np.unique(bucket)]
+    return [np.flatnonzero(bucket == number) for number in np.unique(bucket)]
 
 
 def _usual_distances(

@@ -39,19 +39,19 @@ def draw_sample(dataset: Dataset, size: int | None, seed: int) -> Dataset:
     """
     from sklearn.utils import resample
 
-    pool = [at for at, image in enumerate(dataset.images) if image.split in {None, "train"}]
+    pool = [row for row, image in enumerate(dataset.images) if image.split in {None, "train"}]
     if size is None or size >= len(pool):
         return dataset
-    labels = [dataset.images[at].label for at in pool]
+    labels = [dataset.images[row].label for row in pool]
     drawn = set(resample(pool, replace=False, n_samples=size, stratify=labels, random_state=seed))
-    lost = sorted(set(labels) - {dataset.images[at].label for at in drawn})
+    lost = sorted(set(labels) - {dataset.images[row].label for row in drawn})
     if lost:
         raise OptionError(
             f"--sample {size} leaves no image of {len(lost)} of {len(set(labels))} classes "
             f"({lost[0]}, …): take more"
         )
     left_out = set(pool) - drawn
-    kept = [image for at, image in enumerate(dataset.images) if at not in left_out]
+    kept = [image for row, image in enumerate(dataset.images) if row not in left_out]
     kind = "training images" if dataset.splits else "images"
     line = (
         f"--sample: {size:,} of {len(pool):,} {kind}, each class by its share (seed {seed}); the "

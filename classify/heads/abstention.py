@@ -236,8 +236,8 @@ def coverage_and_risk(
 
     Examples
     --------
-    >>> told = coverage_and_risk(np.array([0.2, 0.6, 0.9]), np.array([False, False, True]), 0.5)
-    >>> round(told["coverage"], 3), told["risk"]
+    >>> figures = coverage_and_risk(np.array([0.2, 0.6, 0.9]), np.array([False, False, True]), 0.5)
+    >>> round(figures["coverage"], 3), figures["risk"]
     (0.667, 0.5)
     """
     accepted = scores >= threshold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import joblib
@@ -20,6 +21,7 @@ Scores = NDArray[np.float64]  # (n, k): the softmax of a row is that row's proba
 RowWeights = NDArray[np.float64] | None  # (n,): what each row counts
 
 ROWS = 8192  # scored at a time
+NOTHING: Mapping[str, NDArray[Any]] = {}
 LOG_BOUNDS = (-6.0, 6.0)  # of the natural logarithm of the temperature
 
 
@@ -135,7 +137,13 @@ def class_scores(estimator: Any, X: Any) -> Scores:
     return np.log(np.maximum(certain, np.finfo(np.float32).tiny))
 
 
-def out_of_fold_scores(estimator: Any, X: Any, y: NDArray[np.intp], folds: Folds) -> Scores:
+def out_of_fold_scores(
+    estimator: Any,
+    X: Any,
+    y: NDArray[np.intp],
+    folds: Folds,
+    params: Mapping[str, NDArray[Any]] = NOTHING,
+) -> Scores:
     """Return scores (n, k) for each row from a fit on the folds that do not hold it.
 
     Parameters
@@ -148,10 +156,13 @@ def out_of_fold_scores(estimator: Any, X: Any, y: NDArray[np.intp], folds: Folds
         Class indices, 0 to k - 1.
     folds : sequence of (train rows, held-out rows)
         Each row is held out once.
+    params : mapping of str to ndarray, shape (n,)
+        What else ``fit`` is told of the rows, by name.
     """
 
     def held_out_scores(train: NDArray[np.intp], held: NDArray[np.intp]) -> tuple[Any, Scores]:
-        fitted = clone(estimator).fit(X[train], y[train])
+        own = {name: values[train] for name, values in params.items()}
+        fitted = clone(estimator).fit(X[train], y[train], **own)
         return fitted.classes_, class_scores(fitted, X[held])
 
     jobs = (joblib.delayed(held_out_scores)(train, held) for train, held in folds)
@@ -190,9 +201,9 @@ def fit_temperature(scores: Scores, y: NDArray[np.intp], weights: RowWeights = N
     def loss(log_temperature: float) -> float:
         return log_loss(scores, y, float(np.exp(log_temperature)), weights)
 
-    found = float(np.exp(minimize_scalar(loss, bounds=LOG_BOUNDS, method="bounded").x))
+    best = float(np.exp(minimize_scalar(loss, bounds=LOG_BOUNDS, method="bounded").x))
     faultless = bool((scores.argmax(axis=1) == y).all())
-    return max(found, 1.0) if faultless else found
+    return max(best, 1.0) if faultless else best
 
 
 def log_loss(

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..data.folds import hold_out
+from ..data.split import Rows
 
 
 class DenseHead(ClassifierMixin, BaseEstimator):
     """Dense layer, dropout, softmax; trained by Keras, predicted by NumPy.
 
-    A share of the training data is carved out to choose the number of epochs
-    (early stopping, best weights restored). The fitted weights are plain
-    arrays, so that prediction needs no TensorFlow.
+    An eighth of the training data is held out to choose the number of epochs
+    (early stopping, best weights restored); where classes are too small for
+    that, all ``epochs`` run. The fitted weights are plain arrays, so that
+    prediction needs no TensorFlow.
 
     Parameters
     ----------
@@ -35,11 +38,8 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         Epochs without a lower validation loss before it stops.
     batch_size : int
         Images a step.
-    validation_share : float
-        Carved out of the training data for early stopping; classes too small
-        for it switch early stopping off, and all ``epochs`` run.
     random_state : int
-        Seeds the weights, dropout, order and the carved-out share.
+        Seeds the weights, dropout, order and the part held out.
 
     Attributes
     ----------
@@ -68,7 +68,6 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         epochs: int = 60,
         patience: int = 8,
         batch_size: int = 64,
-        validation_share: float = 0.15,
         random_state: int = 0,
     ) -> None:
         self.units = units
@@ -78,18 +77,18 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         self.epochs = epochs
         self.patience = patience
         self.batch_size = batch_size
-        self.validation_share = validation_share
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> DenseHead:
-        """Train on features (n, d) with labels (n,)."""
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: Rows | None = None) -> DenseHead:
+        """Train on features (n, d) with labels (n,); equal groups (n,) stay together."""
         checked: Any = validate_data(self, X, y, dtype=np.float32)
         features, labels = checked
         check_classification_targets(labels)
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"DenseHead needs two classes, got one class: {self.classes_[0]!r}")
-        train, held_out = self._carve(targets)
+        own = np.arange(len(targets)) if groups is None else groups
+        train, held_out = hold_out(targets, own, self.random_state)
         self._train(features[train], targets[train], features[held_out], targets[held_out])
         return self
 
@@ -118,15 +117,6 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         hidden = np.maximum(X @ kernel + bias, 0)
         logits: NDArray[np.float32] = hidden @ top_kernel + top_bias
         return logits
-
-    def _carve(self, targets: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        held_out = round(self.validation_share * len(targets))
-        smallest = np.bincount(targets).min()
-        if held_out < len(self.classes_) or smallest < 2:
-            return np.arange(len(targets)), np.arange(0)
-        splitter = StratifiedShuffleSplit(1, test_size=held_out, random_state=self.random_state)
-        train, validation = next(splitter.split(targets, targets))
-        return train, validation
 
     def _train(
         self,

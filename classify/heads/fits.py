@@ -22,6 +22,8 @@ class PipelineFits:
 
     Parameters
     ----------
+    head : Head
+        Row of the table.
     training : Training
         Features, classes and folds. Features on the disk are read into memory once.
 
@@ -31,18 +33,21 @@ class PipelineFits:
         If the features take too much memory.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, head: Head, training: Training) -> None:
         self.training = training
+        grouped = head.holds_out and training.groups is not None
+        self.params: dict[str, Any] = {"head__groups": training.groups} if grouped else {}
         able = ", ".join(row.name for row in HEADS.values() if row.streams)
         self.X = training.in_memory(f"take one that reads them in blocks (--model {able})")
 
     def out_of_fold(self, pipeline: Pipeline) -> tuple[Scores, int]:
         """Return scores (n, k) of rows held out; how many did not converge is a warning of theirs."""
-        return out_of_fold_scores(pipeline, self.X, self.training.y, self.training.folds), 0
+        y, folds = self.training.y, self.training.folds
+        return out_of_fold_scores(pipeline, self.X, y, folds, self.params), 0
 
     def fit(self, pipeline: Pipeline) -> Any:
         """Return the pipeline fitted to all rows."""
-        return clone(pipeline).fit(self.X, self.training.y)
+        return clone(pipeline).fit(self.X, self.training.y, **self.params)
 
 
 Fits = LinearFits | PipelineFits
@@ -58,7 +63,7 @@ def open_fits(head: Head, training: Training) -> Fits:
     training : Training
         Features, classes and folds; features on the disk are for heads that stream.
     """
-    return LinearFits(training) if head.streams else PipelineFits(training)
+    return LinearFits(training) if head.streams else PipelineFits(head, training)
 
 
 @contextlib.contextmanager

@@ -59,6 +59,8 @@ class Head:
         Whether ``--class-weight balanced`` works.
     streams : bool
         Whether features that stay on the disk are read in blocks, by ``heads/linear``.
+    holds_out : bool
+        Whether its ``fit`` holds a part out of the training rows, and is told their groups.
     least : int
         Images a class from which it can be chosen: what learns how a class varies needs
         two in each fold's training part.
@@ -81,6 +83,7 @@ class Head:
     layers: str | None = None
     weighs: bool = False
     streams: bool = False
+    holds_out: bool = False
     least: int = 2
     one_se: bool = False
 
@@ -252,6 +255,7 @@ HEADS = {
             fast=False,
             operations="dense",
             layers="dense",
+            holds_out=True,
         ),
         Head(
             "hist-gb",

@@ -30,11 +30,15 @@ class Training:
         Class indices, 0 to k - 1; each has rows.
     folds : sequence of (train rows, held-out rows)
         Of the cross-validation; each row is held out once.
+    groups : ndarray of int, shape (n,), optional
+        Equal for images that must stay together, for heads that hold out a part of their own;
+        None where each is on its own.
     """
 
     X: Any
     y: Rows
     folds: Folds
+    groups: Rows | None = None
 
     def in_memory(self, remedy: str) -> NDArray[np.float32]:
         """Return the features as an array, for heads that need them whole.
@@ -72,8 +76,8 @@ def training_data(table: Table, rows: Rows, seed: int) -> Training:
     seed : int
         Shuffles the folds.
     """
-    folds = make_folds(table.y[rows], table.groups[rows], seed)
-    return Training(take(table.X, rows), table.y[rows], folds)
+    y, groups = table.y[rows], table.groups[rows]
+    return Training(take(table.X, rows), y, make_folds(y, groups, seed), groups)
 
 
 def row_weights(head: Any, labels: NDArray[Any]) -> NDArray[np.float64]:

@@ -143,7 +143,7 @@ def _search_grid(
         return float(np.average(estimator.predict(X) == labels, weights=weight_of[labels]))
 
     search = GridSearchCV(pipeline, grids, scoring=accuracy, cv=folds, refit=False, n_jobs=-1)
-    results = search.fit(fits.X, y).cv_results_
+    results = search.fit(fits.X, y, **fits.params).cv_results_
     each = np.stack([results[f"split{number}_test_score"] for number in range(len(folds))], axis=1)
     return [
         Trial(params, float(row.mean()), float(row.std(ddof=1)), (position, number))

@@ -137,5 +137,5 @@ class LinearFits:
         return self._problems[key]
 
 
-def _apart(one: float, other: float) -> float:
-    return abs(float(np.log(one / other)))
+def _apart(strength: float, wanted: float) -> float:
+    return abs(float(np.log(strength / wanted)))

@@ -64,8 +64,8 @@ def span(X: Any, lift: Lift = lambda block: block, *, narrow: bool = True) -> Sp
 
     Examples
     --------
-    >>> one = span(np.eye(3, 50, dtype=np.float32))
-    >>> one.Z.shape, one.dimension
+    >>> spanned = span(np.eye(3, 50, dtype=np.float32))
+    >>> spanned.Z.shape, spanned.dimension
     ((3, 2), 50)
     """
     n, dimension = len(X), lift(X[:1]).shape[1]

@@ -2,15 +2,17 @@
 
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from headstart.classify.data.folds import make_folds
-from headstart.classify.heads.fits import PipelineFits, open_fits
+from headstart.classify.heads.dense import DenseHead
+from headstart.classify.heads.fits import PipelineFits, one_thread_each, open_fits
 from headstart.classify.heads.linear import lbfgs, shared_sums
 from headstart.classify.heads.search import fit_calibrated, tune
-from headstart.classify.heads.table import find_head
+from headstart.classify.heads.table import HEADS, find_head
 from headstart.classify.heads.training_rows import Training
 
 
@@ -96,3 +98,32 @@ def test_with_weighted_classes_the_choice_counts_each_class_alike_and_says_what_
     # As if there were as many of each: both classes are said to be about as likely.
     weights = np.where(y == 1, 9, 1)
     assert np.average(out_of_fold[:, 1], weights=weights) == pytest.approx(0.5, abs=0.06)
+
+
+class Spy(DenseHead):
+    """Keeps what it trains on and what it holds out apart, instead of training."""
+
+    seen: list = []  # noqa: RUF012 - clones share it
+
+    def _train(self, X, y, X_held_out, y_held_out):
+        self.seen.append((X[:, 0].astype(int), X_held_out[:, 0].astype(int)))
+        k = len(self.classes_)
+        self.weights_ = [np.zeros((X.shape[1], 1)), np.zeros(1), np.zeros((1, k)), np.zeros(k)]
+
+
+def test_a_head_that_holds_out_a_part_of_its_own_parts_no_group():
+    n = 96
+    y, groups = np.arange(n) // 2 % 3, np.arange(n) // 2  # pairs
+    X = np.stack([groups, y], axis=1).astype(np.float32)
+    head = replace(HEADS["dense"], make=lambda seed: Spy(random_state=seed))
+    fits = open_fits(head, Training(X, y, make_folds(y, groups, 0), groups))
+    pipeline = head.pipeline(0)
+    pipeline.steps.pop(0)  # no scaler: the first column stays the group
+    Spy.seen.clear()
+    with one_thread_each():
+        fits.out_of_fold(pipeline)
+        fits.fit(pipeline)
+    assert len(Spy.seen) == len(fits.training.folds) + 1
+    for trained, held in Spy.seen:
+        assert len(held) > 0
+        assert not set(trained) & set(held)
