@@ -20,7 +20,7 @@ from headstart.classify.network.depths import find_depth
 from headstart.errors import DataError
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.recipe import Execution
+from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
 
@@ -149,7 +149,7 @@ def job(tmp_path_factory):
                 part = "train" if number < 7 else "validation"
                 paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
         options = Execution(cache=root / "cache", engine="tensorflow")
-        source = feature_source(execution=options)
+        source = feature_source(Recipe(input_size=96), options)
         yield source, load_table(read_dataset(root / "data"), source)
 
 

@@ -22,7 +22,7 @@ from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import PIXELS
 from headstart.extract.decode.decode import decode
 from headstart.extract.features import load_features
-from headstart.extract.recipe import Execution
+from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
 from pictures import paint
 
@@ -206,7 +206,7 @@ def test_a_size_that_is_none_is_refused():
 
 def test_pixels_are_held_as_bytes_and_read_as_numbers(tmp_path):
     paths = [paint(tmp_path / f"{n}.png", (20 * n, 99, 30), seed=n) for n in range(3)]
-    whole = feature_source(execution=Execution(cache=tmp_path / "cache"))
+    whole = feature_source(Recipe(input_size=96), Execution(cache=tmp_path / "cache"))
     source = boundary_source(whole, PIXELS)
     digests = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
     boundary = Boundary(source, paths, digests, Keeping(None, 0))

@@ -275,7 +275,8 @@ def test_a_network_takes_other_sizes_where_its_weights_know_none():
 
 def test_the_size_is_part_of_the_spec_and_its_default_moves_no_id(tmp_path):
     plain, own, small = (
-        feature_source(execution=Execution(cache=tmp_path)).spec for size in (None, 224, 96)
+        feature_source(Recipe(input_size=size), Execution(cache=tmp_path)).spec
+        for size in (None, 224, 96)
     )
     assert plain.id == own.id
     assert small.input_size == (96, 96)
