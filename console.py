@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from rich.console import Console
@@ -20,10 +20,10 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from .progress import Tell, heard_by, silent
+from .tables import fit_table
 
 PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 
@@ -126,16 +126,25 @@ def print_json(document: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def print_table(columns: list[str], rows: list[list[str]], texts: int = 1) -> None:
-    """Print a table on standard output; the first ``texts`` columns are text, the others figures."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for position, column in enumerate(columns):
-        table.add_column(
-            column, justify="left" if position < texts else "right", no_wrap=True, overflow="ignore"
-        )
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    out.print(table)
+def print_table(
+    columns: list[str],
+    rows: list[list[str]],
+    texts: int = 1,
+    *,
+    paths: Sequence[str] = (),
+    spare: Sequence[str] = (),
+) -> None:
+    """Print a table on standard output, within the terminal's width.
+
+    See :func:`headstart.tables.fit_table` for the parameters and what gives way.
+    """
+    for number, part in enumerate(
+        fit_table(columns, rows, out.width, texts=texts, paths=paths, spare=spare)
+    ):
+        header, *lines = part.lines()
+        out.print(Text(header if number == 0 else f"\n{header}", style="bold"))
+        for line in lines:
+            out.print(Text(line))
 
 
 def say(line: str) -> None:

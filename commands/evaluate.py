@@ -229,6 +229,7 @@ def _print_mistakes(mistakes: "list[Mistake]", count: int) -> None:
             for mistake in mistakes[:count]
         ],
         texts=3,
+        paths=["image"],
     )
     if len(mistakes) > count:
         say(f"… and {len(mistakes) - count:,} more: --mistakes {len(mistakes)} or --json shows all")

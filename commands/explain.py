@@ -109,5 +109,6 @@ def _print(one: "Explanation") -> None:
                 for near in one.neighbours
             ],
             texts=3,
+            paths=["nearest training image"],
         )
     say("")

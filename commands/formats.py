@@ -89,7 +89,13 @@ class TableOutput(Output):
 
     def finish(self, promise: CoveragePoint | None) -> None:
         """Print the table, and what abstaining meant."""
-        print_table(["image", "label", "probability", "next"], self._rows)
+        print_table(
+            ["image", "label", "probability", "next"],
+            self._rows,
+            texts=2,
+            paths=["image"],
+            spare=["next"],
+        )
         if promise is not None and self.labelled:
             say(f"unsure of {self.abstained:,} of {self.labelled:,} images")
             say(_kept(promise))

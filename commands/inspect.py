@@ -132,27 +132,37 @@ def _print(inspection: "Inspection", top: int) -> None:
                 for error in inspection.label_errors[:top]
             ],
             texts=5,
+            paths=["image"],
         )
         _more(len(inspection.label_errors), top)
-    if inspection.outliers:
-        say("\noutliers")
-        print_table(
-            ["image", "split", "label", "nearest", "distance"],
-            [
-                [
-                    inspection.name(outlier.image),
-                    outlier.image.split,
-                    shown(outlier.image.label),
-                    inspection.name(outlier.nearest),
-                    f"{outlier.score:.3f}",
-                ]
-                for outlier in inspection.outliers[:top]
-            ],
-            texts=4,
-        )
-        _more(len(inspection.outliers), top)
+    _print_outliers(inspection, top)
     for failure in inspection.failed:
         say(f"failed: {shown(failure.path)}: {failure.reason}")
+
+
+def _print_outliers(inspection: "Inspection", top: int) -> None:
+    from ..console import print_table, say
+    from ..text import shown
+
+    if not inspection.outliers:
+        return
+    say("\noutliers")
+    print_table(
+        ["image", "split", "label", "nearest", "distance"],
+        [
+            [
+                inspection.name(outlier.image),
+                outlier.image.split,
+                shown(outlier.image.label),
+                inspection.name(outlier.nearest),
+                f"{outlier.score:.3f}",
+            ]
+            for outlier in inspection.outliers[:top]
+        ],
+        texts=4,
+        paths=["image", "nearest"],
+    )
+    _more(len(inspection.outliers), top)
 
 
 def _print_copies(title: str, inspection: "Inspection", groups: "list[Copies]", top: int) -> None:
@@ -179,6 +189,7 @@ def _print_copies(title: str, inspection: "Inspection", groups: "list[Copies]", 
             for copy in group.images[1:]
         ],
         texts=7,
+        paths=["image", "copy"],
     )
     _more(len(groups), top)
 

@@ -1,0 +1,155 @@
+"""Tables that fit a terminal: figures and labels whole, paths shortened, the rest below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+GAP = 2  # cells between two columns
+LEAST_PATH = 12  # cells of a shortened path: enough for most files' own names
+
+
+@dataclass(frozen=True)
+class Part:
+    """Columns that fit side by side.
+
+    Parameters
+    ----------
+    columns : list of str
+        Their headers.
+    rows : list of list of str
+        Their cells.
+    texts : int
+        How many of the columns are text, which stands at the left.
+    """
+
+    columns: list[str]
+    rows: list[list[str]]
+    texts: int
+
+    @property
+    def widths(self) -> list[int]:
+        """Cells of each column."""
+        return [max(map(cell_len, column)) for column in zip(self.columns, *self.rows, strict=True)]
+
+    @property
+    def width(self) -> int:
+        """Cells from the first column to the last."""
+        return sum(self.widths) + GAP * (len(self.widths) - 1)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the header and the rows, text at the left of its column, figures at the right."""
+        widths = self.widths
+        for row in (self.columns, *self.rows):
+            cells = [
+                cell + pad if position < self.texts else pad + cell
+                for position, cell in enumerate(row)
+                for pad in [" " * (widths[position] - cell_len(cell))]
+            ]
+            yield (" " * GAP).join(cells).rstrip()
+
+
+def fit_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    *,
+    texts: int = 1,
+    paths: Sequence[str] = (),
+    spare: Sequence[str] = (),
+) -> list[Part]:
+    """Lay a table out within a width; no label and no figure is ever cut.
+
+    What does not fit goes in this order: the spare columns are left out, the paths are shortened
+    from the left, the last columns stand in a table of their own below, behind the first column.
+
+    Parameters
+    ----------
+    columns : sequence of str, length n
+        Headers.
+    rows : sequence of sequence of str, each of length n
+        Cells.
+    width : int
+        Of the terminal, in cells.
+    texts : int
+        Columns from the left that are text; the others are figures.
+    paths : sequence of str
+        Headers of columns that hold paths.
+    spare : sequence of str
+        Headers of columns that are left out where they do not fit, the first first.
+
+    Examples
+    --------
+    >>> row = ["holiday/beach/1.jpg", "otter", "0.98"]
+    >>> columns = ["image", "label", "probability"]
+    >>> [part.rows for part in fit_table(columns, [row], 34, texts=2, paths=["image"])]
+    [[['…beach/1.jpg', 'otter', '0.98']]]
+    """
+    whole = Part(list(columns), [list(row) for row in rows], texts)
+    for name in spare:
+        if whole.width <= width:
+            break
+        whole = _without(whole, whole.columns.index(name))
+    for name in paths:
+        if whole.width > width:
+            whole = _shortened(whole, whole.columns.index(name), whole.width - width)
+    return list(_side_by_side(whole, width))
+
+
+def shorten(path: str, width: int) -> str:
+    """Return the end of a path that fits, behind an ellipsis.
+
+    Examples
+    --------
+    >>> shorten("holiday/beach/1.jpg", 12), shorten("1.jpg", 12)
+    ('…beach/1.jpg', '1.jpg')
+    """
+    if cell_len(path) <= width:
+        return path
+    kept = path
+    while cell_len(kept) > width - 1:
+        kept = kept[1:]
+    return f"…{kept}"
+
+
+def _without(part: Part, position: int) -> Part:
+    def cut(cells: list[str]) -> list[str]:
+        return cells[:position] + cells[position + 1 :]
+
+    texts = part.texts - (position < part.texts)
+    return Part(cut(part.columns), [cut(row) for row in part.rows], texts)
+
+
+def _shortened(part: Part, position: int, over: int) -> Part:
+    """Shorten a column of paths by so many cells, but not below what tells files apart."""
+    longest = max((cell_len(row[position]) for row in part.rows), default=0)
+    room = max(longest - over, LEAST_PATH)
+    rows = [
+        [*row[:position], shorten(row[position], room), *row[position + 1 :]] for row in part.rows
+    ]
+    return Part(part.columns, rows, part.texts)
+
+
+def _side_by_side(part: Part, width: int) -> Iterator[Part]:
+    """Yield the columns in as few parts as fit, each behind the first column."""
+    if part.width <= width or len(part.columns) <= 2:
+        yield part
+        return
+    count = len(part.columns) - 1
+    while count > 2 and _first(part, count).width > width:
+        count -= 1
+    yield _first(part, count)
+    rest = [0, *range(count, len(part.columns))]
+    below = Part(
+        [part.columns[position] for position in rest],
+        [[row[position] for position in rest] for row in part.rows],
+        max(1, part.texts - count + 1),
+    )
+    yield from _side_by_side(below, width)
+
+
+def _first(part: Part, count: int) -> Part:
+    rows = [row[:count] for row in part.rows]
+    return Part(part.columns[:count], rows, min(part.texts, count))
