@@ -125,17 +125,16 @@ class _Rows:
 
     def _find(self, name: str) -> tuple[Reference, Identity]:
         """Return what a path of this manifest names: a plain file, which is there, or another."""
-        problem: DataError | None = None
-        for spelt in self._spellings(name):
-            try:
-                return self._look(spelt)
-            except DataError as error:
-                problem = problem or error
-        raise problem or DataError("path is empty")
+        try:
+            return self._look(name)
+        except DataError as problem:
+            for spelt in self._spellings(name):
+                with contextlib.suppress(DataError):
+                    return self._look(spelt)
+            raise problem from problem.__cause__
 
     def _spellings(self, name: str) -> Iterator[str]:
-        """Yield a path as it stands there, and as it may have been meant."""
-        yield name
+        """Yield how a path that is not there may have been meant."""
         if name != name.strip():
             yield name.strip()
         if self._table.encoding not in ("utf-8", "utf-8-sig"):

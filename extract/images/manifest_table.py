@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...errors import DataError, OptionError
 from ...text import shown
@@ -27,8 +28,7 @@ _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-
 WESTERN = "cp1252"  # what spreadsheets of western Europe and America write; a part of it is Latin-1
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestRow:
+class ManifestRow(NamedTuple):
     """One row, as it stands there but for spaces around its fields.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections import defaultdict
@@ -35,6 +36,7 @@ LITTER_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 _NUMBERED_TRASH = re.compile(r"\.trash-\d+")
 
 
+@functools.lru_cache(1024)  # a manifest says it a million times
 def split_named(name: str) -> str | None:
     """Return the split that a folder's whole name spells.
 
