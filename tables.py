@@ -85,7 +85,7 @@ def fit_table(
     >>> row = ["holiday/beach/1.jpg", "otter", "0.98"]
     >>> columns = ["image", "label", "probability"]
     >>> [part.rows for part in fit_table(columns, [row], 34, texts=2, paths=["image"])]
-    [[['…beach/1.jpg', 'otter', '0.98']]]
+    [[['…y/beach/1.jpg', 'otter', '0.98']]]
     """
     whole = Part(list(columns), [list(row) for row in rows], texts)
     for name in spare:

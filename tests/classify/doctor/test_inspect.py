@@ -29,7 +29,7 @@ def examine(fake_engine, tmp_path):
 
     def go(root, **options):
         features = Execution(cache=tmp_path / "cache")
-        return inspect(read_dataset(root), feature_source(features), 0, **options)
+        return inspect(read_dataset(root), feature_source(execution=features), 0, **options)
 
     return go
 
