@@ -33,6 +33,7 @@ from .spec_folder import remove_stale_temporaries, segment_paths, set_aside
 from .statindex import at_rest
 
 FETCH_SECONDS = 10.0  # between two looks at a cache behind a URL
+LISTINGS = 3  # of a folder that seems to have lost rows, before that is believed
 
 Features = NDArray[np.float32]  # (n, d)
 
@@ -128,8 +129,11 @@ class FeatureStore:
             now, stat = time.time_ns(), _stat(self.folder)
             if not anew and stat is not None and stat.st_mtime_ns == self._listed_ns:
                 return
-            while not self._take_in(segment_paths(self.folder), anew=anew):
-                pass  # a segment was merged between listing and opening: list again
+            # A segment that was merged between listing and opening, or behind the listing's back:
+            # the folder is listed again. Rows that stay away after that were removed by someone.
+            listings = 0
+            while not self._take_in(segment_paths(self.folder), anew, listings >= LISTINGS):
+                listings += 1
             # A folder that may change within its clock's tick is listed again next time.
             settled = stat is not None and at_rest(stat, now)
             self._listed_ns = stat.st_mtime_ns if stat is not None and settled else None
@@ -143,7 +147,12 @@ class FeatureStore:
             self._fetched = now
             self.damaged += self._remote.fetch(self.folder)
 
-    def _take_in(self, paths: list[Path], *, anew: bool) -> bool:
+    def _take_in(self, paths: list[Path], anew: bool, rows_may_go: bool) -> bool:
+        """Read the keys of segments; tell whether the listing can be believed.
+
+        A listing is not atomic: it may have passed the place where a merged segment then
+        appears, and come too late for those that it replaced. Such a listing lacks rows.
+        """
         anew = anew or bool(self._segments - {path.name for path in paths})
         segments, rows = (set(), {}) if anew else (self._segments, self._rows)
         for path in paths:
@@ -152,6 +161,8 @@ class FeatureStore:
                     self._add(path, segments, rows)
                 except FileNotFoundError:
                     return False
+        if not rows_may_go and not rows.keys() >= self._rows.keys():
+            return False
         self._segments, self._rows = segments, rows
         return True
 

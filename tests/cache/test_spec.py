@@ -25,6 +25,7 @@ SPECS = st.builds(
         tuple
     ),
     storage=st.sampled_from(["float32", "float16"]),
+    bit_depth=st.sampled_from([16, 12, 10]),
 )
 
 
@@ -40,7 +41,7 @@ def test_a_spec_comes_back_from_its_json_as_it_was(spec):
 def test_the_json_is_canonical(spec):
     text = spec.to_json()
     assert text.isascii()
-    younger = {"views": ("original",), "storage": "float32"}
+    younger = {"views": ("original",), "storage": "float32", "bit_depth": 16}
     left_out = {name for name, default in younger.items() if getattr(spec, name) == default}
     assert list(json.loads(text)) == sorted({field.name for field in fields(spec)} - left_out)
     assert re.fullmatch("[0-9a-f]{12}", spec.id)

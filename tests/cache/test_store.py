@@ -14,6 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.cache import FeatureSpec, FeatureStore, segment
+from headstart.cache import store as store_module
+from headstart.cache.compact import compact
+from headstart.cache.spec_folder import segment_paths
 from headstart.cache.statindex import COARSE_TICK_NS, FINE_TICK_NS, at_rest
 from headstart.errors import CacheError
 
@@ -152,3 +155,29 @@ def test_a_store_travels_to_another_process(tmp_path):
     again = pickle.loads(pickle.dumps(store))
     again.append([key(2)], np.zeros((1, 2), dtype=np.float32))
     assert again.read([key(1), key(2)]).tolist() == [[1, 1], [0, 0]]
+
+
+def test_a_listing_taken_while_segments_are_merged_loses_no_row(tmp_path, monkeypatch):
+    writer = FeatureStore(tmp_path, SPEC)
+    for number in range(3):
+        writer.append([key(number)], np.full((1, 2), number, np.float32))
+    reader = FeatureStore(tmp_path, SPEC)
+    compact(tmp_path)
+    list_now, listings = segment_paths, []
+
+    def torn(folder):
+        """Too early for the merged segment, too late for those that it replaced."""
+        listings.append(folder)
+        return [] if len(listings) == 1 else list_now(folder)
+
+    monkeypatch.setattr(store_module, "segment_paths", torn)
+    reader.refresh(anew=True)
+    np.testing.assert_array_equal(reader.read([key(2), key(0)])[:, 0], [2, 0])
+    assert len(listings) == 2
+
+
+def test_rows_that_were_removed_are_gone_after_a_few_listings(tmp_path):
+    store = FeatureStore(tmp_path, SPEC)
+    store.append([key(0)], np.zeros((1, 2), np.float32)).unlink()
+    store.refresh()
+    assert key(0) not in store
