@@ -55,7 +55,7 @@ def explain_images(
 
     Example: headstart explain photographs.headstart holiday/1.jpg --out why
     """
-    from ..classify.explain.explanation import explain
+    from ..classify.explain.explain import explain
     from ..classify.explain.page import write_page
     from ..classify.saved.load import load_model
     from ..console import print_json, say, stages, warn
@@ -63,50 +63,54 @@ def explain_images(
 
     classifier = load_model(model, weights=weights, trust_joblib=trust_joblib)
     with stages(quiet=quiet):
-        told = explain(
+        explanations = explain(
             classifier, images, execution, method, label=label, data=data, nearest=neighbours
         )
         written = (
             None
-            if out is None or not told.images
-            else write_page(told, model, out, execution.max_pixels)
+            if out is None or not explanations.images
+            else write_page(explanations, model, out, execution.max_pixels)
         )
     if as_json:
-        print_json({**told.to_dict(), **({} if written is None else written.to_dict())})
+        print_json(explanations.to_dict(written))
     else:
-        for one in told.images:
-            _print(one)
-        if told.images:
-            say(f"method: {told.choice.method}, because {told.choice.why}")
+        for explanation in explanations.images:
+            _print(explanation)
+        if explanations.images:
+            say(f"method: {explanations.choice.method}, because {explanations.choice.why}")
         if written is not None:
             say(f"page: {written.page}")
     if not quiet:
-        for line in told.remarks:
+        for line in explanations.remarks:
             warn(line)
-        for failure in told.failures:
+        for failure in explanations.failures:
             warn(f"{shown(failure.path)}: {failure.reason}")
-    if not told.images:
-        raise HeadstartError(f"none of the {len(told.failures)} images could be explained")
+    if not explanations.images:
+        raise HeadstartError(f"none of the {len(explanations.failures)} images could be explained")
 
 
-def _print(one: "Explanation") -> None:
+def _print(explanation: "Explanation") -> None:
     from ..console import print_table, say
     from ..text import shown
 
-    say(f"{shown(one.path)}: {shown(one.label)}, probability {one.top[0][1]:.3f}")
-    if one.explained != one.label:
-        say(f"explained: {shown(one.explained)}, probability {dict(one.top)[one.explained]:.3f}")
-    if one.neighbours:
+    say(
+        f"{shown(explanation.path)}: {shown(explanation.label)}, probability {explanation.top[0][1]:.3f}"
+    )
+    if explanation.explained != explanation.label:
+        say(
+            f"explained: {shown(explanation.explained)}, probability {dict(explanation.top)[explanation.explained]:.3f}"
+        )
+    if explanation.neighbours:
         print_table(
             ["nearest training image", "label", "agrees", "similarity"],
             [
                 [
                     shown(near.path),
                     shown(near.label),
-                    "yes" if near.label == one.label else "no",
+                    "yes" if near.label == explanation.label else "no",
                     f"{near.similarity:.3f}",
                 ]
-                for near in one.neighbours
+                for near in explanation.neighbours
             ],
             texts=3,
             paths=["nearest training image"],

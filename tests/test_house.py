@@ -13,8 +13,6 @@ BODY = 60  # of a function: its docstring aside, and its signature where typer r
 
 TABLES = {"commands/options.py": "a row for each option that commands share"}  # may have more
 OVER = {
-    "classify/export",
-    "classify/export/write.py::export_model",
     "commands/extract.py::extract_features",
     "classify/network/kept_maps.py",
     "extract/pipeline.py",

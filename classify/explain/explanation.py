@@ -1,42 +1,69 @@
-"""Images to explanations: label, map of evidence, nearest training images."""
+"""What ``explain`` gives: label, map of evidence, nearest training images; and its document."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from ...errors import DataError, unknown
 from ...extract.images.addresses import Reference
-from ...extract.images.dataset import read_dataset
 from ...extract.pipeline import Failure
-from ...extract.recipe import Execution
-from ...extract.source import FeatureSource
-from ...progress import stage
 from ...text import shown
-from ..predict.model_source import source_of
-from ..predict.predict import predict
-from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
-from .cam import class_activation
-from .grad_cam import grad_cam
 from .heat import Grid, Map, find_box, lay_out, share_inside
-from .layers import HeadLayers, head_layers
-from .mapper import open_mapper
-from .method import Choice, choose_method
-from .neighbours import Neighbour, TrainingImages, see, training_images
-from .occlusion import occlude
-from .photograph import Photograph, open_photograph
-from .score import scorer
+from .method import MethodChoice
+from .neighbours import Neighbour
 
 SIDE = 32  # cells of a map's longer side where it is told in numbers
 
-Draw = Callable[[Photograph, int], list[Map]]  # of a class, a column of the probabilities
-BY_MAPS = {"cam": class_activation, "grad-cam": grad_cam}
+
+class MapDocument(TypedDict):
+    """Evidence on the whole photograph; None where the network saw nothing."""
+
+    shape: list[int]
+    values: list[list[float | None]]
+
+
+class NeighbourDocument(TypedDict):
+    """A training image that the image resembles."""
+
+    path: str
+    label: str
+    similarity: float
+    agrees: bool
+
+
+# "class" is a keyword of Python's.
+ExplanationDocument = TypedDict(
+    "ExplanationDocument",
+    {
+        "image": str,
+        "label": str,
+        "probability": float,
+        "class": str,
+        "class_probability": float,
+        "top": list[dict[str, Any]],
+        "map": MapDocument,
+        "box": list[float] | None,
+        "mass_in_box": float | None,
+        "neighbours": list[NeighbourDocument],
+        "seconds": float,
+    },
+)
+
+
+class ExplanationsDocument(TypedDict):
+    """The contract of ``headstart explain --json``; ``page`` and ``pictures`` with ``--out``."""
+
+    version: int
+    method: str
+    why: str
+    explanations: list[ExplanationDocument]
+    failed: list[dict[str, str]]
+    remarks: list[str]
+    page: NotRequired[str]
+    pictures: NotRequired[list[str]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +107,7 @@ class Explanation:
         width, height = (max(1, round(scale * side)) for side in self.size)
         return lay_out(self.maps, width, height)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> ExplanationDocument:
         """Return one entry of the contract's ``explanations``."""
         grid = self.grid(SIDE)
         box = find_box(grid)
@@ -97,15 +124,31 @@ class Explanation:
             "mass_in_box": None if box is None else share_inside(grid, box),
             "neighbours": [
                 {
-                    "path": shown(one.path),
-                    "label": one.label,
-                    "similarity": one.similarity,
-                    "agrees": one.label == self.label,
+                    "path": shown(near.path),
+                    "label": near.label,
+                    "similarity": near.similarity,
+                    "agrees": near.label == self.label,
                 }
-                for one in self.neighbours
+                for near in self.neighbours
             ],
             "seconds": round(self.seconds, 3),
         }
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files that were written.
+
+    Parameters
+    ----------
+    page : Path
+        ``index.html``.
+    pictures : list of Path
+        One for each image, in order.
+    """
+
+    page: Path
+    pictures: list[Path]
 
 
 @dataclass(frozen=True)
@@ -114,7 +157,7 @@ class Explanations:
 
     Parameters
     ----------
-    choice : Choice
+    choice : MethodChoice
         The method, and why.
     images : list of Explanation
         In the order given.
@@ -124,128 +167,22 @@ class Explanations:
         What is worth telling.
     """
 
-    choice: Choice
+    choice: MethodChoice
     images: list[Explanation]
     failures: list[Failure]
     remarks: list[str]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the contract, without the paths of what was written."""
-        return {
+    def to_dict(self, written: Written | None = None) -> ExplanationsDocument:
+        """Return the contract, with the files that were written."""
+        document: ExplanationsDocument = {
             "version": 1,
             "method": self.choice.method,
             "why": self.choice.why,
-            "explanations": [one.to_dict() for one in self.images],
+            "explanations": [explanation.to_dict() for explanation in self.images],
             "failed": [{"path": shown(f.path), "reason": f.reason} for f in self.failures],
             "remarks": self.remarks,
         }
-
-
-def explain(
-    model: Model | TunedModel,
-    paths: Iterable[str | os.PathLike[str]],
-    execution: Execution,
-    method: str = "auto",
-    label: str | None = None,
-    data: str | os.PathLike[str] | None = None,
-    nearest: int = 5,
-) -> Explanations:
-    """Explain what a classifier says of images.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        From :func:`headstart.classify.saved.load.load_model`.
-    paths : iterable of paths
-        Files and folders.
-    execution : Execution
-        Where the cache is and how to run; what is extracted is the model's.
-    method : str
-        ``"auto"``, ``"cam"``, ``"grad-cam"`` or ``"occlusion"``.
-    label : str, optional
-        The class to explain; each image's most probable one when None.
-    data : path or URL, optional
-        The training data; what the model remembers of it when None.
-    nearest : int
-        Training images to name for each image; 0 leaves the training data alone.
-
-    Raises
-    ------
-    DataError
-        If a path does not exist or ``data`` cannot be used.
-    ModelError
-        If the backbone's weights here are not those of training.
-    OptionError
-        If method or class are unknown, or the head does not allow the method.
-    """
-    if label is not None and label not in model.classes:
-        raise unknown("class", label, model.classes)
-    head = head_layers(model)
-    choice = choose_method(method, model, head)
-    source = source_of(model, execution)
-    predictions, failures = predict(model, paths, execution, len(model.classes))
-    if not predictions:
-        return Explanations(choice, [], failures, [])
-    files = [one.path for one in predictions]
-    training: TrainingImages | None = None
-    remarks: list[str] = []
-    if nearest:
-        training, remarks = _find_training(model, source, data)
-    seen = see(model, files, source)
-    draw, tell, images = _open(choice.method, model, source, head), stage("explaining"), []
-    for at, one in enumerate(predictions):
-        begin = time.perf_counter()
-        explained = label or one.top[0][0]
-        photograph = open_photograph(one.path, source.spec, execution.max_pixels)
-        maps = draw(photograph, model.classes.index(explained))
-        near = []
-        if training is not None:
-            near = training.nearest(seen.directions[at], photograph.digest, nearest)
-        seconds = time.perf_counter() - begin
-        images.append(
-            Explanation(one.path, one.top, explained, maps, photograph.size, near, seconds)
-        )
-        tell(at + 1, len(predictions))
-    return Explanations(choice, images, failures, remarks)
-
-
-def _open(
-    method: str, model: Model | TunedModel, source: FeatureSource, head: HeadLayers | None
-) -> Draw:
-    """Load what a method needs, once for all images."""
-    if head is None or method == "occlusion":
-        engine = source.engine()
-        return lambda photograph, at: [occlude(photograph, source.plan, engine, scorer(model, at))]
-    mapper = open_mapper(model, source)
-
-    def draw(photograph: Photograph, at: int) -> list[Map]:
-        maps = mapper(photograph.views(photograph.pixels))
-        frames = [frame for frame in photograph.frames for _ in maps[0]]
-        grids = BY_MAPS[method](maps, head, at)
-        return [Map(grid, frame) for grid, frame in zip(grids, frames, strict=True)]
-
-    return draw
-
-
-def _find_training(
-    model: Model | TunedModel,
-    source: FeatureSource,
-    data: str | os.PathLike[str] | None,
-) -> tuple[TrainingImages | None, list[str]]:
-    """Return the training images, or a line that says why there are none.
-
-    Raises
-    ------
-    DataError
-        If the data that the user named cannot be used.
-    """
-    place = data or model.record.get("data")
-    if place is None:
-        return None, ["no neighbours: the model does not say what it was trained on; name --data"]
-    try:
-        dataset = read_dataset(place)
-        return training_images(model, dataset, source), []
-    except DataError as error:
-        if data is not None:
-            raise
-        return None, [f"no neighbours: {error}; --data names the training data's new place"]
+        if written is not None:
+            document["page"] = shown(written.page)
+            document["pictures"] = [shown(path) for path in written.pictures]
+        return document

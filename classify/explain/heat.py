@@ -58,8 +58,8 @@ def lay_out(maps: Sequence[Map], width: int, height: int) -> Grid:
     array([[ 4.,  0., nan, nan]])
     """
     total, seen = np.zeros((height, width)), np.zeros((height, width), dtype=bool)
-    for one in maps:
-        frame, values = one.frame, one.values
+    for seen_map in maps:
+        frame, values = seen_map.frame, seen_map.values
         x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
         within = _inside(x, y, frame.shown)
         across = (x - frame.left) / (frame.right - frame.left)
@@ -80,8 +80,8 @@ def _inside(x: Grid, y: Grid, box: Box) -> NDArray[np.bool_]:
 
 def _between(places: Grid, cells: int) -> Grid:
     """Return the weights (places, cells) of linear interpolation between the cells' middles."""
-    at = np.clip(places * cells - 0.5, 0, cells - 1)
-    weights: Grid = np.maximum(0.0, 1 - np.abs(at[:, None] - np.arange(cells)))
+    middles = np.clip(places * cells - 0.5, 0, cells - 1)
+    weights: Grid = np.maximum(0.0, 1 - np.abs(middles[:, None] - np.arange(cells)))
     return weights
 
 

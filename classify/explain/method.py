@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from ...errors import OptionError, unknown
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
-from .cam import is_exact
+from .activation_maps import is_exact
 from .layers import HeadLayers
 
 METHODS = ("auto", "cam", "grad-cam", "occlusion")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MethodChoice:
     """A method, and why it was taken."""
 
     method: str
     why: str
 
 
-def choose_method(wanted: str, model: Model | TunedModel, head: HeadLayers | None) -> Choice:
+def choose_method(wanted: str, model: Model | TunedModel, head: HeadLayers | None) -> MethodChoice:
     """Return the method to use: the most exact that the head allows, or the one asked for.
 
     Parameters
@@ -52,11 +52,11 @@ def choose_method(wanted: str, model: Model | TunedModel, head: HeadLayers | Non
             f"--method grad-cam needs a gradient to follow, but {nature}: take --method occlusion"
         )
     if wanted != "auto":
-        return Choice(wanted, "it was asked for")
+        return MethodChoice(wanted, "it was asked for")
     if head is None:
-        return Choice("occlusion", nature)
+        return MethodChoice("occlusion", nature)
     exact = is_exact(head) and not isinstance(model, TunedModel)
-    return Choice("cam" if exact else "grad-cam", nature)
+    return MethodChoice("cam" if exact else "grad-cam", nature)
 
 
 def _nature(model: Model | TunedModel, head: HeadLayers | None) -> str:

@@ -45,7 +45,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class Seen:
+class HeadView:
     """Images as the head sees them.
 
     Parameters
@@ -68,7 +68,7 @@ def see(
     files: Sequence[Reference],
     source: FeatureSource,
     doing: str = "features",
-) -> Seen:
+) -> HeadView:
     """Return what the head sees of images, from the cache where they are there.
 
     For a head on frozen features that is what its scaler makes of them; for a fine-tuned
@@ -80,12 +80,12 @@ def see(
     rows = features.X
     if len(features.positions):
         rows = model.estimator.estimator_[:-1].transform(rows)
-    return Seen(_unit(rows), features.positions, features.digests)
+    return HeadView(_unit(rows), features.positions, features.digests)
 
 
 def _through_network(
     model: TunedModel, files: Sequence[Reference], source: FeatureSource, doing: str
-) -> Seen:
+) -> HeadView:
     tell = stage(doing)
     store = PassingStore(source.cache, source.spec)
     make_engine = source.keeping_engine().engine
@@ -95,14 +95,14 @@ def _through_network(
     for low in range(0, len(files), BLOCK):
         block = files[low : low + BLOCK]
         run = functools.partial(extract_passing, block, source, store, make_engine)
-        extraction, maps, found = read_features(store, run)
-        if found:
+        extraction, maps, ready = read_features(store, run)
+        if ready:
             rows.append(_pooled(model, maps[:]))
-        positions += [low + at for at in found]
+        positions += [low + position for position in ready]
         digests += [digest for digest in extraction.digests if digest is not None]
         store.forget()
         tell(low + len(block), len(files))
-    return Seen(_unit(np.concatenate(rows) if rows else np.empty((0, 1))), positions, digests)
+    return HeadView(_unit(np.concatenate(rows) if rows else np.empty((0, 1))), positions, digests)
 
 
 def _pooled(model: TunedModel, maps: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -112,7 +112,7 @@ def _pooled(model: TunedModel, maps: NDArray[np.float32]) -> NDArray[np.float32]
     keras = load_keras()
     tapped = model.upper.mapper(maps, training=False)
     layers = tapped if isinstance(tapped, list) else [tapped]
-    pooled = [np.asarray(pool(keras, one, model.features.pooling)) for one in layers]
+    pooled = [np.asarray(pool(keras, layer, model.features.pooling)) for layer in layers]
     return np.concatenate(pooled, axis=1)
 
 
@@ -128,13 +128,13 @@ class TrainingImages:
 
     Parameters
     ----------
-    seen : Seen
+    seen : HeadView
         One row an image.
     paths : list of Reference, labels : list of str
         Of each row.
     """
 
-    seen: Seen
+    seen: HeadView
     paths: list[Reference]
     labels: list[str]
 
@@ -152,16 +152,16 @@ class TrainingImages:
             At most.
         """
         similarities = self.seen.directions @ direction
-        found: list[Neighbour] = []
-        told = {digest}
+        nearest: list[Neighbour] = []
+        named = {digest}
         for row in np.argsort(-similarities, kind="stable"):
-            if len(found) == count:
+            if len(nearest) == count:
                 break
-            if self.seen.digests[row] not in told:
-                told.add(self.seen.digests[row])
+            if self.seen.digests[row] not in named:
+                named.add(self.seen.digests[row])
                 similarity = float(np.clip(similarities[row], -1, 1))
-                found.append(Neighbour(self.paths[row], self.labels[row], similarity))
-        return found
+                nearest.append(Neighbour(self.paths[row], self.labels[row], similarity))
+        return nearest
 
 
 def training_images(
@@ -175,9 +175,9 @@ def training_images(
         If it has no training images.
     """
     seen = see(model, [image.path for image in dataset.images], source, "training images")
-    images = [dataset.images[at] for at in seen.positions]
+    images = [dataset.images[position] for position in seen.positions]
     rows = split_images(images, seen.digests).fitting
-    kept = Seen(
+    kept = HeadView(
         seen.directions[rows],
         [seen.positions[row] for row in rows],
         [seen.digests[row] for row in rows],

@@ -43,10 +43,10 @@ def occlude(photograph: Photograph, plan: Plan, engine: Engine, score: Score) ->
     rows, columns = _cells(pixels.shape[:2], seen)
     spots = list(product(range(len(rows) - PATCH), range(len(columns) - PATCH)))
 
-    def look(some: Sequence[tuple[int, int] | None]) -> NDArray[np.float64]:
-        hidden = [pixels if at is None else _hide(pixels, rows, columns, at) for at in some]
-        views = np.concatenate([photograph.views(one) for one in hidden])
-        return score(engine(views).reshape(len(some), -1))
+    def look(batch: Sequence[tuple[int, int] | None]) -> NDArray[np.float64]:
+        hidden = [pixels if spot is None else _hide(pixels, rows, columns, spot) for spot in batch]
+        views = np.concatenate([photograph.views(changed) for changed in hidden])
+        return score(engine(views).reshape(len(batch), -1))
 
     jobs: list[tuple[int, int] | None] = [None, *spots]
     batches = [jobs[low : low + plan.batch_size] for low in range(0, len(jobs), plan.batch_size)]
@@ -58,7 +58,7 @@ def occlude(photograph: Photograph, plan: Plan, engine: Engine, score: Score) ->
 
 def _seen(frames: Sequence[Frame]) -> Frame:
     """Return the rectangle around what the views show."""
-    left, top, right, bottom = zip(*(one.shown for one in frames), strict=True)
+    left, top, right, bottom = zip(*(frame.shown for frame in frames), strict=True)
     return Frame(min(left), min(top), max(right), max(bottom))
 
 
@@ -78,10 +78,10 @@ def _cells(shape: tuple[int, ...], seen: Frame) -> tuple[NDArray[np.intp], NDArr
 
 
 def _hide(
-    pixels: Pixels, rows: NDArray[np.intp], columns: NDArray[np.intp], at: tuple[int, int]
+    pixels: Pixels, rows: NDArray[np.intp], columns: NDArray[np.intp], spot: tuple[int, int]
 ) -> Pixels:
     hidden = pixels.copy()
-    row, column = at
+    row, column = spot
     hidden[rows[row] : rows[row + PATCH], columns[column] : columns[column + PATCH]] = GREY
     return hidden
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ...storage import replacing
 from ...text import shown
 from ..pages.html import make_page, source
 from ..pages.thumbnails import jpeg_uri, open_upright, thumbnails
-from .explanation import Explanation, Explanations
+from .explanation import Explanation, Explanations, Written
 from .picture import SIDE, legend, overlay, png_bytes, with_legend
 
 PAGE = "index.html"
@@ -31,33 +30,13 @@ METHODS = {
 }
 
 
-@dataclass(frozen=True)
-class Written:
-    """The files that were written.
-
-    Parameters
-    ----------
-    page : Path
-        ``index.html``.
-    pictures : list of Path
-        One for each image, in order.
-    """
-
-    page: Path
-    pictures: list[Path]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what the contract says of them."""
-        return {"page": shown(self.page), "pictures": [shown(path) for path in self.pictures]}
-
-
-def write_page(told: Explanations, model: Path, folder: Path, max_pixels: int) -> Written:
+def write_page(explanations: Explanations, model: Path, folder: Path, max_pixels: int) -> Written:
     """Write ``index.html`` and a PNG with the map for each image.
 
     Parameters
     ----------
-    told : Explanations
-        From :func:`headstart.classify.explain.explanation.explain`.
+    explanations : Explanations
+        From :func:`headstart.classify.explain.explain.explain`.
     model : Path
         Its file, for the heading.
     folder : Path
@@ -71,12 +50,14 @@ def write_page(told: Explanations, model: Path, folder: Path, max_pixels: int) -
         If the folder cannot be written.
     """
     cards, pictures = [], {}
-    for number, one in enumerate(told.images, 1):
-        picture = open_upright(one.path, SIDE, max_pixels)
-        drawn = overlay(one, picture)
-        pictures[_picture_name(number, one.path)] = png_bytes(with_legend(drawn))
-        cards.append(_card(one, jpeg_uri(picture, QUALITY), jpeg_uri(drawn, QUALITY), picture.size))
-    page = page_text(told, model, cards)
+    for number, explanation in enumerate(explanations.images, 1):
+        picture = open_upright(explanation.path, SIDE, max_pixels)
+        drawn = overlay(explanation, picture)
+        pictures[_picture_name(number, explanation.path)] = png_bytes(with_legend(drawn))
+        cards.append(
+            _card(explanation, jpeg_uri(picture, QUALITY), jpeg_uri(drawn, QUALITY), picture.size)
+        )
+    page = page_text(explanations, model, cards)
     files = {**pictures, PAGE: page.encode()}
     try:
         for name, content in files.items():
@@ -87,16 +68,16 @@ def write_page(told: Explanations, model: Path, folder: Path, max_pixels: int) -
     return Written(folder / PAGE, [folder / name for name in pictures])
 
 
-def page_text(told: Explanations, model: Path, cards: list[dict[str, Any]]) -> str:
+def page_text(explanations: Explanations, model: Path, cards: list[dict[str, Any]]) -> str:
     """Return the page; names are text, and its policy forbids it to load anything."""
     values = {
         "model": shown(model.name),
-        "method": METHODS[told.choice.method],
-        "why": told.choice.why,
+        "method": METHODS[explanations.choice.method],
+        "why": explanations.choice.why,
         "cards": cards,
         "legend": jpeg_uri(legend(BAR), QUALITY),
-        "failures": told.failures,
-        "remarks": told.remarks,
+        "failures": explanations.failures,
+        "remarks": explanations.remarks,
     }
     return make_page("explain/page.html.j2", values, style=source("explain/page.css")).text
 
@@ -113,15 +94,22 @@ def _picture_name(number: int, path: Reference) -> str:
     return f"{number:02d}-{stem}.png" if stem else f"{number:02d}.png"
 
 
-def _card(one: Explanation, original: str, drawn: str, size: tuple[int, int]) -> dict[str, Any]:
+def _card(
+    explanation: Explanation, original: str, drawn: str, size: tuple[int, int]
+) -> dict[str, Any]:
     """Return what the page shows of one image."""
-    pictures = thumbnails([near.path for near in one.neighbours], range(len(one.neighbours)))
+    pictures = thumbnails(
+        [near.path for near in explanation.neighbours], range(len(explanation.neighbours))
+    )
     return {
-        "path": one.path,
-        "label": one.label,
-        "probability": one.top[0][1],
-        "explained": one.explained,
-        "top": [*one.top[:TOP], *(pair for pair in one.top[TOP:] if pair[0] == one.explained)],
+        "path": explanation.path,
+        "label": explanation.label,
+        "probability": explanation.top[0][1],
+        "explained": explanation.explained,
+        "top": [
+            *explanation.top[:TOP],
+            *(pair for pair in explanation.top[TOP:] if pair[0] == explanation.explained),
+        ],
         "original": original,
         "overlay": drawn,
         "width": size[0],
@@ -131,9 +119,9 @@ def _card(one: Explanation, original: str, drawn: str, size: tuple[int, int]) ->
                 "path": near.path,
                 "label": near.label,
                 "similarity": near.similarity,
-                "agrees": near.label == one.label,
-                "picture": pictures.get(at),
+                "agrees": near.label == explanation.label,
+                "picture": pictures.get(position),
             }
-            for at, near in enumerate(one.neighbours)
+            for position, near in enumerate(explanation.neighbours)
         ],
     }

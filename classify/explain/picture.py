@@ -23,12 +23,12 @@ LEGEND = (28, 12)  # height of the strip and of the bar in it, pixels
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 
 
-def overlay(one: Explanation, picture: Image.Image) -> Image.Image:
+def overlay(explanation: Explanation, picture: Image.Image) -> Image.Image:
     """Lay the evidence for the class over the photograph in grey, in its own proportions.
 
     What no view showed to the network lies under a white veil.
     """
-    grid = lay_out(one.maps, picture.width, picture.height)
+    grid = lay_out(explanation.maps, picture.width, picture.height)
     heat = evidence(grid)
     heat /= max(heat.max(), 1e-300)
     pixels = _coloured(np.asarray(picture), heat)

@@ -136,6 +136,13 @@ class Format:
         return at_input_size
 
 
+def runtimes_of(row: Format, *, trees: bool) -> tuple[Runtime, ...]:
+    """Return the runtimes of a format that are installed, and run trees where there are some."""
+    return tuple(
+        runtime for runtime in row.runtimes if runtime.installed and (runtime.trees or not trees)
+    )
+
+
 def size_of(path: Path) -> int:
     """Return the bytes of a file, or of all files in a folder."""
     if path.is_dir():

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ExportError
+from ...errors import DecodeError, ExportError
 from ...extract.decode.views import Pixels
-from ...extract.engine.agreement import probe_images
 from ...extract.images.in_memory import PixelImage
 from ...extract.source import FeatureSource
+from ...progress import stage
 from ..network.kept_maps import PassingStore, extract_passing
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
-from .artefact import Classify
+from ..statistics.intervals import wilson
+from ..statistics.paired_tests import paired_test
+from .about import AccuracyDocument
+from .artefact import Classify, Runtime
+from .photographs import Photographs, whole_pixels
 
-IMAGES = 64
+BLOCK = 32  # images whose pixels are in memory at once
 EXACT, REDUCED = 1e-4, 1e-2  # of a probability, in float32 and in fewer bits
-
-# Of the probe images, height and width: both ways up, both sides of any backbone's input size.
-SHAPES = (
-    (480, 640),
-    (640, 480),
-    (224, 224),
-    (97, 131),
-    (331, 250),
-    (120, 500),
-    (500, 120),
-    (64, 64),
-)
 
 Probabilities = NDArray[np.floating[Any]]  # (n, k)
 
@@ -43,8 +35,8 @@ class Trial:
 
     Parameters
     ----------
-    runtime : str
-        Where it ran, with the version.
+    runtime : Runtime
+        Where it ran.
     images : int
         Compared.
     of : str
@@ -57,7 +49,7 @@ class Trial:
         What is allowed.
     """
 
-    runtime: str
+    runtime: Runtime
     images: int
     of: str
     labels_equal: int
@@ -90,7 +82,7 @@ class Trial:
 
 def compare(
     classify: Classify,
-    runtime: str,
+    runtime: Runtime,
     pixels: Sequence[Pixels],
     ours: Probabilities,
     of: str,
@@ -102,7 +94,7 @@ def compare(
     ----------
     classify : callable
         The artefact, just opened: its first answer is compared, too.
-    runtime : str
+    runtime : Runtime
         Where it runs.
     pixels : sequence of ndarray (height, width, 3), uint8
         The images.
@@ -142,14 +134,68 @@ def our_answers(
     return model.predict_proba(store.read([image.digest for image in images]))
 
 
-def probe_pixels() -> list[Pixels]:
-    """Return :data:`IMAGES` made-up images of several shapes, the same at every call."""
-    each = IMAGES // len(SHAPES)
-    return [np.ascontiguousarray(image) for shape in SHAPES for image in probe_images(shape, each)]
-
-
 def tolerance_for(model: Model | TunedModel, quantize: str | None) -> float:
     """Return what may differ: reduced are quantised artefacts, and models of reduced features."""
     spec = model.spec
     exact = quantize is None and (spec.precision, spec.storage) == ("float32", "float32")
     return EXACT if exact else REDUCED
+
+
+def measure_accuracy(
+    photographs: Photographs,
+    ours: Callable[[Sequence[Pixels]], Probabilities],
+    classify: Classify,
+) -> AccuracyDocument:
+    """Label the evaluation split twice and compare.
+
+    Parameters
+    ----------
+    photographs : Photographs
+        With the evaluation split.
+    ours : callable
+        Images to headstart's probabilities (n, k).
+    classify : callable
+        The artefact, opened.
+
+    Returns
+    -------
+    dict
+        ``ci95`` is the Wilson interval of the artefact's ``accuracy``, ``headstart`` ours on the
+        same pixels, ``lost`` the difference and ``lost_ci95`` its paired bootstrap interval.
+
+    Raises
+    ------
+    ExportError
+        If none of its images can be read.
+    """
+    mine, theirs, truth = [], [], []
+    n = len(photographs.evaluation)
+    tell = stage("measuring accuracy")
+    for low in range(0, n, BLOCK):
+        pixels = []
+        for row, path in enumerate(photographs.evaluation[low : low + BLOCK], start=low):
+            try:
+                pixels.append(whole_pixels(path, photographs.max_pixels, photographs.bit_depth))
+            except DecodeError:
+                continue
+            truth.append(int(photographs.truth[row]))
+        if pixels:
+            mine.append(ours(pixels).argmax(axis=1))
+            theirs.append(answers(classify, pixels)[1])
+        tell(min(low + BLOCK, n), n)
+    if not truth:
+        raise ExportError(f"no image of {photographs.name} can be read to measure accuracy on")
+    first, second = np.concatenate(mine), np.concatenate(theirs)
+    right = first == np.array(truth), second == np.array(truth)
+    test = paired_test(right[1], right[0])
+    hits = int(right[1].sum())
+    return {
+        "split": photographs.split,
+        "n": len(truth),
+        "labels_equal": int((first == second).sum()),
+        "accuracy": hits / len(truth),
+        "ci95": list(wilson(hits, len(truth))),
+        "headstart": float(right[0].mean()),
+        "lost": test.difference,
+        "lost_ci95": list(test.difference_ci95),
+    }

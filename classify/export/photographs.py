@@ -13,6 +13,7 @@ from ...errors import DecodeError
 from ...extract.decode.bit_depth import FULL
 from ...extract.decode.decode import MAX_PIXELS, decode_whole
 from ...extract.decode.views import Pixels
+from ...extract.engine.agreement import probe_images
 from ...extract.images.addresses import Reference
 from ...extract.images.dataset import read_dataset
 from ...extract.images.read import digest_files, read_image
@@ -20,9 +21,21 @@ from ...text import shown
 from ..data.class_map import map_classes
 from ..data.split import Rows, split_images
 from ..statistics.sample import Labels
-from .parity import IMAGES, probe_pixels
 
+IMAGES = 64  # to compare on
 CALIBRATION = 128  # images of the training split
+
+# Of the probe images, height and width: both ways up, both sides of any backbone's input size.
+SHAPES = (
+    (480, 640),
+    (640, 480),
+    (224, 224),
+    (97, 131),
+    (331, 250),
+    (120, 500),
+    (500, 120),
+    (64, 64),
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,12 @@ def to_compare(photographs: Photographs | None) -> tuple[list[Pixels], str]:
     if photographs is None:
         return probe_pixels(), "probe images"
     return photographs.to_compare(), f"images of {photographs.name}"
+
+
+def probe_pixels() -> list[Pixels]:
+    """Return :data:`IMAGES` made-up images of several shapes, the same at every call."""
+    each = IMAGES // len(SHAPES)
+    return [np.ascontiguousarray(image) for shape in SHAPES for image in probe_images(shape, each)]
 
 
 def whole_pixels(path: Reference, max_pixels: int, bit_depth: int = FULL) -> Pixels:

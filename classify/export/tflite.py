@@ -20,10 +20,20 @@ from .about import ABOUT, LABELS, About, labels_text
 from .artefact import Classify, Format, Runtime, Writing
 from .graph import INPUT, OUTPUTS, Graph
 from .saved_model import SIGNATURE
-from .tflite_metadata import standard_metadata
 
 ENTRY = "headstart"  # of our own JSON among the metadata; the standard's is below
 STANDARD = "TFLITE_METADATA"
+
+# Of the metadata that TensorFlow Lite's own tools read. Its schema is
+# https://github.com/google-ai-edge/LiteRT/blob/main/tflite/schema/metadata_schema.fbs (the package
+# that generates its classes is not on PyPI for current Pythons).
+IDENTIFIER = b"M001"
+AXIS_LABELS = 2  # AssociatedFileType.TENSOR_AXIS_LABELS
+INPUT_WORDS = "Photographs, uint8, (n, height, width, 3), RGB, upright, of any size."
+OUTPUT_WORDS = {
+    "probabilities": "float32, (n, classes), rows sum to 1; classes in the order of labels.txt.",
+    "label_index": "int64, (n,), position of the highest probability.",
+}
 
 # What stays in float32 with int8: resizing counts in 2**-22, preprocessing and head are few
 # numbers. Convolutions, and what stands between two of them, are rounded.
@@ -124,6 +134,73 @@ def annotate(path: Path, about: About) -> None:
         zipped.writestr(ABOUT, json.dumps(about, indent=1))
     path.unlink()  # an interpreter that has it open has mapped it into memory
     path.write_bytes(files.getvalue())
+
+
+def standard_metadata(about: About, outputs: Sequence[str]) -> bytes:
+    """Return a ``ModelMetadata`` flatbuffer: tensors in words, and which file has the labels.
+
+    Parameters
+    ----------
+    about : dict
+        See :func:`headstart.classify.export.about.describe`.
+    outputs : sequence of str
+        Those that the graph has.
+    """
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
+
+    def table(*fields: int | None) -> int:
+        """Write a table of offsets, in the schema's order."""
+        builder.StartObject(len(fields))
+        for position, offset in enumerate(fields):
+            if offset is not None:
+                builder.PrependUOffsetTRelativeSlot(position, offset, 0)
+        written: int = builder.EndObject()
+        return written
+
+    def vector(offsets: list[int]) -> int:
+        builder.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            builder.PrependUOffsetTRelative(offset)
+        written: int = builder.EndVector()
+        return written
+
+    text = builder.CreateString
+
+    def file(name: str, words: str, kind: int | None = None) -> int:
+        named, described = text(name), text(words)
+        builder.StartObject(3)
+        builder.PrependUOffsetTRelativeSlot(0, named, 0)
+        builder.PrependUOffsetTRelativeSlot(1, described, 0)
+        if kind is not None:
+            builder.PrependInt8Slot(2, kind, 0)
+        written: int = builder.EndObject()
+        return written
+
+    def tensor(name: str, words: str, files: list[int]) -> int:
+        attached = vector(files) if files else None
+        return table(text(name), text(words), None, None, None, None, attached)
+
+    labels = file(LABELS, "Class names, a line each.", AXIS_LABELS)
+    inputs = vector([tensor(INPUT, INPUT_WORDS, [])])
+    described = [
+        tensor(name, OUTPUT_WORDS[name], [labels] * (name == OUTPUTS[0])) for name in outputs
+    ]
+    graph = table(text("image to label"), None, inputs, vector(described))
+    whole = file(ABOUT, "Classes, abstention, feature spec and parity, as JSON.")
+    words = f"{about['model']} on {about['spec']['backbone']}, by {about['created_by']}"
+    root = table(
+        text("headstart"),
+        text(json.dumps(words)[1:-1]),
+        text(str(about["version"])),
+        vector([graph]),
+        None,
+        None,
+        vector([whole]),
+    )
+    builder.Finish(root, file_identifier=IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def _name_tensors(model: Any) -> list[str]:

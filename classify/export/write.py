@@ -6,8 +6,8 @@ import contextlib
 import functools
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypedDict
@@ -24,13 +24,18 @@ from ..saved.card import add_export
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from .about import AccuracyDocument, ParityDocument, TrialDocument, describe
-from .accuracy import measure_accuracy
-from .artefact import Classify, Runtime, Writing, size_of
-from .checks import check_place, check_request
-from .formats import find_format
+from .artefact import Classify, Format, Writing, runtimes_of, size_of
+from .formats import check_place, check_request, find_format
 from .graph import build_graph
-from .parity import Trial, compare, our_answers, tolerance_for
-from .photographs import find_photographs, to_compare
+from .parity import (
+    Probabilities,
+    Trial,
+    compare,
+    measure_accuracy,
+    our_answers,
+    tolerance_for,
+)
+from .photographs import Photographs, find_photographs, probe_pixels, to_compare
 
 PREPROCESS = "preprocess.py"
 
@@ -133,35 +138,16 @@ def export_model(
     with _in_place_of(out) as temporary:
         exact = row.write(Writing(model, graph, quantize, calibration, about), temporary)
         row.annotate(temporary, about)
-        stage("comparing")
-        pixels, of = to_compare(photographs)
-        allowed = tolerance_for(model, quantize) if tolerance is None else tolerance
-        runtimes = [
-            runtime
-            for runtime in row.runtimes
-            if runtime.installed and (graph.whole or runtime.trees)
-        ]
-        expected = ours(pixels)
-        trials = [
-            compare(
-                row.open(temporary, model.spec, runtime),
-                str(runtime),
-                pixels,
-                expected,
-                of,
-                allowed,
-            )
-            for runtime in runtimes
-        ]
+        wanted = tolerance_for(model, quantize) if tolerance is None else tolerance
+        row = replace(row, runtimes=runtimes_of(row, trees=not graph.whole))
+        trials = _try_out(row, temporary, model, photographs, ours, wanted)
         for trial in trials:
             trial.check(labels=tolerance is None)
         classify = row.open(temporary, model.spec)
-        accuracy = None
-        if photographs is not None:
-            accuracy = measure_accuracy(photographs, ours, classify)
-        figures = _figures(runtimes, trials, accuracy)
+        accuracy = None if photographs is None else measure_accuracy(photographs, ours, classify)
+        figures = _figures(trials, accuracy)
         row.annotate(temporary, {**about, **figures})
-        _check_unchanged(classify, row.open(temporary, model.spec), pixels[0])
+        _check_unchanged(classify, row.open(temporary, model.spec))
         size = size_of(temporary)
     beside, kept_out = write_preprocess(out.parent / PREPROCESS)
     record: ExportDocument = {
@@ -177,11 +163,10 @@ def export_model(
         "spec_id": about["spec_id"],
         **figures,
         "preprocess": beside,
-        "card": None,
+        "card": str(card) if card is not None and card.is_file() else None,
     }
-    if card is not None and card.is_file():
-        add_export(card, card_entry(record))
-        record["card"] = str(card)
+    if record["card"] is not None:
+        add_export(Path(record["card"]), card_entry(record))
     return ExportRun(record, [*_warnings(trials, quantize), *kept_out])
 
 
@@ -191,9 +176,25 @@ class _Figures(TypedDict):
     accuracy: AccuracyDocument | None
 
 
-def _figures(
-    runtimes: list[Runtime], trials: list[Trial], accuracy: AccuracyDocument | None
-) -> _Figures:
+def _try_out(
+    row: Format,
+    path: Path,
+    model: Model | TunedModel,
+    photographs: Photographs | None,
+    ours: Callable[[Sequence[Pixels]], Probabilities],
+    tolerance: float,
+) -> list[Trial]:
+    """Run an artefact in each of its runtimes."""
+    stage("comparing")
+    pixels, of = to_compare(photographs)
+    expected = ours(pixels)
+    return [
+        compare(row.open(path, model.spec, runtime), runtime, pixels, expected, of, tolerance)
+        for runtime in row.runtimes
+    ]
+
+
+def _figures(trials: list[Trial], accuracy: AccuracyDocument | None) -> _Figures:
     first = trials[0]
     return {
         "parity": {
@@ -205,12 +206,12 @@ def _figures(
         },
         "runtimes": [
             {
-                "name": runtime.name,
-                "version": runtime.version,
+                "name": trial.runtime.name,
+                "version": trial.runtime.version,
                 "labels_equal": trial.labels_equal,
                 "difference": trial.difference,
             }
-            for runtime, trial in zip(runtimes, trials, strict=True)
+            for trial in trials
         ],
         "accuracy": accuracy,
     }
@@ -254,9 +255,10 @@ def _in_place_of(out: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _check_unchanged(before: Classify, after: Classify, pixels: Pixels) -> None:
+def _check_unchanged(before: Classify, after: Classify) -> None:
     """Make sure that naming things has changed no answer."""
-    named, unnamed = (classify(pixels[None])[0] for classify in (before, after))
+    image = probe_pixels()[0]
+    named, unnamed = (classify(image[None])[0] for classify in (before, after))
     if not np.allclose(named, unnamed, atol=1e-6):
         raise ExportError("the artefact answers otherwise with its metadata: nothing is written")
 

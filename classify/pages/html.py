@@ -10,6 +10,7 @@ import base64
 import functools
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from importlib import resources
@@ -90,6 +91,17 @@ def markup(text: str) -> Any:
     return markupsafe.Markup(text)  # noqa: S704 (never a name)
 
 
+def breakable(name: str) -> Any:
+    """Return a name as markup that a narrow page breaks between its words, not within one.
+
+    Examples
+    --------
+    >>> str(breakable("<b>_howler.jpg"))
+    '&lt;b&gt;_<wbr>howler.<wbr>jpg'
+    """
+    return markup("<wbr>").join(re.split(r"(?<=[_./-])(?=.)", name))
+
+
 @functools.cache
 def environment() -> jinja2.Environment:
     """Return the one environment, which finds templates below ``classify/``."""
@@ -104,6 +116,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {
         "shown": shown,
+        "breakable": breakable,
         "count": lambda number: f"{number:,}",
         "percent": lambda share: "–" if share is None else f"{100 * share:.1f} %",
         "points": lambda bounds: (

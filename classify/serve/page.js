@@ -14,6 +14,13 @@
     if (name) made.className = name;
     return made;
   };
+  // A name, which a narrow page breaks between its words.
+  const named = (tag, name, kind) => {
+    const made = element(tag, undefined, kind);
+    const parts = name.split(/(?<=[_./-])/);
+    parts.forEach((part, i) => made.append(...(i ? [element("wbr")] : []), part));
+    return made;
+  };
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
   // An entry for one photograph, which takes what is to be said of it later.
@@ -34,7 +41,7 @@
   };
 
   const tell = (words, file, answer) => {
-    const heading = element("h2", answer.label ?? "Unsure: better left to a person");
+    const heading = named("h2", answer.label ?? "Unsure: better left to a person");
     const bars = element("ul", undefined, "bars");
     bars.setAttribute("aria-label", "Most probable classes");
     bars.append(...answer.top.map(({ label, probability }) => {
@@ -43,14 +50,14 @@
       const filled = element("span");
       filled.style.width = `${100 * probability}%`;
       bar.append(filled);
-      row.append(element("span", label), bar, element("span", percent(probability), "share"));
+      row.append(named("span", label), bar, element("span", percent(probability), "share"));
       return row;
     }));
-    words.replaceChildren(heading, element("p", file.name, "file"), bars);
+    words.replaceChildren(heading, named("p", file.name, "file"), bars);
   };
 
   const refuse = (words, file, reason) => {
-    words.replaceChildren(element("h2", "No label"), element("p", file.name, "file"), element("p", reason, "wrong"));
+    words.replaceChildren(element("h2", "No label"), named("p", file.name, "file"), element("p", reason, "wrong"));
   };
 
   // Each photograph is a request of its own: one that is refused refuses no other.

@@ -189,11 +189,24 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
+def _told(data: bytes) -> str:
+    """Return bytes as a person reads them: as text where they are, else as hexadecimal digits.
+
+    Examples
+    --------
+    >>> print(_told(b"hello"), _told(bytes([0, 255])))
+    'hello' the bytes 00 ff
+    """
+    if data.isascii() and data.decode().isprintable():
+        return f"'{data.decode()}'"
+    return f"the bytes {data.hex(' ')}"
+
+
 def _by_another(data: bytes, check_size: CheckSize) -> Image.Image:
     """Open what Pillow alone does not know, or say what it is."""
     kind = find_kind(data)
     if kind is None:
-        raise DecodeError(_bands(data) or f"not an image (begins with {data[:8]!r})")
+        raise DecodeError(_bands(data) or f"not an image (begins with {_told(data[:8])})")
     if kind.open is None:
         raise DecodeError(f"{kind.name}: {kind.remedy}")
     try:

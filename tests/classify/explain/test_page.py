@@ -11,7 +11,7 @@ from PIL import Image
 from browsing import patient_context
 from headstart.classify.explain.explanation import Explanation, Explanations
 from headstart.classify.explain.heat import Map
-from headstart.classify.explain.method import Choice
+from headstart.classify.explain.method import MethodChoice
 from headstart.classify.explain.neighbours import Neighbour
 from headstart.classify.explain.page import write_page
 from headstart.classify.explain.picture import SIDE, VEIL, legend, overlay
@@ -46,7 +46,9 @@ def told(tmp_path):
         for path, size in zip(images, sizes, strict=True)
     ]
     failures = [Failure(Path(HOSTILE[1].replace("/", "")), "not an image")]
-    return Explanations(Choice("cam", "it is <exact>"), explained, failures, ["no <b>remark</b>"])
+    return Explanations(
+        MethodChoice("cam", "it is <exact>"), explained, failures, ["no <b>remark</b>"]
+    )
 
 
 @pytest.fixture

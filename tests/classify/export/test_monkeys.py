@@ -1,8 +1,6 @@
 """Exports of real classifiers, run without headstart: labels and accuracy are ours."""
 
 import json
-import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +21,6 @@ from headstart.extract.source import feature_source
 from tuning import one_candidate
 
 MONKEYS = Path(__file__).parents[4] / "shared" / "data" / "monkeys10"
-PAGE = Path(__file__).parents[3] / "docs" / "export.md"
 FILES = {"onnx": "monkeys.onnx", "tflite": "monkeys.tflite", "saved-model": "monkeys"}
 
 # What a program without headstart does; the first line makes sure that it is one.
@@ -127,21 +124,6 @@ def test_parity_and_accuracy_are_in_the_record(monkeys, artefacts):
         assert (accuracy["n"], accuracy["labels_equal"], accuracy["lost"]) == (272, 272, 0)
         assert accuracy["accuracy"] == model.record["evaluation"]["accuracy"]
         assert FORMATS[form].read_about(path)["accuracy"] == accuracy
-
-
-def test_the_snippets_of_the_page_run_as_they_stand(artefacts, tmp_path):
-    for path, _ in artefacts.values():
-        (shutil.copytree if path.is_dir() else shutil.copy)(path, tmp_path / path.name)
-    photograph = min((MONKEYS / "validation" / "pygmy_marmoset").iterdir())
-    shutil.copy(photograph, tmp_path / "photograph.jpg")
-    snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(snippets) == 3
-    for snippet in snippets:
-        script = 'import sys; sys.modules["headstart"] = None\n' + snippet
-        finished = subprocess.run(
-            [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
-        assert finished.stdout.split()[0] == "pygmy_marmoset"
 
 
 @pytest.mark.parametrize("quantize", ["dynamic", "int8"])

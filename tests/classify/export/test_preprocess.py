@@ -68,6 +68,14 @@ def test_photographs_are_turned_upright_once(form, orientation):
     check(saved(COLOUR, form, exif=exif))
 
 
+@pytest.mark.parametrize("bit_depth", [10, 12, 14])
+def test_fewer_bits_in_grey_files_of_16_fill_the_range(bit_depth):
+    values = RANDOM.integers(0, 1 << bit_depth, (20, 30), dtype=np.uint16)
+    data = saved(Image.fromarray(values), "PNG")
+    ours = decode_whole(data, bit_depth=bit_depth)
+    np.testing.assert_array_equal(read_pixels(io.BytesIO(data), bit_depth), ours[None])
+
+
 def test_what_has_no_known_range_is_refused(tmp_path):
     DEEP.convert("F").save(tmp_path / "range.tif")
     with pytest.raises(ValueError, match=r"'F' pixels .* have no known range"):

@@ -60,7 +60,7 @@ def test_nothing_is_written(trained, tmp_path):
 def test_bytes_that_are_no_image_and_too_many_pixels_have_their_reasons(trained, tmp_path):
     path, folder = trained()
     labeller = Labeller(load_model(path), Execution(cache=tmp_path, max_pixels=100))
-    with pytest.raises(DecodeError, match=r"^not an image \(begins with b'hello'\)$"):
+    with pytest.raises(DecodeError, match=r"^not an image \(begins with 'hello'\)$"):
         labeller.decode(b"hello")
     with pytest.raises(DecodeError, match=r"too large: 64 x 48 is 3,072 pixels, the limit is 100"):
         labeller.decode(plain_files(folder)[0].read_bytes())

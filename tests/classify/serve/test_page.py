@@ -113,9 +113,20 @@ def test_what_cannot_be_labelled_is_told_in_words_and_a_name_is_text(opened, tmp
     page = opened()
     page.get_by_label("Drop photographs here").set_input_files([hostile, large])
     expect(page.get_by_role("status")).to_have_text("2 of 2 photographs done")
-    expect(entry(page, hostile.name)).to_contain_text("not an image (begins with")
+    expect(entry(page, hostile.name)).to_contain_text("not an image (begins with 'no image')")
     expect(entry(page, large.name)).to_contain_text("It has 200,001 bytes, the limit is 200,000.")
     assert page.locator("#results img").count() == 0
+
+
+def test_long_names_break_between_their_words(opened, photographs, tmp_path):
+    long = tmp_path / "a-photograph_of_the-black_headed-night_monkey.holiday.png"
+    long.write_bytes(photographs[0].read_bytes())
+    page = opened(width=390)
+    page.get_by_label("Drop photographs here").set_input_files(long)
+    expect(page.get_by_role("status")).to_have_text("1 of 1 photographs done")
+    name = entry(page, long.name).locator(".file")
+    expect(name).to_have_text(long.name)
+    assert name.locator("wbr").count() == 9
 
 
 def test_without_script_the_form_still_works(browser, address, photographs):

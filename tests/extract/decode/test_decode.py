@@ -104,7 +104,7 @@ def test_a_truncated_jpeg_is_refused_at_every_length(length):
     [
         (b"", r"empty file \(0 bytes\)"),
         (b"<html>hello</html>", "not an image but a web page: download the image itself"),
-        (b"hello there", r"not an image \(begins with b'hello th'\)"),
+        (b"hello there", r"not an image \(begins with 'hello th'\)"),
         (encoded(Image.new("L", (300, 300)), "PNG"), r"300 x 300 is 90,000 pixels, the limit"),
         (encoded(Image.new("F", (9, 9)), "TIFF"), r"have no known range"),
     ],

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from headstart.cache import FeatureSpec
 from headstart.classify.data.columns import TapSelector
-from headstart.classify.explain.cam import class_activation, is_exact
-from headstart.classify.explain.grad_cam import grad_cam
+from headstart.classify.explain.activation_maps import class_activation, grad_cam, is_exact
 from headstart.classify.explain.heat import Map, evidence, find_box, lay_out, share_inside
 from headstart.classify.explain.layers import HeadLayers, head_layers
 from headstart.classify.explain.method import choose_method

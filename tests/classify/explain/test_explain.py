@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from headstart.classify.data.table import load_table
-from headstart.classify.explain.explanation import explain
+from headstart.classify.explain.explain import explain
 from headstart.classify.explain.heat import evidence, share_inside
 from headstart.classify.explain.layers import head_layers
 from headstart.classify.fit.fit_head import fit_head, to_model
