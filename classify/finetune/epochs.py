@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...extract.backbone.loading import load_keras, load_tensorflow
 from ...progress import Tell, note
-from ..network.kept_maps import Stream
+from ..network.stream import Stream
 from ..network.upper import Upper
 from .checkpoint import Position
 from .epoch_choice import judge

@@ -14,7 +14,8 @@ from ...extract.images.addresses import Reference
 from ...extract.source import FeatureSource
 from ...progress import note
 from ..data.split import Rows, Split
-from .kept_maps import Boundary, Keeping, Stream, open_stream, plan_boundary
+from .kept_maps import Boundary, Keeping, plan_boundary
+from .stream import Stream, open_stream
 
 AUGMENTS = ("none", "views", "on-the-fly")
 ORIGINAL = "original"

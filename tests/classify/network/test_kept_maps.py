@@ -14,10 +14,10 @@ from headstart.classify.network.kept_maps import (
     Keeping,
     PassingStore,
     boundary_source,
-    open_stream,
     parse_bytes,
     plan_boundary,
 )
+from headstart.classify.network.stream import open_stream
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import PIXELS
 from headstart.extract.decode.decode import decode
