@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from .storage import is_url
@@ -16,7 +15,8 @@ def shown(address: object) -> str:
     >>> shown("caf\udce9\n.jpg")
     'caf\\xe9\\n.jpg'
     """
-    text = os.fsencode(str(address)).decode("utf-8", "backslashreplace")
+    # Not os.fsencode: names of a model are UTF-8 whatever the locale is.
+    text = str(address).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

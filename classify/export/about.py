@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
@@ -139,5 +138,8 @@ def labels_text(classes: list[str]) -> str:
     caf\xe9
     """
     lines = (" ".join(name.splitlines()) for name in classes)
-    names = (os.fsencode(line).decode("utf-8", "backslashreplace") for line in lines)
+    names = (
+        line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        for line in lines
+    )
     return "".join(f"{name}\n" for name in names)
