@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from .errors import OptionError
 from .storage import is_url
 
 
@@ -33,3 +35,38 @@ def below(address: object, root: object) -> str:
     path, folder = Path(str(address)), Path(str(root))
     folder = folder if folder.is_dir() else folder.parent
     return shown(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+def in_bytes(count: float) -> str:
+    """Return a number of bytes for print.
+
+    Examples
+    --------
+    >>> in_bytes(2_183_659_520)
+    '2.2 GB'
+    """
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def parse_bytes(text: str) -> int:
+    """Read a number of bytes, such as ``"500MB"``.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+
+    Examples
+    --------
+    >>> parse_bytes("1.5 GB")
+    1500000000
+    """
+    units = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?b|)", text.strip().casefold())
+    if found is None:
+        raise OptionError(f"a size is written like 500MB or 8GB, got {text!r}")
+    return int(float(found[1]) * units["" if found[2] == "b" else found[2]])

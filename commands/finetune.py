@@ -102,9 +102,9 @@ def finetune(
     """
     from ..classify.finetune.run import fit_network
     from ..classify.finetune.settings import FineTuneSettings
-    from ..classify.network.kept_maps import parse_bytes
     from ..console import print_json, stages, warn
     from ..extract.source import feature_source
+    from ..text import parse_bytes
 
     settings = FineTuneSettings(
         unfreeze=tuple(unfreeze or ()),

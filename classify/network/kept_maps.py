@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import DamagedSegmentError, FeatureStore, StatIndex, stat_index_path
-from ...errors import DataError, OptionError
+from ...errors import DataError
 from ...extract.backbone.backbones import PIXELS
 from ...extract.engine.engine import Engine
 from ...extract.features import ensure_features
@@ -23,7 +22,7 @@ from ...extract.images.in_memory import PixelImage
 from ...extract.pipeline import Extraction, extract
 from ...extract.source import FeatureSource
 from ...progress import Tell, silent, stage
-from ...text import shown
+from ...text import in_bytes, shown
 from ..data.split import Rows
 
 DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise
@@ -296,41 +295,6 @@ def _open(source: FeatureSource, view: str, storage: str) -> FeatureStore:
 
 def _existing(path: Path) -> Path:
     return path if path.exists() else _existing(path.absolute().parent)
-
-
-def in_bytes(count: float) -> str:
-    """Return a number of bytes for print.
-
-    Examples
-    --------
-    >>> in_bytes(2_183_659_520)
-    '2.2 GB'
-    """
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
-
-
-def parse_bytes(text: str) -> int:
-    """Read a number of bytes, such as ``"500MB"``.
-
-    Raises
-    ------
-    OptionError
-        If it is none.
-
-    Examples
-    --------
-    >>> parse_bytes("1.5 GB")
-    1500000000
-    """
-    units = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?b|)", text.strip().casefold())
-    if found is None:
-        raise OptionError(f"a size is written like 500MB or 8GB, got {text!r}")
-    return int(float(found[1]) * units["" if found[2] == "b" else found[2]])
 
 
 def boundary_source(source: FeatureSource, below: str | None) -> FeatureSource:

@@ -14,7 +14,6 @@ from headstart.classify.network.kept_maps import (
     Keeping,
     PassingStore,
     boundary_source,
-    parse_bytes,
     plan_boundary,
 )
 from headstart.classify.network.stream import open_stream
@@ -24,6 +23,7 @@ from headstart.extract.decode.decode import decode
 from headstart.extract.features import load_features
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
+from headstart.text import parse_bytes
 from pictures import paint
 
 MB = 1 << 20
