@@ -1,6 +1,7 @@
 """The house's own rules, beyond ruff's and import-linter's: rooms, files and functions stay small."""
 
 import ast
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -70,3 +71,18 @@ def test_the_counts_are_right():
     ).body[0]
     assert body_lines(function, with_signature=True) == 4
     assert body_lines(function, with_signature=False) == 1
+
+
+def test_the_map_names_rooms_and_modules_that_are_there():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", page))
+    assert len(named) > 50
+    roots = (ROOT, ROOT / "classify", ROOT / "classify" / "compare", ROOT / "extract")
+    missing = [name for name in named if not any((root / name).exists() for root in roots)]
+    assert missing == []
+
+
+def test_every_room_is_on_the_map():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {Path(name).parent.name for name, _ in modules()} - {"", "weights"}
+    assert {room for room in rooms if f"{room}/" not in page and f"`{room}" not in page} == set()
