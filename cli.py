@@ -32,6 +32,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # half of the time of --help went into importing it
+    context_settings={"max_content_width": 100},
 )
 app.add_typer(extract.app, name="extract")
 app.add_typer(fit.app, name="fit")

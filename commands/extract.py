@@ -1,6 +1,5 @@
 """``headstart extract``."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..extract.feature_run import FeatureRun
     from ..extract.recipe import Execution, Recipe
 
 app = typer.Typer(help="Run the frozen backbone over images.", no_args_is_help=True)
@@ -42,73 +42,22 @@ def extract_features(
 
     Example: headstart extract features photographs/
     """
-    from ..cache import place_of
-    from ..console import print_json, say, stages, warn
-    from ..extract.features import ensure_features, load_features
-    from ..extract.pipeline import check_failures
+    from ..console import print_json, stages, warn
+    from ..extract.feature_run import extract_dataset
     from ..extract.source import feature_source
-    from ..progress import stage
-    from ..text import shown
 
     dataset = read_data(data, columns, quiet=quiet)
-    paths = [image.path for image in dataset.images]
     with stages(quiet=quiet):
         source = feature_source(recipe, execution, dataset)
-        store = source.store()
-        extraction, warnings = ensure_features(paths, source, store, stage("extracting"))
-    if out is not None:
-        from ..extract.portable_table import write_table
-
-        write_table(out, dataset, load_features(paths, source), source)
-    failed = [{"path": shown(f.path), "reason": f.reason} for f in extraction.failures]
-    rate = extraction.extracted / extraction.seconds if extraction.extracted else None
+        run = extract_dataset(dataset, source, out, max_failures)
     if as_json:
-        print_json(
-            {
-                "version": 1,
-                "images": len(paths),
-                "extracted": extraction.extracted,
-                "reused": extraction.reused,
-                "duplicates": extraction.duplicates,
-                "failed": failed,
-                "ledger": [
-                    {"path": shown(line.path), "outcome": line.outcome, "reason": line.reason}
-                    for line in extraction.ledger
-                ],
-                "dimension": store.dimension,
-                "seconds": round(extraction.seconds, 3),
-                "startup_seconds": round(extraction.startup_seconds, 3),
-                "images_per_second": None if rate is None else round(rate, 1),
-                "backend": execution.backend,
-                "engine": extraction.engine,
-                "device": extraction.device,
-                "precision": source.spec.precision,
-                "batch_size": source.plan.batch_size,
-                "workers": source.plan.workers,
-                "spec": {"id": source.spec.id, **asdict(source.spec)},
-                "cache": place_of(source.cache),
-            }
-        )
+        print_json(run.to_document())
     else:
-        say(
-            f"{len(paths):,} images: {extraction.extracted:,} extracted, {extraction.reused:,} "
-            f"reused, {extraction.duplicates:,} duplicates, {len(failed):,} failed"
-        )
-        speed = f" ({rate:.0f} images/s)" if rate else ""
-        say(f"{store.dimension or 0:,} features an image, {extraction.seconds:.1f} s{speed}")
-        if extraction.engine:
-            plan = source.plan
-            say(
-                f"{extraction.engine} on the {extraction.device}, {plan.precision}, "
-                f"{_count(plan.workers, 'worker')}, {_count(plan.batch_size, 'image')} a batch"
-            )
-        say(f"cache: {place_of(store.folder)}")
-        for failure in failed:
-            say(f"failed: {failure['path']}: {failure['reason']}")
+        _print(run)
     if not quiet:
-        for line in (*dataset.warnings, *warnings):
+        for line in run.warnings:
             warn(line)
-    check_failures(extraction, max_failures)
+    run.check()
 
 
 @app.command("list")
@@ -158,3 +107,26 @@ def extract_list(
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _print(run: "FeatureRun") -> None:
+    from ..cache import place_of
+    from ..console import say
+    from ..text import shown
+
+    extraction, plan, rate = run.extraction, run.source.plan, run.images_per_second
+    say(
+        f"{len(extraction.digests):,} images: {extraction.extracted:,} extracted, "
+        f"{extraction.reused:,} reused, {extraction.duplicates:,} duplicates, "
+        f"{len(extraction.failures):,} failed"
+    )
+    speed = f" ({rate:.0f} images/s)" if rate else ""
+    say(f"{run.dimension or 0:,} features an image, {extraction.seconds:.1f} s{speed}")
+    if extraction.engine:
+        say(
+            f"{extraction.engine} on the {extraction.device}, {plan.precision}, "
+            f"{_count(plan.workers, 'worker')}, {_count(plan.batch_size, 'image')} a batch"
+        )
+    say(f"cache: {place_of(run.source.store().folder)}")
+    for failure in extraction.failures:
+        say(f"failed: {shown(failure.path)}: {failure.reason}")

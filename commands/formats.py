@@ -15,7 +15,7 @@ from ..text import shown
 if TYPE_CHECKING:
     from ..classify.heads.abstention import CoveragePoint
     from ..classify.predict.predict import Prediction
-    from ..extract.pipeline import Failure
+    from ..extract.ledger import Failure
 
 
 class Output:
@@ -39,7 +39,7 @@ class Output:
 
     def take(self, answer: Prediction | Failure) -> None:
         """Count one answer, and print it where rows are printed as they come."""
-        from ..extract.pipeline import Failure
+        from ..extract.ledger import Failure
 
         if isinstance(answer, Failure):
             self.failures.append(answer)

@@ -29,9 +29,22 @@ Columns = Annotated[
         help="A manifest's columns, such as path=filename,label=class. Default: the usual names.",
     ),
 ]
+
+
+def _failure_limit(text: str) -> str:
+    from ..extract.failures import check_limit
+
+    check_limit(text)
+    return text
+
+
 MaxFailures = Annotated[
     str | None,
-    typer.Option(metavar="N|P%", help="Exit 1 when more images fail. Default: when all do."),
+    typer.Option(
+        parser=_failure_limit,  # before anything is read
+        metavar="N|P%",
+        help="Exit 1 when more images fail. Default: when all do.",
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seeds folds, weights and order.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]

@@ -15,7 +15,8 @@ from ..progress import Tell, silent, stage
 from .engine.gpus import visible_gpus
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
-from .pipeline import Extraction, extract, read_features
+from .ledger import Extraction
+from .pipeline import extract, read_features
 from .source import FeatureSource
 
 

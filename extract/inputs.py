@@ -19,7 +19,7 @@ from .images.in_memory import PixelImage
 from .images.remote import Remote
 from .images.shards.members import Member
 from .images.shards.parquet_rows import Row
-from .pipeline import Failure
+from .ledger import Failure
 
 EXPECTED = (
     "expected paths of image files, PIL images, arrays (height, width, 3) of uint8, or one array "

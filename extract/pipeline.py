@@ -5,93 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import DamagedSegmentError, FeatureStore, StatIndex, StoredRows
-from ..errors import DataError, OptionError
 from ..progress import Tell, note, silent
 from ..stopping import Stopped, sheltered
-from ..text import shown
 from .decode.decode import MAX_PIXELS
 from .decode.proof import prove_decoder
 from .engine.engine import Engine
 from .images.addresses import Reference, signed
 from .images.in_memory import PixelImage
 from .images.read import known_digest
+from .ledger import Extraction, summarise
 from .one_run import Run, bounded
 
 SEGMENT_ROWS = 512  # a kill loses at most this many images' work, in flight or not yet written
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An image that has no features, and why."""
-
-    path: Reference
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one image: a line of the ledger.
-
-    Parameters
-    ----------
-    path : Reference
-        The image, as given.
-    outcome : str
-        ``"extracted"``, ``"reused"``, ``"duplicate"`` or ``"failed"``.
-    reason : str or None
-        Why it failed, or which image it repeats.
-    """
-
-    path: Reference
-    outcome: str
-    reason: str | None = None
-
-
-@dataclass
-class Extraction:
-    """What became of each image; the counts and failures add up to all images.
-
-    Parameters
-    ----------
-    digests : list of (bytes or None)
-        SHA-256 of each image, in the order given; None where it failed.
-    extracted, reused, duplicates : int
-        Ran through the backbone now; were in the cache; equal an earlier image.
-    failures : list of Failure
-        Images that could not be read or decoded.
-    seconds : float
-        Wall time from the call to the last commit.
-    startup_seconds : float
-        Those that passed before the backbone was ready, on a cluster on all workers.
-    engine : str or None
-        What ran the backbone; None when nothing had to run.
-    device : str or None
-        Where it ran: ``"cpu"`` or ``"gpu"``.
-    notes : list of str
-        What is worth telling about the engine.
-    ledger : list of Outcome
-        One for each image, in the order given.
-    """
-
-    digests: list[bytes | None]
-    extracted: int = 0
-    reused: int = 0
-    duplicates: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    seconds: float = 0.0
-    startup_seconds: float = 0.0
-    engine: str | None = None
-    device: str | None = None
-    notes: list[str] = field(default_factory=list)
-    ledger: list[Outcome] = field(default_factory=list)
 
 
 def extract(
@@ -226,60 +156,6 @@ def read_features(
         return extraction, rows, positions
 
 
-def check_failures(extraction: Extraction, limit: str | None) -> None:
-    """Judge the failures against ``--max-failures``.
-
-    Parameters
-    ----------
-    extraction : Extraction
-        What happened.
-    limit : str or None
-        A count such as ``"0"`` or a share such as ``"5%"``; None means that
-        only a run in which everything failed is an error.
-
-    Raises
-    ------
-    DataError
-        If more failed than allowed. What did not fail is in the cache.
-    OptionError
-        If the limit is neither a count nor a share.
-
-    Examples
-    --------
-    >>> check_failures(Extraction([b"", None], failures=[Failure(Path("x"), "empty")]), "50%")
-    """
-    failed, total = len(extraction.failures), len(extraction.digests)
-    if not failed:
-        return
-    first = extraction.failures[0]
-    example = f"first: {shown(first.path)}: {first.reason}"
-    if failed == total:
-        raise DataError(f"none of the {total} images can be used; {example}")
-    if limit is not None and failed > parse_limit(limit, total):
-        raise DataError(
-            f"{failed} of {total} images failed, --max-failures allows {limit}; the others are "
-            f"cached; {example}"
-        )
-
-
-def parse_limit(limit: str, total: int) -> float:
-    """Return how many failures a limit such as ``"3"`` or ``"5%"`` allows.
-
-    Raises
-    ------
-    OptionError
-        If it is neither.
-    """
-    try:
-        share = limit.endswith("%")
-        value = float(limit.removesuffix("%")) / 100 * total if share else int(limit)
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise OptionError(f"--max-failures takes a count (3) or a share (5%), got {limit!r}")
-    return value
-
-
 def look_up(
     paths: Sequence[Reference | PixelImage], store: FeatureStore, stat_index: StatIndex
 ) -> tuple[list[bytes | None], list[int]]:
@@ -297,58 +173,3 @@ def look_up(
 
 def _known_digest(path: Reference | PixelImage, stat_index: StatIndex) -> bytes | None:
     return path.digest if isinstance(path, PixelImage) else known_digest(path, stat_index)
-
-
-def summarise(
-    paths: Sequence[Reference | PixelImage],
-    digests: list[bytes | None],
-    extracted: set[bytes],
-    failures: dict[int, str],
-    **circumstances: Any,
-) -> Extraction:
-    """Count what happened to each image.
-
-    Parameters
-    ----------
-    paths : sequence of Reference or PixelImage, length n
-        The images.
-    digests : list of (bytes or None), length n
-        None where one failed.
-    extracted : set of bytes
-        Those that ran through the backbone now.
-    failures : dict of int to str
-        Position to reason.
-    **circumstances
-        Fields of :class:`Extraction` that are no counts.
-    """
-    # Images in memory have a name, too.
-    names = [Path(str(path)) if isinstance(path, PixelImage) else path for path in paths]
-    held = [digest for digest in digests if digest is not None]
-    return Extraction(
-        digests=digests,
-        extracted=len(extracted),
-        reused=len(set(held) - extracted),
-        duplicates=len(held) - len(set(held)),
-        failures=[Failure(names[i], failures[i]) for i in sorted(failures)],
-        ledger=_ledger(names, digests, extracted, failures),
-        **circumstances,
-    )
-
-
-def _ledger(
-    names: Sequence[Reference],
-    digests: list[bytes | None],
-    extracted: set[bytes],
-    failures: dict[int, str],
-) -> list[Outcome]:
-    first: dict[bytes, Reference] = {}
-    ledger = []
-    for i, (path, digest) in enumerate(zip(names, digests, strict=True)):
-        if digest is None:
-            ledger.append(Outcome(path, "failed", failures[i]))
-        elif digest in first:
-            ledger.append(Outcome(path, "duplicate", f"same bytes as {shown(first[digest])}"))
-        else:
-            first[digest] = path
-            ledger.append(Outcome(path, "extracted" if digest in extracted else "reused"))
-    return ledger

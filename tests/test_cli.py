@@ -1,6 +1,8 @@
 """The command line: one line and status 1 for what is expected, one document for --json."""
 
 import json
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -264,3 +266,21 @@ def test_a_learning_curve_prints_its_contract_and_a_sentence(headstart, photogra
     assert status == 1
     assert err.splitlines()[-1].startswith("error: unknown head 'all'")
     assert headstart("fit", "learning-curve", photographs, "--seeds", "0")[0] == 2
+
+
+def test_help_loads_nothing_that_it_does_not_need():
+    script = (
+        "import runpy, sys\n"
+        "sys.argv = ['headstart', '--help']\n"
+        "try:\n"
+        "    runpy.run_module('headstart', run_name='__main__')\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "heavy = {'numpy', 'h5py', 'sklearn', 'tensorflow', 'matplotlib', 'onnxruntime', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "Turn a folder of photographs into a classifier" in done.stdout
+    assert done.stderr.strip() == "[]"

@@ -65,7 +65,7 @@ def prepare(
     approaches : list of Approach
         What is to run on it.
     max_failures : str or None
-        See :func:`headstart.extract.pipeline.check_failures`.
+        See :func:`headstart.extract.failures.check_failures`.
     """
     backbone = source.spec.backbone
     table = load_table(dataset, source, max_failures, f"features of {backbone}")

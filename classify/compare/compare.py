@@ -94,7 +94,7 @@ def compare(
     procedure : Procedure, optional
         Seed, splits, and what is taken from the cache of results.
     max_failures : str, optional
-        See :func:`headstart.extract.pipeline.check_failures`.
+        See :func:`headstart.extract.failures.check_failures`.
     command : str
         What was typed, for the record.
 

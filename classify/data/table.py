@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...extract.failures import check_failures, check_limit
 from ...extract.features import Features, load_features
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset, Image
 from ...extract.images.remote import Remote
-from ...extract.pipeline import check_failures
 from ...extract.source import FeatureSource
 from ...text import shown
 from .columns import TapSelector
@@ -92,9 +92,10 @@ def load_table(
     DataError
         If too many images failed or the splits cannot be used.
     """
+    check_limit(max_failures)
     paths = [image.path for image in dataset.images]
     features = load_features(paths, source, IN_MEMORY, doing)
-    check_failures(features.extraction, max_failures)
+    check_failures(features.extraction.failures, len(paths), max_failures)
     images = [dataset.images[i] for i in features.positions]
     split = split_images(images, features.digests)
     kept = np.concatenate([split.train, split.joining, split.evaluation])

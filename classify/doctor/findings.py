@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from ...extract.images.addresses import Reference
 from ...extract.images.remote import Remote
-from ...extract.pipeline import Failure
+from ...extract.ledger import Failure
 from ...text import below, shown
 
 VERSION = 1  # of the document

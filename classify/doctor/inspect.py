@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...extract.failures import check_failures, check_limit
 from ...extract.features import Features, load_features
 from ...extract.images.images import Dataset
-from ...extract.pipeline import check_failures
 from ...extract.source import FeatureSource
 from ...progress import stage
 from ..data.columns import TapSelector
@@ -45,16 +45,17 @@ def inspect(
     seed : int
         Seeds the folds of the head that doubts labels.
     max_failures : str, optional
-        See :func:`headstart.extract.pipeline.check_failures`.
+        See :func:`headstart.extract.failures.check_failures`.
 
     Raises
     ------
     DataError
         If too many images failed.
     """
+    check_limit(max_failures)
     paths = [image.path for image in dataset.images]
     features = load_features(paths, source, in_memory=IN_MEMORY)
-    check_failures(features.extraction, max_failures)
+    check_failures(features.extraction.failures, len(paths), max_failures)
     stage("comparing images")
     y = np.unique([dataset.images[i].label for i in features.positions], return_inverse=True)[1]
     taps = find_taps(features.widths, len(source.spec.views))

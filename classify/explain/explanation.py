@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from ...extract.images.addresses import Reference
-from ...extract.pipeline import Failure
+from ...extract.ledger import Failure
 from ...text import shown
 from .heat import Grid, Map, find_box, lay_out, share_inside
 from .method import MethodChoice

@@ -62,7 +62,7 @@ def fit_network(
     licence : str, optional
         Of the classifier, for its card.
     max_failures : str, optional
-        See :func:`headstart.extract.pipeline.check_failures`.
+        See :func:`headstart.extract.failures.check_failures`.
 
     Raises
     ------

@@ -126,7 +126,7 @@ def fit_heads(
     licence : str, optional
         Of the classifier, for its card.
     max_failures : str, optional
-        See :func:`headstart.extract.pipeline.check_failures`.
+        See :func:`headstart.extract.failures.check_failures`.
 
     Raises
     ------

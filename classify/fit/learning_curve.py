@@ -116,7 +116,7 @@ def learning_curve(
     seed : int
         The first of the seeds.
     max_failures : str, optional
-        See :func:`headstart.extract.pipeline.check_failures`.
+        See :func:`headstart.extract.failures.check_failures`.
 
     Raises
     ------

@@ -19,7 +19,8 @@ from ...extract.engine.engine import Engine
 from ...extract.features import ensure_features
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
-from ...extract.pipeline import Extraction, extract
+from ...extract.ledger import Extraction
+from ...extract.pipeline import extract
 from ...extract.source import FeatureSource
 from ...progress import Tell, silent, stage
 from ...text import in_bytes, shown

@@ -15,7 +15,8 @@ from ...extract.engine.gpus import visible_gpus
 from ...extract.features import ensure_features
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
-from ...extract.pipeline import Extraction, Failure, read_features
+from ...extract.ledger import Extraction, Failure
+from ...extract.pipeline import read_features
 from ...extract.recipe import Execution
 from ...extract.source import FeatureSource
 from ...progress import Tell, stage

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import DataError, unknown
+from ...extract.failures import check_failures, check_limit
 from ...extract.images.images import Dataset, Image
 from ...extract.images.names import SPLITS
-from ...extract.pipeline import Extraction, check_failures
 from ...extract.recipe import Execution
 from ...text import shown
 from ..data.class_map import ClassMap, map_classes
@@ -74,7 +74,7 @@ def evaluate_model(
     seed : int
         Seeds the resampling of the intervals.
     max_failures : str, optional
-        See :func:`headstart.extract.pipeline.check_failures`.
+        See :func:`headstart.extract.failures.check_failures`.
 
     Raises
     ------
@@ -86,13 +86,13 @@ def evaluate_model(
     OptionError
         If the split is unknown, or the map leads to no class of the model.
     """
+    check_limit(max_failures)
     abstainer = None if abstain is None else abstainer_of(model)
     threshold = None if abstainer is None else abstainer.threshold(abstain or 0.0)
     name, chosen = pick_images(dataset, split)
     mapped = map_classes(chosen, model.classes, class_map or {}, shown(dataset.root))
     labelled = label_dataset(model, mapped.images, execution, judging=abstain is not None)
-    outcome = Extraction([None] * len(mapped.images), failures=labelled.failures)
-    check_failures(outcome, max_failures)
+    check_failures(labelled.failures, len(mapped.images), max_failures)
     seen, remarks = find_seen_in_training(model.trained_on, labelled, name)
     measured = measure(labelled, model.classes, name, seed)
     record: EvaluateDocument = {

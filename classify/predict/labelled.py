@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...extract.images.images import Image
-from ...extract.pipeline import Failure
+from ...extract.ledger import Failure
 from ...extract.recipe import Execution
 from ..saved.head_model import Model
 from ..saved.network_model import TunedModel

@@ -13,7 +13,7 @@ import numpy as np
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
 from ...extract.images.listing import list_images
-from ...extract.pipeline import Failure
+from ...extract.ledger import Failure
 from ...extract.recipe import Execution
 from ...text import shown
 from ..heads.abstention import CoveragePoint

@@ -15,7 +15,7 @@ from ...errors import DataError
 from ...extract.decode.decode import MAX_PIXELS
 from ...extract.images.addresses import Reference, file_name
 from ...extract.images.read import read_image
-from ...extract.pipeline import Failure
+from ...extract.ledger import Failure
 from ...text import shown
 from .predict import Prediction
 

@@ -19,7 +19,8 @@ from ..engine.choose import Plan
 from ..engine.gpus import run_on_each, visible_gpus
 from ..images.addresses import Reference
 from ..images.in_memory import PixelImage
-from ..pipeline import Extraction, going_on, look_up, summarise
+from ..ledger import Extraction, summarise
+from ..pipeline import going_on, look_up
 from ..source import FeatureSource
 from .tasks import cut, shard_size
 from .worker import ShardResult, extract_shard, start_worker

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from headstart.cache import FeatureSpec, FeatureStore, StatIndex
-from headstart.errors import CacheError, DataError, OptionError
+from headstart.errors import CacheError
 from headstart.extract import pipeline
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.pipeline import check_failures, extract, parse_limit
+from headstart.extract.pipeline import extract
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
 from pictures import COLOURS, paint
@@ -147,15 +147,3 @@ def test_a_damaged_segment_is_told_and_extracted_again(photographs, fake_engine,
     assert mended.extraction.extracted == 30
     assert "is damaged" in mended.warnings[0]
     np.testing.assert_array_equal(mended.X, good.X)
-
-
-def test_max_failures_takes_a_count_or_a_share(go, photographs):
-    (photographs / "red" / "empty.jpg").write_bytes(b"")
-    result = go(photographs)
-    check_failures(result, None)
-    check_failures(result, "1")
-    check_failures(result, "4%")
-    with pytest.raises(DataError, match=r"1 of 31 images failed, --max-failures allows 0; .*empty"):
-        check_failures(result, "0")
-    with pytest.raises(OptionError, match=r"takes a count \(3\) or a share \(5%\), got 'many'"):
-        parse_limit("many", 10)

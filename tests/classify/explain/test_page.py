@@ -19,7 +19,7 @@ from headstart.classify.pages.thumbnails import open_upright
 from headstart.errors import DataError, DecodeError
 from headstart.extract.decode.decode import MAX_PIXELS
 from headstart.extract.decode.frame import find_frame
-from headstart.extract.pipeline import Failure
+from headstart.extract.ledger import Failure
 from pictures import HOSTILE, paint
 
 

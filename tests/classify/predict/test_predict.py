@@ -22,7 +22,7 @@ from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
 from headstart.extract.images.listing import list_images
-from headstart.extract.pipeline import Failure
+from headstart.extract.ledger import Failure
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
 from near import near
@@ -245,7 +245,7 @@ def test_photographs_get_training_time_features_and_labels(tmp_path):
     elsewhere = Execution(cache=tmp_path / "new", batch_size=3)
     paths = [image.path for image in few][::-1]
     (block,) = label_images(model, paths, elsewhere)
-    again = load_features(paths, feature_source(elsewhere))
+    again = load_features(paths, feature_source(execution=elsewhere))
     assert again.extraction.extracted == 0
     # In other batches float32 keeps six digits of the largest feature.
     np.testing.assert_allclose(again.X[::-1], seen, atol=1e-5 * np.abs(seen).max())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from headstart.classify.predict.predict import Prediction
 from headstart.classify.predict.sorting import ClassFolders, copy, folder_name, link
 from headstart.errors import DataError
-from headstart.extract.pipeline import Failure
+from headstart.extract.ledger import Failure
 
 
 def image(path, content=b"one"):

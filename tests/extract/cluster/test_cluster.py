@@ -26,9 +26,9 @@ from headstart.errors import CacheError, DataError, OptionError
 from headstart.extract.cluster import on_dask
 from headstart.extract.cluster.tasks import LARGEST, SMALLEST, cut, shard_size
 from headstart.extract.cluster.worker import SeldomLooking
+from headstart.extract.failures import check_failures
 from headstart.extract.features import ensure_features
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.pipeline import check_failures
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
 
@@ -100,7 +100,7 @@ def test_a_shard_of_a_dead_worker_is_done_by_another_and_one_that_always_kills_i
     computed = len((place / "computed").read_bytes().splitlines())
     assert computed <= 26 + 5 + 3 * 5, "more was redone than what was in flight"
     with pytest.raises(DataError, match="6 of 32 images failed, --max-failures allows 5"):
-        check_failures(extraction, "5")
+        check_failures(extraction.failures, len(paths), "5")
     assert capfd.readouterr() == ("", ""), "an engine wrote to the terminal"
 
 

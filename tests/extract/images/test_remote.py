@@ -188,10 +188,10 @@ def test_a_shard_there_is_fetched_in_blocks_not_image_by_image(
 
 
 def test_python_takes_a_cache_behind_a_url(memory, monkeypatch, fake_engine):
-    options = ImageFeatures(cache=f"{memory}/cache")._options()
-    assert options.cache == cache_folder(f"{memory}/cache")
+    source = ImageFeatures(cache=f"{memory}/cache")._source()
+    assert source.cache == cache_folder(f"{memory}/cache")
     monkeypatch.setenv("HEADSTART_CACHE", f"{memory}/cache")
-    assert default_cache() == options.cache
+    assert default_cache() == source.cache
 
 
 def test_a_loaded_model_keeps_its_cache_behind_a_url(memory, trained, monkeypatch, tmp_path):

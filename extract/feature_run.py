@@ -1,0 +1,166 @@
+"""``headstart extract features``: the features of a dataset, and what is said of the run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+from ..cache import place_of
+from ..progress import stage
+from ..text import shown
+from .failures import check_failures, check_limit
+from .features import ensure_features, load_features
+from .images.images import Dataset
+from .ledger import Extraction
+from .portable_table import write_table
+from .source import FeatureSource
+
+
+class FailedImage(TypedDict):
+    """An image without features, and why."""
+
+    path: str
+    reason: str
+
+
+class LedgerLine(TypedDict):
+    """What became of one image."""
+
+    path: str
+    outcome: str
+    reason: str | None
+
+
+class FeaturesDocument(TypedDict):
+    """What ``headstart extract features --json`` prints."""
+
+    version: int
+    images: int
+    extracted: int
+    reused: int
+    duplicates: int
+    failed: list[FailedImage]
+    ledger: list[LedgerLine]
+    dimension: int | None
+    seconds: float
+    startup_seconds: float
+    images_per_second: float | None
+    backend: str
+    engine: str | None
+    device: str | None
+    precision: str
+    batch_size: int
+    workers: int
+    spec: dict[str, Any]
+    cache: str
+
+
+@dataclass(frozen=True)
+class FeatureRun:
+    """A dataset whose features are in the cache.
+
+    Parameters
+    ----------
+    source : FeatureSource
+        What was extracted, and how.
+    extraction : Extraction
+        What became of each image.
+    dimension : int or None
+        Features an image; None in an empty cache.
+    max_failures : str or None
+        How many images may fail.
+    warnings : list of str
+        What is worth telling.
+    """
+
+    source: FeatureSource
+    extraction: Extraction
+    dimension: int | None
+    max_failures: str | None
+    warnings: list[str]
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Images that ran through the backbone by all seconds; None where none did."""
+        extraction = self.extraction
+        return extraction.extracted / extraction.seconds if extraction.extracted else None
+
+    def check(self) -> None:
+        """Refuse a run in which too many images failed.
+
+        Raises
+        ------
+        DataError
+            See :func:`headstart.extract.failures.check_failures`.
+        """
+        images = len(self.extraction.digests)
+        check_failures(self.extraction.failures, images, self.max_failures)
+
+    def to_document(self) -> FeaturesDocument:
+        """Return the ``extract features`` contract."""
+        extraction, source = self.extraction, self.source
+        rate = self.images_per_second
+        return {
+            "version": 1,
+            "images": len(extraction.digests),
+            "extracted": extraction.extracted,
+            "reused": extraction.reused,
+            "duplicates": extraction.duplicates,
+            "failed": [
+                {"path": shown(failure.path), "reason": failure.reason}
+                for failure in extraction.failures
+            ],
+            "ledger": [
+                {"path": shown(line.path), "outcome": line.outcome, "reason": line.reason}
+                for line in extraction.ledger
+            ],
+            "dimension": self.dimension,
+            "seconds": round(extraction.seconds, 3),
+            "startup_seconds": round(extraction.startup_seconds, 3),
+            "images_per_second": None if rate is None else round(rate, 1),
+            "backend": source.execution.backend,
+            "engine": extraction.engine,
+            "device": extraction.device,
+            "precision": source.spec.precision,
+            "batch_size": source.plan.batch_size,
+            "workers": source.plan.workers,
+            "spec": {"id": source.spec.id, **asdict(source.spec)},
+            "cache": place_of(source.cache),
+        }
+
+
+def extract_dataset(
+    dataset: Dataset,
+    source: FeatureSource,
+    out: Path | None = None,
+    max_failures: str | None = None,
+) -> FeatureRun:
+    """Make sure that the cache holds a dataset's features.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Labels may be missing.
+    source : FeatureSource
+        What to extract, and how.
+    out : Path, optional
+        File for one portable table, see :func:`headstart.extract.portable_table.write_table`.
+    max_failures : str, optional
+        What :meth:`FeatureRun.check` allows.
+
+    Raises
+    ------
+    CacheError
+        If the cache or the table cannot be written.
+    OptionError
+        If the limit of failures cannot be.
+    """
+    check_limit(max_failures)
+    paths = [image.path for image in dataset.images]
+    store = source.store()
+    extraction, warnings = ensure_features(paths, source, store, stage("extracting"))
+    if out is not None:
+        write_table(out, dataset, load_features(paths, source), source)
+    warnings = [*dataset.warnings, *warnings]
+    return FeatureRun(source, extraction, store.dimension, max_failures, warnings)

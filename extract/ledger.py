@@ -1,0 +1,133 @@
+"""What became of each image of a run: extracted, reused, a duplicate or failed, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..text import shown
+from .images.addresses import Reference
+from .images.in_memory import PixelImage
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An image that has no features, and why."""
+
+    path: Reference
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one image: a line of the ledger.
+
+    Parameters
+    ----------
+    path : Reference
+        The image, as given.
+    outcome : str
+        ``"extracted"``, ``"reused"``, ``"duplicate"`` or ``"failed"``.
+    reason : str or None
+        Why it failed, or which image it repeats.
+    """
+
+    path: Reference
+    outcome: str
+    reason: str | None = None
+
+
+@dataclass
+class Extraction:
+    """What became of each image; the counts and failures add up to all images.
+
+    Parameters
+    ----------
+    digests : list of (bytes or None)
+        SHA-256 of each image, in the order given; None where it failed.
+    extracted, reused, duplicates : int
+        Ran through the backbone now; were in the cache; equal an earlier image.
+    failures : list of Failure
+        Images that could not be read or decoded.
+    seconds : float
+        Wall time from the call to the last commit.
+    startup_seconds : float
+        Those that passed before the backbone was ready, on a cluster on all workers.
+    engine : str or None
+        What ran the backbone; None when nothing had to run.
+    device : str or None
+        Where it ran: ``"cpu"`` or ``"gpu"``.
+    notes : list of str
+        What is worth telling about the engine.
+    ledger : list of Outcome
+        One for each image, in the order given.
+    """
+
+    digests: list[bytes | None]
+    extracted: int = 0
+    reused: int = 0
+    duplicates: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    seconds: float = 0.0
+    startup_seconds: float = 0.0
+    engine: str | None = None
+    device: str | None = None
+    notes: list[str] = field(default_factory=list)
+    ledger: list[Outcome] = field(default_factory=list)
+
+
+def summarise(
+    paths: Sequence[Reference | PixelImage],
+    digests: list[bytes | None],
+    extracted: set[bytes],
+    failures: dict[int, str],
+    **circumstances: Any,
+) -> Extraction:
+    """Count what happened to each image.
+
+    Parameters
+    ----------
+    paths : sequence of Reference or PixelImage, length n
+        The images.
+    digests : list of (bytes or None), length n
+        None where one failed.
+    extracted : set of bytes
+        Those that ran through the backbone now.
+    failures : dict of int to str
+        Position to reason.
+    **circumstances
+        Fields of :class:`Extraction` that are no counts.
+    """
+    # Images in memory have a name, too.
+    names = [Path(str(path)) if isinstance(path, PixelImage) else path for path in paths]
+    held = [digest for digest in digests if digest is not None]
+    return Extraction(
+        digests=digests,
+        extracted=len(extracted),
+        reused=len(set(held) - extracted),
+        duplicates=len(held) - len(set(held)),
+        failures=[Failure(names[i], failures[i]) for i in sorted(failures)],
+        ledger=_ledger(names, digests, extracted, failures),
+        **circumstances,
+    )
+
+
+def _ledger(
+    names: Sequence[Reference],
+    digests: list[bytes | None],
+    extracted: set[bytes],
+    failures: dict[int, str],
+) -> list[Outcome]:
+    first: dict[bytes, Reference] = {}
+    ledger = []
+    for i, (path, digest) in enumerate(zip(names, digests, strict=True)):
+        if digest is None:
+            ledger.append(Outcome(path, "failed", failures[i]))
+        elif digest in first:
+            ledger.append(Outcome(path, "duplicate", f"same bytes as {shown(first[digest])}"))
+        else:
+            first[digest] = path
+            ledger.append(Outcome(path, "extracted" if digest in extracted else "reused"))
+    return ledger
