@@ -66,7 +66,7 @@ def parse_bytes(text: str) -> int:
     1500000000
     """
     units = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?b|)", text.strip().casefold())
-    if found is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?b|)", text.strip().casefold())
+    if match is None:
         raise OptionError(f"a size is written like 500MB or 8GB, got {text!r}")
-    return int(float(found[1]) * units["" if found[2] == "b" else found[2]])
+    return int(float(match[1]) * units["" if match[2] == "b" else match[2]])

@@ -56,7 +56,7 @@ def as_images(X: Any, bit_depth: int = FULL) -> list[Reference | PixelImage]:
         raise TypeError(f"{EXPECTED}; got one {type(X).__name__}: put it in a list")
     if isinstance(X, np.ndarray):
         X = _rows(X)
-    images = [_image(one, f"image {position} of X", bit_depth) for position, one in enumerate(X)]
+    images = [_image(item, f"image {position} of X", bit_depth) for position, item in enumerate(X)]
     if not images:
         raise ValueError(f"{EXPECTED}; got 0 sample(s), a minimum of 1 is required")
     return images

@@ -81,12 +81,13 @@ def check_equal(recomputations: list[Recomputation]) -> None:
     CacheError
         The message has the remedy.
     """
-    for one in recomputations:
-        if one.differing:
+    for recomputation in recomputations:
+        if recomputation.differing:
             raise CacheError(
-                f"{len(one.differing)} of {one.images} images have other features in the cache "
-                f"than are computed now (relative error {one.error:.1e}, {one.allowed:g} is "
-                f"allowed): 'headstart cache clear --spec {one.spec.id}' and extract again"
+                f"{len(recomputation.differing)} of {recomputation.images} images have other features "
+                f"in the cache than are computed now (relative error {recomputation.error:.1e}, "
+                f"{recomputation.allowed:g} is allowed): 'headstart cache clear --spec "
+                f"{recomputation.spec.id}' and extract again"
             )
 
 
@@ -131,8 +132,8 @@ def recompute(
         return Recomputation(spec, 0, None, allowed, [], skipped=why)
     held = source.store().read([digest for _, digest, _ in drawn])
     errors = [
-        relative_error(held[at : at + 1], engine(pixels).reshape(1, -1))
-        for at, (_, _, pixels) in enumerate(drawn)
+        relative_error(held[index : index + 1], engine(pixels).reshape(1, -1))
+        for index, (_, _, pixels) in enumerate(drawn)
     ]
     differing = [drawn[i][0] for i, error in enumerate(errors) if not error <= allowed]
     return Recomputation(spec, len(drawn), max(errors), allowed, differing)

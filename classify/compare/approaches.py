@@ -138,8 +138,10 @@ def finetune_approach(settings: FineTuneSettings, source: FeatureSource) -> Appr
             epochs=result.search.epochs,
         )
 
-    told = {"candidates": [settings.to_dict()]}
-    return Approach(name, "finetune", told, run, typical=60_000 * settings.level().minutes / MANY)
+    decided = {"candidates": [settings.to_dict()]}
+    return Approach(
+        name, "finetune", decided, run, typical=60_000 * settings.level().minutes / MANY
+    )
 
 
 def _prediction_seconds(model: TunedModel, dimension: int, table: Table) -> float:

@@ -63,8 +63,8 @@ def scores(estimator: Any, X: Any) -> Any:
     row = _row(estimator)
     if row is None:
         raise TypeError(f"{type(estimator.estimator_['head']).__name__} is not native")
-    told = row(tf, estimator.estimator_["head"], X)
-    return told / np.float32(estimator.temperature_)
+    scores_ = row(tf, estimator.estimator_["head"], X)
+    return scores_ / np.float32(estimator.temperature_)
 
 
 def _row(estimator: Any) -> Callable[[Any, Any, Any], Any] | None:
@@ -78,7 +78,7 @@ def _taps(tf: Any, taps: TapSelector, X: Any) -> Any:
     merged = views[:, 0] if taps.merge == "first" else tf.reduce_mean(views, axis=1)
     ends = np.cumsum((0, *widths))
     taken = range(len(widths)) if taps.layers is None else taps.layers
-    parts = [merged[:, ends[at] : ends[at + 1]] for at in taken]
+    parts = [merged[:, ends[layer] : ends[layer + 1]] for layer in taken]
     if len(parts) == 1:
         return parts[0]
     return tf.concat([part / _f(s) for part, s in zip(parts, taps.scales_, strict=True)], axis=1)
@@ -105,8 +105,8 @@ _SCALERS: dict[type, Callable[[Any, Any, Any], Any]] = {
 
 
 def _linear(tf: Any, head: LinearHead, X: Any) -> Any:
-    told = tf.matmul(X, _f(head.coef_.T)) + _f(head.intercept_)
-    return _both(tf, told) if len(head.classes_) == 2 else told
+    decision = tf.matmul(X, _f(head.coef_.T)) + _f(head.intercept_)
+    return _both(tf, decision) if len(head.classes_) == 2 else decision
 
 
 def _dense(tf: Any, head: DenseHead, X: Any) -> Any:
@@ -119,8 +119,8 @@ def _mlp(tf: Any, head: MLPClassifier, X: Any) -> Any:
     *hidden, last = zip(map(_f, head.coefs_), map(_f, head.intercepts_), strict=True)
     for kernel, bias in hidden:
         X = tf.nn.relu(tf.matmul(X, kernel) + bias)
-    told = tf.matmul(X, last[0]) + last[1]
-    return _floored(tf, tf.nn.log_softmax(_both(tf, told) if told.shape[1] == 1 else told))
+    logits = tf.matmul(X, last[0]) + last[1]
+    return _floored(tf, tf.nn.log_softmax(_both(tf, logits) if logits.shape[1] == 1 else logits))
 
 
 def _gaussian(tf: Any, head: GaussianNB, X: Any) -> Any:
@@ -158,12 +158,12 @@ def _svm(tf: Any, head: SVC, X: Any) -> Any:
     if k == 2:
         return _both(tf, tf.matmul(kernel, _f(head.dual_coef_.T)) + _f(head.intercept_))
     pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
-    told = tf.matmul(kernel, _f(_pair_weights(head, pairs))) + _f(head.intercept_)
+    decision = tf.matmul(kernel, _f(_pair_weights(head, pairs))) + _f(head.intercept_)
     first = np.array([np.eye(k)[i] for i, _ in pairs])
     second = np.array([np.eye(k)[j] for _, j in pairs])
-    lost = tf.cast(told < 0, tf.float32)
+    lost = tf.cast(decision < 0, tf.float32)
     votes = tf.matmul(lost, _f(second)) + tf.matmul(1 - lost, _f(first))
-    confidence = tf.matmul(told, _f(first - second))
+    confidence = tf.matmul(decision, _f(first - second))
     return votes + confidence / (3 * (tf.abs(confidence) + 1))
 
 
@@ -174,10 +174,10 @@ def _pair_weights(head: SVC, pairs: list[tuple[int, int]]) -> NDArray[np.float64
     """
     ends = np.cumsum((0, *head.n_support_))
     weights = np.zeros((ends[-1], len(pairs)))
-    for at, (i, j) in enumerate(pairs):
+    for pair, (i, j) in enumerate(pairs):
         of_i, of_j = slice(ends[i], ends[i + 1]), slice(ends[j], ends[j + 1])
-        weights[of_i, at] = head.dual_coef_[j - 1, of_i]
-        weights[of_j, at] = head.dual_coef_[i, of_j]
+        weights[of_i, pair] = head.dual_coef_[j - 1, of_i]
+        weights[of_j, pair] = head.dual_coef_[i, of_j]
     return weights
 
 

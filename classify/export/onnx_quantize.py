@@ -25,7 +25,7 @@ def weights_in_8_bits(model: Any) -> Any:
 
     model = prepared(model)
     graph = model.graph
-    held = {one.name: one for one in graph.initializer}
+    held = {tensor.name: tensor for tensor in graph.initializer}
     unpack = []
     for name in sorted({node.input[1] for node in graph.node if node.op_type == "Conv"}):
         if name not in held:

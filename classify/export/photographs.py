@@ -102,9 +102,9 @@ def find_photographs(
     dataset = read_dataset(data)
     images = map_classes(dataset.images, list(classes), {}, shown(dataset.root)).images
     with StatIndex(stat_index_path()) as stat_index:
-        found = digest_files([image.path for image in images], stat_index)
-    digests = [digest for digest in found if digest is not None]
-    images = [image for image, digest in zip(images, found, strict=True) if digest is not None]
+        read = digest_files([image.path for image in images], stat_index)
+    digests = [digest for digest in read if digest is not None]
+    images = [image for image, digest in zip(images, read, strict=True) if digest is not None]
     split = split_images(images, digests)
 
     def mixed(rows: Rows) -> list[int]:

@@ -190,7 +190,7 @@ def within(
     taken = list(standing)
     refused: list[C] = []
     for candidate in candidates:
-        costs = [cost_of(one) for one in (*taken, candidate)]
+        costs = [cost_of(row) for row in (*taken, candidate)]
         fits = seconds_ahead(costs, rungs, folds) <= seconds
         (taken if fits or not taken else refused).append(candidate)
     return taken, refused

@@ -81,7 +81,7 @@ def affordable(
     sized = [row, *(replace(row, input_size=side) for side in sizes)]
     folds = trainer.settings.folds
     for candidate in sized if backbone_of(trainer.source.spec).sizes else [row]:
-        costs = [trainer.cost(one) for one in (*first, candidate)]
+        costs = [trainer.cost(row) for row in (*first, candidate)]
         if seconds_ahead(costs, rungs, folds) <= seconds:
             return candidate
     return row

@@ -102,15 +102,15 @@ class PassingStore(FeatureStore):
 
     def read(self, digests: Sequence[bytes]) -> Maps:
         """Read rows in this order, from memory or from segments."""
-        held = [at for at, digest in enumerate(digests) if digest in self._passing]
+        held = [row for row, digest in enumerate(digests) if digest in self._passing]
         if not held:
             return super().read(digests)
         out = np.empty((len(digests), self.dimension or 0), dtype=np.float32)
-        for at in held:
-            out[at] = self._passing[digests[at]]
-        stored = [at for at, digest in enumerate(digests) if digest not in self._passing]
+        for row in held:
+            out[row] = self._passing[digests[row]]
+        stored = [row for row, digest in enumerate(digests) if digest not in self._passing]
         if stored:
-            out[stored] = super().read([digests[at] for at in stored])
+            out[stored] = super().read([digests[row] for row in stored])
         return out
 
     def forget(self) -> None:

@@ -60,12 +60,12 @@ class Upper:
 
     def moving(self) -> dict[str, list[Any]]:
         """Return the variables that training moves, layer by layer, from the boundary on."""
-        found = {}
+        weights = {}
         for layer in self.model.layers:
             for inner in getattr(layer, "layers", [layer]):
                 if inner.trainable_variables:
-                    found[inner.name] = inner.trainable_variables
-        return found
+                    weights[inner.name] = inner.trainable_variables
+        return weights
 
     def depths(self) -> dict[int, int]:
         """Return by a variable's id how many blocks lie above its own; 0 for the head's."""
@@ -88,7 +88,7 @@ class Upper:
     def by_block(self, layers: dict[str, list[T]]) -> dict[str, list[T]]:
         """Gather what belongs to layers into blocks, the head's last."""
         gathered = {
-            block.name: [one for name in block.layers for one in layers.get(name, [])]
+            block.name: [layer for name in block.layers for layer in layers.get(name, [])]
             for block in self.blocks
         }
         gathered[HEAD] = layers[HEAD]
@@ -131,7 +131,10 @@ class Network:
         """Return how many numbers one image takes at a boundary; pooled for None."""
         if below is None:
             taps = [tap(self._backbone, name) for name in self._spec.layers]
-            return sum(int(pool(load_keras(), one, self._spec.pooling).shape[-1]) for one in taps)
+            return sum(
+                int(pool(load_keras(), tapped_maps, self._spec.pooling).shape[-1])
+                for tapped_maps in taps
+            )
         if below == PIXELS:
             return int(np.prod(self._backbone.input_shape[1:]))
         return int(np.prod(tap(self._backbone, below).shape[1:]))
@@ -168,7 +171,7 @@ class Network:
             layer.trainable = self._learns or not normalises
         tapped = upper(maps)
         tapped = tapped if isinstance(tapped, list) else [tapped]
-        pooled = [pool(keras, one, self._spec.pooling) for one in tapped]
+        pooled = [pool(keras, maps, self._spec.pooling) for maps in tapped]
         features = keras.ops.concatenate(pooled, axis=-1) if len(pooled) > 1 else pooled[0]
         names = {layer.name for layer in upper.layers}
         blocks = [b for b in network_blocks(self._backbone) if names.intersection(b.layers)]

@@ -144,8 +144,8 @@ def folder_name(label: str) -> str:
     ('spider monkey', '%2E.%2Fcat', 'a%5Cb%25', '%2E.')
     """
     return "".join(
-        _escaped(c) if _unsafe(c) or (at == 0 and (c == "." or label == UNSURE)) else c
-        for at, c in enumerate(label)
+        _escaped(c) if _unsafe(c) or (position == 0 and (c == "." or label == UNSURE)) else c
+        for position, c in enumerate(label)
     )
 
 

@@ -70,8 +70,8 @@ def on_all_layers(kernel: NDArray[np.float64], taps: Any, power: float) -> NDArr
     ends = np.cumsum((0, *widths))
     whole, begin = np.zeros((ends[-1], kernel.shape[1])), 0
     taken = range(len(widths)) if taps.layers is None else taps.layers
-    for at, scale in zip(taken, taps.scales_, strict=True):
-        part = kernel[begin : begin + widths[at]]
-        whole[ends[at] : ends[at + 1]] = part / scale**power
-        begin += widths[at]
+    for layer, scale in zip(taken, taps.scales_, strict=True):
+        part = kernel[begin : begin + widths[layer]]
+        whole[ends[layer] : ends[layer + 1]] = part / scale**power
+        begin += widths[layer]
     return whole

@@ -60,7 +60,7 @@ class LinearArrays:
     def to_bytes(self) -> bytes:
         """Return the arrays as an ``.npz`` file."""
         file = io.BytesIO()
-        np.savez(file, **{one.name: getattr(self, one.name) for one in fields(self)})
+        np.savez(file, **{part.name: getattr(self, part.name) for part in fields(self)})
         return file.getvalue()
 
     @classmethod
@@ -73,7 +73,7 @@ class LinearArrays:
             If the arrays do not fit together or hold something else than numbers.
         """
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {one.name: file[one.name] for one in fields(cls)}
+            arrays = {part.name: file[part.name] for part in fields(cls)}
         for name, array in arrays.items():
             if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
                 raise ValueError(f"{name} is no array of numbers")

@@ -15,13 +15,13 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that move numbers."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:  # installed under another name, as tensorflow-cpu
             continue
-    return found
+    return installed
 
 
 def describe_machine() -> dict[str, Any]:

@@ -103,7 +103,7 @@ class TunedModel:
             If the file cannot be written; nothing half-written is left.
         """
         buffer = io.BytesIO()
-        named: dict[str, Any] = {f"{at:04d}": array for at, array in enumerate(self.arrays)}
+        named: dict[str, Any] = {f"{index:04d}": array for index, array in enumerate(self.arrays)}
         np.savez(buffer, **named)
         manifest = {
             "created_by": f"headstart {__version__}",

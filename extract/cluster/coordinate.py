@@ -213,7 +213,7 @@ def extract_on_gpus(
             progress(min(len(store), len(images)), len(images))
 
         work = functools.partial(extract_shard, source)
-        results = run_on_each(devices, work, [images[at] for at in unread], poll)
+        results = run_on_each(devices, work, [images[index] for index in unread], poll)
         for number, result in enumerate(results):
             tally.add(unread[number :: len(devices)], result, f"GPU {devices[number]}")
     extraction = tally.extraction(held, begin)
@@ -259,7 +259,7 @@ def _spread(
         free = len(workers.places()) - len(running)  # none while all are being replaced
         for _ in range(min(free, len(left))):
             number = left.popleft()
-            shard = functools.partial(work, [images[at] for at in shards[number]])
+            shard = functools.partial(work, [images[index] for index in shards[number]])
             running[workers.submit(None, shard)] = number
         ended = workers.wait_for_one(POLL_SECONDS)
         if ended is None:
@@ -295,7 +295,7 @@ class _Tally:
             return
         for position, digest in zip(positions, outcome.digests, strict=True):
             self._digests[position] = digest
-        self._failures.update({positions[at]: why for at, why in outcome.failures.items()})
+        self._failures.update({positions[index]: why for index, why in outcome.failures.items()})
         self._notes.update(dict.fromkeys(outcome.notes))
         self._ran_on = (outcome.engine, outcome.device)
 

@@ -38,4 +38,4 @@ def cut(items: Sequence[Item], size: int) -> list[list[Item]]:
     >>> cut("abcde", 2)
     [['a', 'b'], ['c', 'd'], ['e']]
     """
-    return [list(items[at : at + size]) for at in range(0, len(items), size)]
+    return [list(items[start : start + size]) for start in range(0, len(items), size)]

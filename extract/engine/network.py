@@ -47,9 +47,11 @@ def build_extractor(spec: FeatureSpec, weights: Path) -> tuple[Any, tuple[int, .
     keras = load_keras()
     with computing_in(spec.precision):
         images, maps = _images_to_maps(spec, weights)
-        pooled = [pool(keras, one, spec.pooling) for one in maps]
+        pooled = [pool(keras, layer_maps, spec.pooling) for layer_maps in maps]
         features = pooled[0] if len(pooled) == 1 else keras.ops.concatenate(pooled, axis=-1)
-        return keras.Model(images, features), tuple(int(one.shape[-1]) for one in pooled)
+        return keras.Model(images, features), tuple(
+            int(layer_maps.shape[-1]) for layer_maps in pooled
+        )
 
 
 def build_mapper(spec: FeatureSpec, weights: Path) -> Any:
@@ -78,7 +80,7 @@ def build_mapper(spec: FeatureSpec, weights: Path) -> Any:
     keras = load_keras()
     with computing_in(spec.precision):
         images, maps = _images_to_maps(spec, weights)
-        return keras.Model(images, [keras.ops.cast(one, "float32") for one in maps])
+        return keras.Model(images, [keras.ops.cast(output, "float32") for output in maps])
 
 
 def _images_to_maps(spec: FeatureSpec, weights: Path) -> tuple[Any, list[Any]]:

@@ -79,8 +79,8 @@ class OnnxEngine:
 
 def kept_network(spec: FeatureSpec, cache: Path) -> Path | None:
     """Return the kept network of this spec, or None."""
-    found = sorted((cache / FOLDER).glob(f"{spec.network.folder}.*.onnx"))
-    return found[0] if found else None
+    kept = sorted((cache / FOLDER).glob(f"{spec.network.folder}.*.onnx"))
+    return kept[0] if kept else None
 
 
 def open_network(spec: FeatureSpec, weights: Path, cache: Path) -> OnnxEngine:
