@@ -91,8 +91,8 @@ def tuned(job):
     source = job.source.tapping(("conv_pw_12_relu",), "none")
     backbone = find_backbone("mobilenet").load(source.weights)
     network = Network(job.source.spec, backbone, len(model.classes))
-    network.set_head(*linear_layer(model.estimator))
     upper = network.above("conv_pw_12_relu")
+    upper.set_head(*linear_layer(model.estimator))
     return TunedModel(
         name="fine-tuned from conv_dw_13",
         classes=model.classes,
