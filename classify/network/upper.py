@@ -171,7 +171,7 @@ class Network:
             layer.trainable = self._learns or not normalises
         tapped = upper(maps)
         tapped = tapped if isinstance(tapped, list) else [tapped]
-        pooled = [pool(keras, maps, self._spec.pooling) for maps in tapped]
+        pooled = [pool(keras, layer_maps, self._spec.pooling) for layer_maps in tapped]
         features = keras.ops.concatenate(pooled, axis=-1) if len(pooled) > 1 else pooled[0]
         names = {layer.name for layer in upper.layers}
         blocks = [b for b in network_blocks(self._backbone) if names.intersection(b.layers)]

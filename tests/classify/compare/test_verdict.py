@@ -13,11 +13,11 @@ from headstart.classify.compare.verdict import (
     on_one_split,
     over_splits,
 )
-from headstart.classify.finetune.budget import LEVELS, share_of_epochs
+from headstart.classify.finetune.budget import LEVELS, MANY, share_of_epochs
 from headstart.classify.statistics.paired_tests import PairedTest, paired_test
 from headstart.classify.statistics.resplits import over_resplits
 
-TUNED = Search(LEAST_CANDIDATES, LEAST_EPOCHS, 900)
+TUNED = Search(LEAST_CANDIDATES, LEAST_EPOCHS, MANY)
 
 
 def measure(only_head, only_network, n=272):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dirty import DUPLICATE, FAILED, FILES, LEFT_OUT
+from fakes import FakeEngine, engines_made_by
 from headstart.cache import StatIndex
 from headstart.errors import DecodeError
 from headstart.extract.decode.decode import decode
@@ -138,9 +139,9 @@ def test_the_corpus_has_the_same_outcome_in_the_service(trained, tmp_path):
     from headstart.classify.serve.app import make_app
     from headstart.classify.serve.limits import Limits
 
-    options = Execution(cache=tmp_path / "cache")
-    labeller = Labeller(load_model(trained()[0]), options)
     limits = Limits(upload_bytes=20_000_000, files=len(IMAGES))
+    with engines_made_by(FakeEngine):
+        labeller = Labeller(load_model(trained()[0]), Execution(cache=tmp_path / "cache"))
     with TestClient(make_app(labeller, limits)) as client:
         for name, data, outcome, reason in IMAGES:
             answer = client.post("/predict", files=[("files", ("upload", data))])
