@@ -153,14 +153,6 @@ class HingeHead(LogisticHead):
     ['cat', 'dog']
     """
 
-    starts = True
-    strength = "C"
-
-    def __init__(
-        self, C: float = 1.0, class_weight: Any = None, tol: float = 1e-7, max_iter: int = 1000
-    ) -> None:
-        super().__init__(C, class_weight, tol, max_iter)
-
     def _loss(self) -> Loss:
         return squared_hinge_loss
 
