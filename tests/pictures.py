@@ -30,3 +30,12 @@ def paint_photographs(root):
             ending = "png" if number % 5 == 0 else "jpg"
             paint(root / name / f"{number}.{ending}", colour, seed=100 * c + number)
     return root
+
+
+def paint_splits(root, **counts):
+    """Write so many pictures of each colour into each split: the first are numbered from 0."""
+    parts = [split for split, count in counts.items() for _ in range(count)]
+    for c, (name, colour) in enumerate(COLOURS.items()):
+        for number, part in enumerate(parts):
+            paint(root / part / name / f"{number}.png", colour, seed=10 * c + number)
+    return root

@@ -23,7 +23,7 @@ from headstart.extract.decode.decode import decode
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
-from pictures import COLOURS, paint
+from pictures import paint_splits
 from tuning import one_candidate
 
 
@@ -33,10 +33,7 @@ def job(tmp_path_factory):
     root = tmp_path_factory.mktemp("finetune")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
-        for c, (name, colour) in enumerate(COLOURS.items()):
-            for number in range(10):
-                part = "train" if number < 7 else "validation"
-                paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
+        paint_splits(root / "data", train=7, validation=3)
         source = feature_source(execution=Execution(cache=root / "cache", engine="tensorflow"))
         dataset = read_dataset(root / "data")
         yield dataset, source, load_table(dataset, source)

@@ -22,7 +22,7 @@ from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
-from pictures import COLOURS, paint
+from pictures import paint_splits
 
 
 class Pretended:
@@ -144,10 +144,7 @@ def job(tmp_path_factory):
     root = tmp_path_factory.mktemp("search")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
-        for c, (name, colour) in enumerate(COLOURS.items()):
-            for number in range(10):
-                part = "train" if number < 7 else "validation"
-                paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
+        paint_splits(root / "data", train=7, validation=3)
         options = Execution(cache=root / "cache", engine="tensorflow")
         source = feature_source(Recipe(input_size=96), options)
         yield source, load_table(read_dataset(root / "data"), source)

@@ -22,7 +22,7 @@ from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
-from pictures import COLOURS, paint
+from pictures import paint_splits
 from tuning import one_candidate
 
 
@@ -32,10 +32,7 @@ def job(tmp_path_factory):
     root = tmp_path_factory.mktemp("tuned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
-        for c, (name, colour) in enumerate(COLOURS.items()):
-            for number in range(8):
-                part = "train" if number < 6 else "test"
-                paint(root / "data" / part / name / f"{number}.png", colour, seed=10 * c + number)
+        paint_splits(root / "data", train=6, test=2)
         source = feature_source(execution=Execution(cache=root / "cache", engine="tensorflow"))
         table = load_table(read_dataset(root / "data"), source)
         settings = one_candidate(learning_rate=(3e-4,), epochs=2)
