@@ -28,27 +28,15 @@ from .kept_outcomes import Outcome
 
 @dataclass(frozen=True)
 class Approach:
-    """One way to get a classifier.
+    """One way to get a classifier."""
 
-    Parameters
-    ----------
-    name : str
-        For print.
-    kind : str
-        ``"transfer"`` or ``"finetune"``.
-    settings : dict
-        Everything that decides what it does: what its result is kept under.
-    run : callable
-        Chooses and trains on a table's training rows, labels its evaluation rows.
-    typical : float
-        Seconds for a thousand images on two cores: for the time left, where this machine has
-        not run it yet.
-    """
-
-    name: str
-    kind: Kind
-    settings: dict[str, Any]
+    name: str  # for print
+    kind: Kind  # "transfer" or "finetune"
+    settings: dict[str, Any]  # everything that decides what it does: what its result is kept under
+    # chooses and trains on a table's training rows, labels its evaluation rows
     run: Callable[[Table, FeatureSource], Outcome]
+    # seconds for a thousand images on two cores: for the
+    # time left, where this machine has not run it yet
     typical: float = 60.0
 
 

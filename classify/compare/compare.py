@@ -27,39 +27,20 @@ MAPPED = 1_000  # evaluation images that a map can show
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found.
+    """What a comparison found."""
 
-    Parameters
-    ----------
-    results : Results
-        The ``results.json`` contract.
-    evidence : Evidence
-        What the page shows beyond it.
-    """
-
-    results: Results
-    evidence: Evidence
+    results: Results  # the `results.json` contract
+    evidence: Evidence  # what the page shows beyond it
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evaluation images and what each approach made of them.
+    """The evaluation images and what each approach made of them."""
 
-    Parameters
-    ----------
-    paths : list of Reference, length n
-        The images.
-    truth : ndarray of int, shape (n,)
-        Their classes.
-    probabilities : dict of str to ndarray, shape (n, k)
-        By approach.
-    features : ndarray, shape (m, d)
-        Of the first thousand images at most, of the backbone of the best head.
-    """
-
-    paths: list[Reference]
-    truth: NDArray[np.intp]
-    probabilities: dict[str, NDArray[np.float64]]
+    paths: list[Reference]  # (n,)
+    truth: NDArray[np.intp]  # (n,): their classes
+    probabilities: dict[str, NDArray[np.float64]]  # (n, k): by approach
+    # (m, d): of the first thousand images at most, of the backbone of the best head
     features: NDArray[np.float32]
 
 

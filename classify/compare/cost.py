@@ -15,21 +15,11 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass
 class Cost:
-    """What a block of work cost; None where it cannot be told.
+    """What a block of work cost; None where it cannot be told."""
 
-    Parameters
-    ----------
-    seconds : float
-        Wall time.
-    cpu_seconds : float
-        Processor time of all threads and ended child processes.
-    peak_memory_mb : float or None
-        Peak resident memory of the process.
-    """
-
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_memory_mb: float | None = None
+    seconds: float = 0.0  # wall time
+    cpu_seconds: float = 0.0  # processor time of all threads and ended child processes
+    peak_memory_mb: float | None = None  # peak resident memory of the process
 
 
 @contextlib.contextmanager

@@ -27,55 +27,25 @@ Document = TypeVar("Document", bound=Mapping[str, Any])
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one approach did on one split.
+    """What one approach did on one split."""
 
-    Parameters
-    ----------
-    name : str
-        For print.
-    kind : str
-        ``"transfer"`` or ``"finetune"``.
-    chosen_by : float
-        Accuracy on training data by which the best of a kind is picked.
-    probabilities : ndarray, shape (n evaluation, k), float64
-        Rows sum to 1.
-    seconds : dict of str to float
-        Wall time of ``activations`` (those that fine-tuning alone needs), ``selection`` (all
-        that was tried), ``training`` (what was chosen, once more) and ``prediction``.
-    cost : Cost
-        Of all of it.
-    trainable_parameters : int
-        Numbers that its training could move.
-    model_bytes : int
-        Size of the whole classifier, network and head.
-    budget : dict
-        What it was allowed to try.
-    history : list of dict
-        Losses and accuracies an epoch; empty for heads without epochs.
-    warnings : list of str
-        What is worth telling.
-    candidates : int
-        Settings that were tried.
-    epochs : int
-        That the longest training might take; 0 for heads without epochs.
-    reused : bool
-        Whether it comes from the cache of results.
-    """
-
-    name: str
-    kind: Kind
-    chosen_by: float
-    probabilities: NDArray[np.float64]
+    name: str  # for print
+    kind: Kind  # "transfer" or "finetune"
+    chosen_by: float  # accuracy on training data by which the best of a kind is picked
+    probabilities: NDArray[np.float64]  # (n evaluation, k): rows sum to 1
+    # wall time of `activations` (those that fine-tuning alone needs), `selection`
+    # (all that was tried), `training` (what was chosen, once more) and `prediction`
     seconds: dict[str, float]
-    cost: Cost
-    trainable_parameters: int
-    model_bytes: int
-    budget: dict[str, Any]
+    cost: Cost  # of all of it
+    trainable_parameters: int  # numbers that its training could move
+    model_bytes: int  # size of the whole classifier, network and head
+    budget: dict[str, Any]  # what it was allowed to try
+    # losses and accuracies an epoch; empty for heads without epochs
     history: list[dict[str, float]]
-    warnings: list[str]
-    candidates: int
-    epochs: int
-    reused: bool = False
+    warnings: list[str]  # what is worth telling
+    candidates: int  # settings that were tried
+    epochs: int  # that the longest training might take; 0 for heads without epochs
+    reused: bool = False  # whether it comes from the cache of results
 
     @property
     def predicted(self) -> NDArray[np.intp]:
@@ -125,14 +95,9 @@ class ResultsCache:
 
     A file that does not read back is computed again. Nothing here is needed for
     correctness: where the folder cannot be written, results are not kept.
-
-    Parameters
-    ----------
-    folder : Path
-        Made when missing.
     """
 
-    folder: Path
+    folder: Path  # made when missing
 
     def load(self, key: str) -> Outcome | None:
         """Return the result of this key, or None."""

@@ -40,27 +40,13 @@ from .verdict import Contender, Measured, Search, Verdict, judge, on_one_split, 
 
 @dataclass(frozen=True)
 class Ran:
-    """Everything that ran.
+    """Everything that ran."""
 
-    Parameters
-    ----------
-    dataset : Dataset
-        What was read.
-    benches : list of Bench
-        One a backbone.
-    runs : dict of str to Run
-        By the name it is printed under.
-    rates : dict of str to (float or None)
-        Images/s from file to features, by the spec's id.
-    seed : int
-        Seeds the resampling.
-    """
-
-    dataset: Dataset
-    benches: list[Bench]
-    runs: dict[str, Run]
-    rates: dict[str, float | None]
-    seed: int
+    dataset: Dataset  # what was read
+    benches: list[Bench]  # one a backbone
+    runs: dict[str, Run]  # by the name it is printed under
+    rates: dict[str, float | None]  # images/s from file to features, by the spec's id
+    seed: int  # seeds the resampling
 
     def best(self, kind: str, split: int = 0) -> str:
         """Return the name of the best of a kind on a split, chosen on its training data."""

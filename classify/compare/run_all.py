@@ -21,23 +21,12 @@ from .time_left import TimeLeft
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """How a comparison runs.
+    """How a comparison runs."""
 
-    Parameters
-    ----------
-    seed : int
-        Seeds folds, heads and resampling, and numbers the resplits.
-    repeats : int
-        Splits to run on: the dataset's own and, from 2 on, stable resplits.
-    recompute : bool
-        Run everything again, whatever the cache of results holds.
-    recipe : str
-        What computes results: one of another recipe is not reused.
-    """
-
-    seed: int = 0
-    repeats: int = 1
-    recompute: bool = False
+    seed: int = 0  # seeds folds, heads and resampling, and numbers the resplits
+    repeats: int = 1  # splits to run on: the dataset's own and, from 2 on, stable resplits
+    recompute: bool = False  # run everything again, whatever the cache of results holds
+    # what computes results: one of another recipe is not reused
     recipe: str = field(default_factory=own_recipe)
 
 

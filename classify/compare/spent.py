@@ -10,18 +10,10 @@ from .run_all import Run
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What an approach took on the dataset's own split.
+    """What an approach took on the dataset's own split."""
 
-    Parameters
-    ----------
-    run : Run
-        Of the approach.
-    rate : float or None
-        Images/s from file to features; None where it could not be measured.
-    """
-
-    run: Run
-    rate: float | None
+    run: Run  # of the approach
+    rate: float | None  # images/s from file to features; None where it could not be measured
 
     @property
     def features(self) -> float | None:

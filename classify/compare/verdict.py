@@ -17,40 +17,21 @@ LEAST_EPOCHS = 5  # … epochs that the longest may take; fewer where many image
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """The best approach of its kind.
+    """The best approach of its kind."""
 
-    Parameters
-    ----------
-    name : str
-        For print.
-    accuracy : float
-        On the evaluation split, or the mean over resplits; 0 to 1.
-    seconds : float
-        What it costs to find: features, everything tried, the training of what was chosen.
-    """
-
-    name: str
-    accuracy: float
+    name: str  # for print
+    accuracy: float  # on the evaluation split, or the mean over resplits; 0 to 1
+    # what it costs to find: features, everything tried, the training of what was chosen
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What was tried for all networks.
+    """What was tried for all networks."""
 
-    Parameters
-    ----------
-    candidates : int
-        Settings.
-    epochs : int
-        That the longest might take.
-    images : int
-        That train.
-    """
-
-    candidates: int
-    epochs: int
-    images: int
+    candidates: int  # settings
+    epochs: int  # that the longest might take
+    images: int  # that train
 
     @property
     def least_epochs(self) -> int:
@@ -65,32 +46,18 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A difference of two accuracies, the network's less the head's, and how surely it is known.
+    """A difference of two accuracies, the network's less the head's, and how surely it is known."""
 
-    Parameters
-    ----------
-    difference : float
-        The network's accuracy less the head's.
-    ci95 : tuple of float
-        Its 95 % interval.
-    p : float
-        Two-sided, of "there is no difference".
-    where, test : str
-        On what it was measured, and the test, for print.
-    images_needed : int or None
-        Evaluation images that would tell a difference of this size (80 % power);
-        of one point where none was seen.
-    detectable : dict
-        What difference this evaluation could have told.
-    """
-
-    difference: float
-    ci95: tuple[float, float]
-    p: float
+    difference: float  # the network's accuracy less the head's
+    ci95: tuple[float, float]  # its 95 % interval
+    p: float  # two-sided, of "there is no difference"
+    # on what it was measured, and the test, for print
     where: str
     test: str
+    # evaluation images that would tell a difference of this
+    # size (80 % power); of one point where none was seen
     images_needed: int | None
-    detectable: DetectableDocument
+    detectable: DetectableDocument  # what difference this evaluation could have told
 
     @property
     def told(self) -> bool:
@@ -144,25 +111,14 @@ def _images_needed(differing: float, difference: float) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do.
+    """What to do."""
 
-    Parameters
-    ----------
-    sentence : str
-        In words, with the figures it rests on.
-    outcome : str
-        ``"finetune"`` or ``"transfer"``: the kind that wins; ``"tied"`` when the two cannot
-        be told apart; ``"untuned"`` when too little was tried for fine-tuning to tell.
-    use : str
-        The approach to use.
-    points_per_minute : float or None
-        What fine-tuning gains for each minute that it costs more; None where it
-        costs less.
-    """
-
-    sentence: str
+    sentence: str  # in words, with the figures it rests on
+    # "finetune" or "transfer": the kind that wins; "tied" when the two cannot
+    # be told apart; "untuned" when too little was tried for fine-tuning to tell
     outcome: Literal["transfer", "finetune", "tied", "untuned"]
-    use: str
+    use: str  # the approach to use
+    # what fine-tuning gains for each minute that it costs more; None where it costs less
     points_per_minute: float | None
 
 

@@ -22,21 +22,11 @@ ClassMap = dict[str, str]  # the dataset's name to the model's; "" leaves the cl
 
 @dataclass(frozen=True)
 class Mapped:
-    """Images under the model's class names.
+    """Images under the model's class names."""
 
-    Parameters
-    ----------
-    images : list of Image
-        Those of classes that the model knows.
-    left_out : dict of str to int
-        Class that was mapped to nothing to its images.
-    warnings : list of str
-        What is worth telling.
-    """
-
-    images: list[Image]
-    left_out: dict[str, int]
-    warnings: list[str]
+    images: list[Image]  # those of classes that the model knows
+    left_out: dict[str, int]  # class that was mapped to nothing to its images
+    warnings: list[str]  # what is worth telling
 
 
 def read_class_map(given: Sequence[str]) -> ClassMap:

@@ -69,38 +69,23 @@ class Directions:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest images of each distinct image; exact copies count once.
+    """The nearest images of each distinct image; exact copies count once."""
 
-    Parameters
-    ----------
-    rows : ndarray of int, shape (m,)
-        First row of each distinct image.
-    indices : ndarray of int, shape (m, k)
-        Positions in ``rows``, the nearest first.
-    distances : ndarray, shape (m, k), float32
-        Euclidean distances of directions, 0 to 2; ``distances ** 2 / 2`` is the cosine's.
-        2 where there was none left to compare with.
-    """
-
-    rows: Rows
-    indices: Rows
+    rows: Rows  # (m,): first row of each distinct image
+    indices: Rows  # (m, k): positions in `rows`, the nearest first
+    # (m, k), float32: Euclidean distances of directions, 0 to 2, of which half the square is the
+    # cosine's; 2 where there was none left to compare with
     distances: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class NearPairs:
-    """Near-identical images, each pair once.
+    """Near-identical images, each pair once."""
 
-    Parameters
-    ----------
-    first, second : ndarray of int, shape (p,)
-        Rows of features; first < second.
-    similarity : ndarray, shape (p,)
-        Cosine similarity of their square-rooted features, at most 1.
-    """
-
+    # (p,): rows of features; first < second
     first: Rows
     second: Rows
+    # (p,): cosine similarity of their square-rooted features, at most 1
     similarity: NDArray[np.floating]
 
 

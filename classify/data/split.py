@@ -23,28 +23,15 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of a feature matrix by what they are for.
+    """Rows of a feature matrix by what they are for."""
 
-    Parameters
-    ----------
-    train : ndarray of int
-        Everything is chosen on these.
-    joining : ndarray of int
-        Join the training data once everything is chosen: the validation split
-        of a dataset that has a test split too.
-    evaluation : ndarray of int
-        Used once.
-    name : str
-        ``"test"`` or ``"validation"`` as given, else ``"held-out fifth"``.
-    warnings : list of str
-        What was left out, in words.
-    """
-
-    train: Rows
+    train: Rows  # everything is chosen on these
+    # join the training data once everything is chosen: the
+    # validation split of a dataset that has a test split too
     joining: Rows
-    evaluation: Rows
-    name: str
-    warnings: list[str] = field(default_factory=list)
+    evaluation: Rows  # used once
+    name: str  # "test" or "validation" as given, else "held-out fifth"
+    warnings: list[str] = field(default_factory=list)  # what was left out, in words
 
     @property
     def fitting(self) -> Rows:

@@ -28,51 +28,21 @@ IN_MEMORY = 256 << 20  # bytes of features; more are read in blocks, by heads th
 
 @dataclass(frozen=True)
 class Table:
-    """A dataset as numbers.
+    """A dataset as numbers."""
 
-    Parameters
-    ----------
-    X : ndarray or StoredRows, shape (n, d), float32
-        Features.
-    y : ndarray of int, shape (n,)
-        Indices into ``classes``.
-    groups : ndarray of int, shape (n,)
-        Equal for images that must not be parted.
-    classes : list of str
-        Class names, sorted.
-    paths : list of Reference, length n
-        The images.
-    split : Split
-        Which rows train, which evaluate.
-    features : Features
-        Where they came from.
-    layers : list of str
-        Those tapped, in column order.
-    taps : TapSelector or None
-        What the columns are where there are several layers or views.
-    layers_open : bool
-        Whether each head chooses among the layers and views.
-    warnings : list of str
-        Everything worth telling so far.
-    root : Path or Remote
-        The folder or manifest of the dataset.
-    alike : Alike
-        What looks like what, of all images.
-    """
-
-    X: Any
-    y: NDArray[np.intp]
-    groups: NDArray[np.intp]
-    classes: list[str]
-    paths: list[Reference]
-    split: Split
-    features: Features
-    layers: list[str]
-    taps: TapSelector | None
-    layers_open: bool
-    warnings: list[str]
-    root: Path | Remote
-    alike: Alike
+    X: Any  # (n, d), float32: features
+    y: NDArray[np.intp]  # (n,): indices into `classes`
+    groups: NDArray[np.intp]  # (n,): equal for images that must not be parted
+    classes: list[str]  # class names, sorted
+    paths: list[Reference]  # (n,)
+    split: Split  # which rows train, which evaluate
+    features: Features  # where they came from
+    layers: list[str]  # those tapped, in column order
+    taps: TapSelector | None  # what the columns are where there are several layers or views
+    layers_open: bool  # whether each head chooses among the layers and views
+    warnings: list[str]  # everything worth telling so far
+    root: Path | Remote  # the folder or manifest of the dataset
+    alike: Alike  # what looks like what, of all images
 
     def near_leaks(self) -> NearLeaks:
         """Return the training images that look nearly the same as one that evaluates."""
@@ -149,14 +119,9 @@ def _small_classes(y: NDArray[np.intp], classes: list[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class NearLeaks:
-    """Training images that look nearly the same as images that evaluate.
+    """Training images that look nearly the same as images that evaluate."""
 
-    Parameters
-    ----------
-    training, evaluation : ndarray of int, shape (p,)
-        Rows of the table, pair by pair.
-    """
-
+    # (p,): rows of the table, pair by pair
     training: NDArray[np.intp]
     evaluation: NDArray[np.intp]
 

@@ -84,18 +84,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Copies:
-    """Images that are the same, or nearly.
+    """Images that are the same, or nearly."""
 
-    Parameters
-    ----------
-    images : list of Seen
-        At least two, training images first.
-    score : float
-        Cosine similarity of the two nearest (of their square-rooted features), at most 1;
-        1 for the same bytes.
-    """
-
-    images: list[Seen]
+    images: list[Seen]  # at least two, training images first
+    # cosine similarity of the two nearest (of their
+    # square-rooted features), at most 1; 1 for the same bytes
     score: float
 
     @property
@@ -129,27 +122,13 @@ class Copies:
 
 @dataclass(frozen=True)
 class LabelError:
-    """An image that a head, which had not seen it, labels otherwise.
+    """An image that a head, which had not seen it, labels otherwise."""
 
-    Parameters
-    ----------
-    image : Seen
-        With the label given.
-    suggested : str
-        The most probable label.
-    score : float
-        Probability of the label given, 0 to 1: the lower, the likelier an error.
-    suggested_probability : float
-        Of the label suggested.
-    likely : bool or None
-        What confident learning decides; None where cleanlab is not installed.
-    """
-
-    image: Seen
-    suggested: str
-    score: float
-    suggested_probability: float
-    likely: bool | None
+    image: Seen  # with the label given
+    suggested: str  # the most probable label
+    score: float  # probability of the label given, 0 to 1: the lower, the likelier an error
+    suggested_probability: float  # of the label suggested
+    likely: bool | None  # what confident learning decides; None where cleanlab is not installed
 
     @property
     def what(self) -> str:
@@ -171,22 +150,12 @@ class LabelError:
 
 @dataclass(frozen=True)
 class Outlier:
-    """An image unlike all others.
-
-    Parameters
-    ----------
-    image : Seen
-        The image.
-    score : float
-        Mean cosine distance of its square-rooted features to those of its ten nearest
-        images, 0 to 2.
-    nearest : Seen
-        The least unlike.
-    """
+    """An image unlike all others."""
 
     image: Seen
+    # mean cosine distance of its square-rooted features to those of its ten nearest images, 0 to 2
     score: float
-    nearest: Seen
+    nearest: Seen  # the least unlike
 
     def to_dict(self) -> OutlierDocument:
         """Return one entry of ``outliers``."""
@@ -228,42 +197,21 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What the doctor found; each list has the gravest first.
+    """What the doctor found; each list has the gravest first."""
 
-    Parameters
-    ----------
-    root : Path or Remote
-        The dataset's folder, manifest or shard.
-    images : int
-        Of the dataset, with those that failed.
-    splits : list of str
-        Those that hold images, training first.
-    classes : list of ClassCount
-        By name.
-    duplicates : list of Copies
-        The same bytes: across splits first, then with different labels, then the rest.
-    near_duplicates : list of Copies
-        Nearly the same pictures, in the same order, the most similar first.
-    label_errors : list of LabelError
-        Those that confident learning calls errors first, then by the label's probability.
-    outliers : list of Outlier
-        The furthest first.
-    failed : list of Failure
-        Images that could not be read.
-    remarks : list of str
-        What was left out and why.
-    """
-
-    root: Path | Remote
-    images: int
-    splits: list[str]
-    classes: list[ClassCount]
+    root: Path | Remote  # the dataset's folder, manifest or shard
+    images: int  # of the dataset, with those that failed
+    splits: list[str]  # those that hold images, training first
+    classes: list[ClassCount]  # by name
+    # the same bytes: across splits first, then with different labels, then the rest
     duplicates: list[Copies]
+    # nearly the same pictures, in the same order, the most similar first
     near_duplicates: list[Copies]
+    # those that confident learning calls errors first, then by the label's probability
     label_errors: list[LabelError]
-    outliers: list[Outlier]
-    failed: list[Failure]
-    remarks: list[str]
+    outliers: list[Outlier]  # the furthest first
+    failed: list[Failure]  # images that could not be read
+    remarks: list[str]  # what was left out and why
 
     def name(self, image: Seen) -> str:
         """Return an image's path below the dataset, fit for print."""

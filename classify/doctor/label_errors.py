@@ -26,28 +26,16 @@ HOW_TO_DECIDE = (
 
 @dataclass(frozen=True)
 class Doubts:
-    """Images whose labels a head doubts, the gravest first.
+    """Images whose labels a head doubts, the gravest first."""
 
-    Parameters
-    ----------
-    rows : ndarray of int, shape (m,)
-        The images.
-    suggested : ndarray of int, shape (m,)
-        Their most probable classes.
-    own, best : ndarray, shape (m,)
-        Probabilities of the class given and of the most probable one, 0 to 1.
-    likely : ndarray of bool, shape (m,), or None
-        What confident learning calls an error; None where cleanlab is not installed.
-    remarks : list of str
-        What was left out and why.
-    """
-
-    rows: Rows
-    suggested: Rows
+    rows: Rows  # (m,): the images
+    suggested: Rows  # (m,): their most probable classes
+    # (m,): probabilities of the class given and of the most probable one, 0 to 1
     own: NDArray[np.float64]
     best: NDArray[np.float64]
+    # (m,): what confident learning calls an error; None where cleanlab is not installed
     likely: NDArray[np.bool_] | None
-    remarks: list[str]
+    remarks: list[str]  # what was left out and why
 
 
 def doubt_labels(

@@ -68,33 +68,16 @@ class ExplanationsDocument(TypedDict):
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why one image got its label.
-
-    Parameters
-    ----------
-    path : Reference
-        The image.
-    top : list of (label, probability)
-        All classes, the most probable first.
-    explained : str
-        The class whose evidence the maps show: the first, or the one asked for.
-    maps : list of Map
-        Of each view and layer; they add up.
-    size : (width, height)
-        Of the upright photograph, in pixels as decoded for the network.
-    neighbours : list of Neighbour
-        The nearest training images, the most similar first.
-    seconds : float
-        What maps and neighbours took, the model's loading left out.
-    """
+    """Why one image got its label."""
 
     path: Reference
-    top: list[tuple[str, float]]
-    explained: str
-    maps: list[Map]
+    top: list[tuple[str, float]]  # (label, probability): all classes, the most probable first
+    explained: str  # the class whose evidence the maps show: the first, or the one asked for
+    maps: list[Map]  # of each view and layer; they add up
+    # (width, height): of the upright photograph, in pixels as decoded for the network
     size: tuple[int, int]
-    neighbours: list[Neighbour]
-    seconds: float
+    neighbours: list[Neighbour]  # the nearest training images, the most similar first
+    seconds: float  # what maps and neighbours took, the model's loading left out
 
     @property
     def label(self) -> str:
@@ -137,40 +120,20 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Written:
-    """The files that were written.
+    """The files that were written."""
 
-    Parameters
-    ----------
-    page : Path
-        ``index.html``.
-    pictures : list of Path
-        One for each image, in order.
-    """
-
-    page: Path
-    pictures: list[Path]
+    page: Path  # `index.html`
+    pictures: list[Path]  # one for each image, in order
 
 
 @dataclass(frozen=True)
 class Explanations:
-    """What ``explain`` gives.
+    """What ``explain`` gives."""
 
-    Parameters
-    ----------
-    choice : MethodChoice
-        The method, and why.
-    images : list of Explanation
-        In the order given.
-    failures : list of Failure
-        Images that could not be read.
-    remarks : list of str
-        What is worth telling.
-    """
-
-    choice: MethodChoice
-    images: list[Explanation]
-    failures: list[Failure]
-    remarks: list[str]
+    choice: MethodChoice  # the method, and why
+    images: list[Explanation]  # in the order given
+    failures: list[Failure]  # images that could not be read
+    remarks: list[str]  # what is worth telling
 
     def to_dict(self, written: Written | None = None) -> ExplanationsDocument:
         """Return the contract, with the files that were written."""

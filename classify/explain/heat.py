@@ -18,18 +18,11 @@ BOX_SHARE = 0.2  # of the peak: what Zhou et al. 2016 (section 3.2) draw their b
 
 @dataclass(frozen=True)
 class Map:
-    """Evidence on what the network saw in one view.
+    """Evidence on what the network saw in one view."""
 
-    Parameters
-    ----------
-    values : ndarray, shape (height, width)
-        Evidence for the class, negative against it; as the network saw it.
-    frame : Frame
-        Where that lies on the photograph.
-    """
-
+    # (height, width): evidence for the class, negative against it; as the network saw it
     values: Grid
-    frame: Frame
+    frame: Frame  # where that lies on the photograph
 
 
 def lay_out(maps: Sequence[Map], width: int, height: int) -> Grid:

@@ -26,22 +26,12 @@ class HeadLayers:
     layers with ReLU between them. The last is centred: its scores add up to 0 over the
     classes, which alters no probability, so a score says what speaks for a class rather than
     for the average of all.
-
-    Parameters
-    ----------
-    pooling : str
-        How maps became features.
-    views : tuple of float
-        Share of each view; they add up to 1.
-    power : float
-        Exponent of the features' absolute values.
-    layers : list of (kernel, bias)
-        Kernels (d, units), …, (units, k), float32, with their biases.
     """
 
-    pooling: str
-    views: tuple[float, ...]
-    power: float
+    pooling: str  # how maps became features
+    views: tuple[float, ...]  # share of each view; they add up to 1
+    power: float  # exponent of the features' absolute values
+    # (kernel, bias): kernels (d, units), …, (units, k), float32, with their biases
     layers: list[tuple[Floats, Floats]]
 
     @property

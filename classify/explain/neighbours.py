@@ -27,40 +27,20 @@ BLOCK = 64  # images whose whole maps are in memory at once
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A training image, and how like it the image is.
-
-    Parameters
-    ----------
-    path : Reference
-        The training image.
-    label : str
-        Its class.
-    similarity : float
-        Cosine of the two images' features as the head sees them, -1 to 1.
-    """
+    """A training image, and how like it the image is."""
 
     path: Reference
-    label: str
-    similarity: float
+    label: str  # its class
+    similarity: float  # cosine of the two images' features as the head sees them, -1 to 1
 
 
 @dataclass(frozen=True)
 class HeadView:
-    """Images as the head sees them.
+    """Images as the head sees them."""
 
-    Parameters
-    ----------
-    directions : ndarray, shape (n, d), float32
-        Features of length 1.
-    positions : list of int, length n
-        Which of the images each row belongs to.
-    digests : list of bytes, length n
-        SHA-256 of each.
-    """
-
-    directions: NDArray[np.float32]
-    positions: list[int]
-    digests: list[bytes]
+    directions: NDArray[np.float32]  # (n, d), float32: features of length 1
+    positions: list[int]  # (n,): which of the images each row belongs to
+    digests: list[bytes]  # (n,): SHA-256 of each
 
 
 def see(
@@ -124,18 +104,10 @@ def _unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """The training split as the head sees it.
+    """The training split as the head sees it."""
 
-    Parameters
-    ----------
-    seen : HeadView
-        One row an image.
-    paths : list of Reference, labels : list of str
-        Of each row.
-    """
-
-    seen: HeadView
-    paths: list[Reference]
+    seen: HeadView  # one row an image
+    paths: list[Reference]  # of each row
     labels: list[str]
 
     def nearest(self, direction: NDArray[np.float32], digest: bytes, count: int) -> list[Neighbour]:

@@ -16,21 +16,13 @@ from ...text import shown
 
 @dataclass(frozen=True)
 class Photograph:
-    """An image file as training would have read it.
+    """An image file as training would have read it."""
 
-    Parameters
-    ----------
-    pixels : ndarray, shape (height, width, 3), uint8
-        Whole and upright, as decoded for the network: a large JPEG comes smaller.
-    digest : bytes
-        SHA-256 of the file, which seeds its crops.
-    spec : FeatureSpec
-        How the network looks at it.
-    """
-
+    # (height, width, 3), uint8: whole and upright, as
+    # decoded for the network: a large JPEG comes smaller
     pixels: Pixels
-    digest: bytes
-    spec: FeatureSpec
+    digest: bytes  # SHA-256 of the file, which seeds its crops
+    spec: FeatureSpec  # how the network looks at it
 
     @property
     def size(self) -> tuple[int, int]:

@@ -25,49 +25,23 @@ Classify = Callable[[Pixels], tuple[NDArray[np.float32], NDArray[np.int64]]]
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What is to be written.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        The classifier.
-    graph : Graph
-        Of it.
-    quantize : str or None
-        ``"dynamic"``, ``"int8"`` or None.
-    pixels : sequence of ndarray (height, width, 3), uint8
-        Images to calibrate on, for ``"int8"``.
-    about : dict
-        See :func:`headstart.classify.export.about.describe`.
-    """
+    """What is to be written."""
 
     model: Any
     graph: Graph
-    quantize: str | None
-    pixels: Sequence[Pixels]
-    about: About
+    quantize: str | None  # "dynamic", "int8" or None
+    pixels: Sequence[Pixels]  # (height, width, 3): images to calibrate on, for "int8"
+    about: About  # see `describe`
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A program that runs artefacts of a format.
+    """A program that runs artefacts of a format."""
 
-    Parameters
-    ----------
-    name : str
-        What it is called.
-    package : str
-        What has to be installed, as pip calls it; its module has the same name with ``_``.
-    open : callable
-        Path to :data:`Classify`, as a program without headstart opens it.
-    trees : bool
-        Whether it runs trees, where the format holds them.
-    """
-
-    name: str
-    package: str
-    open: Callable[[Path], Classify]
-    trees: bool = True
+    name: str  # what it is called
+    package: str  # what has to be installed, as pip calls it; its module has the same name with `_`
+    open: Callable[[Path], Classify]  # path to `Classify`, as a program without headstart opens it
+    trees: bool = True  # whether it runs trees, where the format holds them
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -85,39 +59,19 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One row of the table of formats.
+    """One row of the table of formats."""
 
-    Parameters
-    ----------
-    name : str
-        What ``--format`` takes.
-    ending : str or None
-        Of files that are in it; empty for a folder, None where the format has to be named.
-    write : callable
-        Writing and path to the bytes that it takes in float32.
-    annotate : callable
-        Path and ``about``: says in the artefact what it is.
-    read_about : callable
-        Path to what ``annotate`` wrote.
-    runtimes : tuple of Runtime
-        An artefact is tried in each that is installed; the first has to be.
-    trees : bool
-        Whether it can hold trees.
-    quantizes : bool
-        Whether ``--quantize`` works.
-    fixed : bool
-        Whether images have to come one by one and at the backbone's input size.
-    """
-
-    name: str
+    name: str  # what `--format` takes
+    # of files that are in it; empty for a folder, None where the format has to be named
     ending: str | None
-    write: Callable[[Writing, Path], int]
-    annotate: Callable[[Path, About], None]
-    read_about: Callable[[Path], About]
+    write: Callable[[Writing, Path], int]  # writing and path to the bytes that it takes in float32
+    annotate: Callable[[Path, About], None]  # path and `about`: says in the artefact what it is
+    read_about: Callable[[Path], About]  # path to what `annotate` wrote
+    # an artefact is tried in each that is installed; the first has to be
     runtimes: tuple[Runtime, ...]
-    trees: bool = False
-    quantizes: bool = True
-    fixed: bool = False
+    trees: bool = False  # whether it can hold trees
+    quantizes: bool = True  # whether `--quantize` works
+    fixed: bool = False  # whether images have to come one by one and at the backbone's input size
 
     def open(self, path: Path, spec: FeatureSpec, runtime: Runtime | None = None) -> Classify:
         """Open an artefact so that it takes images of any size, in its first runtime by default."""

@@ -24,23 +24,14 @@ _VIEWS = {"original": lambda x: x, "flip": lambda x: x[:, :, ::-1]}
 
 @dataclass(frozen=True)
 class Graph:
-    """A classifier as a function of photographs.
+    """A classifier as a function of photographs."""
 
-    Parameters
-    ----------
-    run : tf.function
-        ``images`` (n, height, width, 3), uint8, to a dict: ``probabilities`` (n, k), float32,
-        and ``label_index`` (n,), int64; or, where the head is of trees, ``features``
-        (n, d'), float32, which the trees take.
-    variables : list of tf.Variable
-        What it reads.
-    whole : bool
-        Whether the head is part of it.
-    """
-
+    # `images` (n, height, width, 3), uint8, to a dict: `probabilities`
+    # (n, k), float32, and `label_index` (n,), int64; or, where the head
+    # is of trees, `features` (n, d'), float32, which the trees take
     run: Any
-    variables: list[Any]
-    whole: bool
+    variables: list[Any]  # what it reads
+    whole: bool  # whether the head is part of it
 
     @property
     def concrete(self) -> Any:

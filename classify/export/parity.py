@@ -31,30 +31,14 @@ Probabilities = NDArray[np.floating[Any]]  # (n, k)
 
 @dataclass(frozen=True)
 class Trial:
-    """How an artefact's answers compare with headstart's.
+    """How an artefact's answers compare with headstart's."""
 
-    Parameters
-    ----------
-    runtime : Runtime
-        Where it ran.
-    images : int
-        Compared.
-    of : str
-        Which images, in words.
-    labels_equal : int
-        Images with the same label.
-    difference : float
-        Largest difference of a probability, 0 to 1.
-    tolerance : float
-        What is allowed.
-    """
-
-    runtime: Runtime
+    runtime: Runtime  # where it ran
     images: int
-    of: str
-    labels_equal: int
-    difference: float
-    tolerance: float
+    of: str  # which images, in words
+    labels_equal: int  # images with the same label
+    difference: float  # largest difference of a probability, 0 to 1
+    tolerance: float  # what is allowed
 
     def check(self, *, labels: bool) -> None:
         """Refuse an artefact that answers otherwise.

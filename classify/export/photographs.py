@@ -40,31 +40,16 @@ SHAPES = (
 
 @dataclass(frozen=True)
 class Photographs:
-    """What a dataset gives an export.
+    """What a dataset gives an export."""
 
-    Parameters
-    ----------
-    name : str
-        The dataset's, in words.
-    split : str
-        Name of the evaluation split.
-    training, evaluation : list of Reference
-        Images of either part, in a fixed order of their own.
-    truth : ndarray of int, shape (n evaluation,)
-        Index of each evaluation image's class.
-    max_pixels : int
-        Larger images are left out.
-    bit_depth : int
-        Of images of 16 bits a channel.
-    """
-
-    name: str
-    split: str
+    name: str  # the dataset's, in words
+    split: str  # name of the evaluation split
+    # images of either part, in a fixed order of their own
     training: list[Reference]
     evaluation: list[Reference]
-    truth: Labels
-    max_pixels: int
-    bit_depth: int = FULL
+    truth: Labels  # (n evaluation,): index of each evaluation image's class
+    max_pixels: int  # larger images are left out
+    bit_depth: int = FULL  # of images of 16 bits a channel
 
     def to_calibrate(self) -> list[Pixels]:
         """Return up to :data:`CALIBRATION` images of the training split."""

@@ -20,21 +20,12 @@ from .screening import ScreeningSample
 
 @dataclass(frozen=True)
 class Candidate:
-    """Features that a head could learn from.
+    """Features that a head could learn from."""
 
-    Parameters
-    ----------
-    spec : FeatureSpec
-        What they are.
-    store : FeatureStore
-        Where they lie: this spec's own segments, or those of one with more layers.
-    layers : tuple of int or None
-        Positions of the layers among the store's; None for all.
-    """
-
-    spec: FeatureSpec
+    spec: FeatureSpec  # what they are
+    # where they lie: this spec's own segments, or those of one with more layers
     store: FeatureStore
-    layers: tuple[int, ...] | None = None
+    layers: tuple[int, ...] | None = None  # positions of the layers among the store's; None for all
 
     def read(self, digests: Sequence[bytes]) -> NDArray[np.floating]:
         """Return features (n, d): the mean over the views."""

@@ -25,40 +25,19 @@ from ..statistics.metrics import Evaluation, evaluate
 
 @dataclass(frozen=True)
 class FittedHead:
-    """One head, chosen, fitted and evaluated.
+    """One head, chosen, fitted and evaluated."""
 
-    Parameters
-    ----------
-    head : Head
-        Row of the table of heads.
-    choice : Choice
-        What cross-validation chose.
-    estimator : TemperatureScaled
-        Fitted on all rows of the fitting part.
-    out_of_fold : ndarray, shape (n fitting, k)
-        Calibrated probabilities of the rows of the fitting part, each from a
-        fit that had not seen it.
-    abstainer : Abstainer
-        Which images to leave to a person, from the same folds.
-    probabilities : ndarray, shape (n evaluation, k)
-        On the evaluation split.
-    evaluation : Evaluation
-        Their metrics.
-    before : Evaluation
-        The same without calibration.
-    seconds : float
-        Choice and fit together, wall time.
-    """
-
-    head: Head
-    choice: Choice
-    estimator: TemperatureScaled
+    head: Head  # row of the table of heads
+    choice: Choice  # what cross-validation chose
+    estimator: TemperatureScaled  # fitted on all rows of the fitting part
+    # (n fitting, k): calibrated probabilities of the rows of
+    # the fitting part, each from a fit that had not seen it
     out_of_fold: NDArray[np.float64]
-    abstainer: Abstainer
-    probabilities: NDArray[np.float64]
-    evaluation: Evaluation
-    before: Evaluation
-    seconds: float
+    abstainer: Abstainer  # which images to leave to a person, from the same folds
+    probabilities: NDArray[np.float64]  # (n evaluation, k): on the evaluation split
+    evaluation: Evaluation  # their metrics
+    before: Evaluation  # the same without calibration
+    seconds: float  # choice and fit together, wall time
 
 
 def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = None) -> FittedHead:

@@ -23,25 +23,15 @@ RULES = ("best", "one-se")
 
 @dataclass(frozen=True)
 class HeadSettings:
-    """Which heads are fitted, and how one of them is picked.
+    """Which heads are fitted, and how one of them is picked."""
 
-    Parameters
-    ----------
-    names : sequence of str
-        Names in the table of heads, ``"auto"`` (the fast ones) or ``"all"``.
-    seed : int
-        Seeds folds and estimators.
-    class_weight : str, optional
-        ``"balanced"`` counts each class alike; with ``auto`` and ``all``, heads that cannot
-        are left out.
-    rule : str
-        ``"best"`` cross-validated accuracy, or ``"one-se"``: the cheapest head within one
-        standard error of it.
-    """
-
+    # names in the table of heads, "auto" (the fast ones) or "all"
     names: Sequence[str] = ("logreg",)
-    seed: int = 0
+    seed: int = 0  # seeds folds and estimators
+    # "balanced" counts each class alike; with `auto` and `all`, heads that cannot are left out
     class_weight: str | None = None
+    # "best" cross-validated accuracy, or "one-se": the
+    # cheapest head within one standard error of it
     rule: str = "best"
 
     def heads(self) -> list[Head]:
@@ -67,24 +57,12 @@ class HeadSettings:
 
 @dataclass(frozen=True)
 class HeadsRun:
-    """What ``fit head`` gives.
+    """What ``fit head`` gives."""
 
-    Parameters
-    ----------
-    records : list of HeadRecord
-        One a head, cheapest first.
-    best : HeadRecord
-        Of the head that the rule picks.
-    within_one_se : list of str
-        Heads within one standard error of the best mean, cheapest first.
-    warnings : list of str
-        What is worth telling.
-    """
-
-    records: list[HeadRecord]
-    best: HeadRecord
-    within_one_se: list[str]
-    warnings: list[str]
+    records: list[HeadRecord]  # one a head, cheapest first
+    best: HeadRecord  # of the head that the rule picks
+    within_one_se: list[str]  # heads within one standard error of the best mean, cheapest first
+    warnings: list[str]  # what is worth telling
 
     def document(self) -> HeadDocument | HeadsDocument:
         """Return the ``fit head`` contract: the record of one head, or a list of several."""

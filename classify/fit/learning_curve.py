@@ -57,20 +57,11 @@ class LearningCurveDocument(TypedDict):
 
 @dataclass(frozen=True)
 class Point:
-    """One size of the curve.
+    """One size of the curve."""
 
-    Parameters
-    ----------
-    images_a_class : float
-        Mean over the classes.
-    images : int
-        Training images, the mean over the subsets.
-    hits : ndarray of bool, shape (subsets, n evaluation)
-        Whether the fit on each subset labelled each evaluation image right.
-    """
-
-    images_a_class: float
-    images: int
+    images_a_class: float  # mean over the classes
+    images: int  # training images, the mean over the subsets
+    # (subsets, n evaluation): whether the fit on each subset labelled each evaluation image right
     hits: NDArray[np.bool_]
 
     @property

@@ -95,17 +95,11 @@ class RankDocument(TypedDict):
 
 @dataclass(frozen=True)
 class Timing:
-    """How backbones are timed on this machine.
+    """How backbones are timed on this machine."""
 
-    Parameters
-    ----------
-    kept : callable
-        From specs and the cache's root to the speeds of networks that are at hand.
-    one : callable
-        From a backbone's recipe and execution to its speed, however long it takes.
-    """
-
+    # from specs and the cache's root to the speeds of networks that are at hand
     kept: Callable[[Iterable[FeatureSpec], Path], list[Speed]] = time_kept
+    # from a backbone's recipe and execution to its speed, however long it takes
     one: Callable[[Recipe, Execution], Speed] = time_backbone
 
 

@@ -18,27 +18,13 @@ LEAST_SHARE = 0.5  # of the sample: with less, two rows would be about different
 
 @dataclass(frozen=True)
 class ScreeningSample:
-    """A stratified part of the training split, each image once.
+    """A stratified part of the training split, each image once."""
 
-    Parameters
-    ----------
-    digests : list of bytes, length n
-        SHA-256 of each image.
-    y : ndarray of int, shape (n,)
-        Class indices, 0 to k - 1.
-    groups : ndarray of int, shape (n,)
-        Equal for images that must not be parted.
-    training : int
-        Images that it was drawn from.
-    dataset : set of bytes
-        Digests of all of the dataset's images, in every split.
-    """
-
-    digests: list[bytes]
-    y: NDArray[np.intp]
-    groups: NDArray[np.intp]
-    training: int
-    dataset: set[bytes]
+    digests: list[bytes]  # (n,): SHA-256 of each image
+    y: NDArray[np.intp]  # (n,): class indices, 0 to k - 1
+    groups: NDArray[np.intp]  # (n,): equal for images that must not be parted
+    training: int  # images that it was drawn from
+    dataset: set[bytes]  # digests of all of the dataset's images, in every split
 
     def held(self, store: FeatureStore) -> NDArray[np.intp]:
         """Return the positions of the images that a store has."""

@@ -55,25 +55,16 @@ class AbstentionDocument(TypedDict):
 
 @dataclass(frozen=True)
 class Abstainer:
-    """What is needed to abstain: class means, and training images each judged out of fold.
+    """What is needed to abstain: class means, and training images each judged out of fold."""
 
-    Parameters
-    ----------
-    means : ndarray, shape (k, d), float32
-        Mean direction of each class's features, of length 1.
-    confidence : ndarray, shape (n,), float64
-        Highest calibrated probability of each training image, 0 to 1, by a
-        head that had not seen it.
-    similarity : ndarray, shape (n,), float32
-        Highest cosine, -1 to 1, of each with class means that it is no part of.
-    right : ndarray, shape (n,), bool
-        Whether that head labelled it right.
-    """
-
+    # (k, d), float32: mean direction of each class's features, of length 1
     means: NDArray[np.float32]
+    # (n,): highest calibrated probability of each training
+    # image, 0 to 1, by a head that had not seen it
     confidence: NDArray[np.float64]
+    # (n,), float32: highest cosine, -1 to 1, of each with class means that it is no part of
     similarity: NDArray[np.float32]
-    right: NDArray[np.bool_]
+    right: NDArray[np.bool_]  # (n,): whether that head labelled it right
 
     def scores(
         self, confidence: NDArray[np.float64], similarity: NDArray[np.float32]

@@ -17,21 +17,11 @@ from .training_rows import Training, training_data
 
 @dataclass(frozen=True)
 class Fitting:
-    """What was chosen, and what came of it.
+    """What was chosen, and what came of it."""
 
-    Parameters
-    ----------
-    choice : Choice
-        Of cross-validation.
-    calibrated : Calibrated
-        Fitted to all rows.
-    training : Training
-        Those rows, with their folds.
-    """
-
-    choice: Choice
-    calibrated: Calibrated
-    training: Training
+    choice: Choice  # of cross-validation
+    calibrated: Calibrated  # fitted to all rows
+    training: Training  # those rows, with their folds
 
 
 def tune_and_fit(

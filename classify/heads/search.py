@@ -40,45 +40,22 @@ WEIGHTED = (
 
 @dataclass(frozen=True)
 class Choice:
-    """What cross-validation chose.
+    """What cross-validation chose."""
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Scaler and head with the chosen parameters, unfitted.
-    params : dict
-        The choice, for print and JSON.
-    cv : CrossValidation
-        Its score.
-    images : int
-        Rows that it was chosen on.
-    seconds : float
-        Wall time of choosing.
-    warnings : list of str
-        A choice at the edge of its range, fits that did not converge.
-    """
-
-    pipeline: Any
-    params: dict[str, Any]
-    cv: CrossValidation
-    images: int
-    seconds: float
-    warnings: list[str]
+    pipeline: Any  # scaler and head with the chosen parameters, unfitted
+    params: dict[str, Any]  # the choice, for print and JSON
+    cv: CrossValidation  # its score
+    images: int  # rows that it was chosen on
+    seconds: float  # wall time of choosing
+    warnings: list[str]  # a choice at the edge of its range, fits that did not converge
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A fitted head with what it says of each training row when it has not seen it.
+    """A fitted head with what it says of each training row when it has not seen it."""
 
-    Parameters
-    ----------
-    estimator : TemperatureScaled
-        Fitted on all rows.
-    out_of_fold : ndarray, shape (n, k)
-        Calibrated probabilities, each from a fit without that row's fold.
-    """
-
-    estimator: TemperatureScaled
+    estimator: TemperatureScaled  # fitted on all rows
+    # (n, k): calibrated probabilities, each from a fit without that row's fold
     out_of_fold: NDArray[np.float64]
 
 

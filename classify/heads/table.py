@@ -20,71 +20,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One row of the table.
+    """One row of the table."""
 
-    Parameters
-    ----------
-    name : str
-        What ``--model`` takes.
-    summary : str
-        What it is in a few words, for the help text.
-    make : callable
-        Seed to unfitted estimator.
-    search : dict
-        Parameter of the pipeline (``scale__…`` or ``head__…``) to the values to
-        choose among, the most regularised first: ties go to the first.
-    path : dict
-        One more parameter whose values, in order, are walked from coarse to
-        fine, the most regularised first.
-    unit_rows : bool
-        Whether rows are brought to length 1 instead of scaled by their power.
-    cost : float
-        Seconds for a thousand images on two cores, where this machine has not run it yet.
-    fast : bool
-        Seconds, not minutes, on a thousand images: what ``--model auto`` runs.
-    saved : str
-        ``"skops"``, which reads a file back safely, or ``"joblib"``. Trees cannot: their
-        arrays are walked without bounds, so a crafted file could corrupt memory. They
-        load only with ``--trust-joblib``.
-    trusted : tuple of str
-        Types of scikit-learn in a fitted estimator that skops does not trust by itself;
-        data all of it.
-    operations : str or None
-        Row of the table in ``export/heads`` that computes it in an exported network;
-        None where a converter has to.
-    layers : str or None
-        Row of the table in ``explain/layers`` that takes it apart into dense layers; None
-        where only occlusion explains it.
-    weighs : bool
-        Whether ``--class-weight balanced`` works.
-    streams : bool
-        Whether features that stay on the disk are read in blocks, by ``heads/linear``.
-    holds_out : bool
-        Whether its ``fit`` holds a part out of the training rows, and is told their groups.
-    least : int
-        Images a class from which it can be chosen: what learns how a class varies needs
-        two in each fold's training part.
-    one_se : bool
-        Whether the most regularised candidate within one standard error of the best is
-        taken instead of the best.
-    """
-
-    name: str
-    summary: str
-    make: Callable[[int], Any]
+    name: str  # what `--model` takes
+    summary: str  # what it is in a few words, for the help text
+    make: Callable[[int], Any]  # seed to unfitted estimator
+    # parameter of the pipeline (`scale__…` or `head__…`) to the values
+    # to choose among, the most regularised first: ties go to the first
     search: dict[str, list[Any]] = field(default_factory=dict)
+    # one more parameter whose values, in order, are walked
+    # from coarse to fine, the most regularised first
     path: dict[str, list[float]] = field(default_factory=dict)
-    unit_rows: bool = False
+    unit_rows: bool = False  # whether rows are brought to length 1 instead of scaled by their power
+    # seconds for a thousand images on two cores, where this machine has not run it yet
     cost: float = 40.0
-    fast: bool = True
+    fast: bool = True  # seconds, not minutes, on a thousand images: what `--model auto` runs
+    # "skops", which reads a file back safely, or "joblib". Trees cannot: their arrays are walked
+    # without bounds, so a crafted file could corrupt memory. They load only with `--trust-joblib`
     saved: Literal["skops", "joblib"] = "skops"
+    # types of scikit-learn in a fitted estimator that
+    # skops does not trust by itself; data all of it
     trusted: tuple[str, ...] = ()
+    # row of the table in `export/heads` that computes it
+    # in an exported network; None where a converter has to
     operations: str | None = None
+    # row of the table in `explain/layers` that takes it apart
+    # into dense layers; None where only occlusion explains it
     layers: str | None = None
-    weighs: bool = False
+    weighs: bool = False  # whether `--class-weight balanced` works
+    # whether features that stay on the disk are read in blocks, by `heads/linear`
     streams: bool = False
+    # whether its `fit` holds a part out of the training rows, and is told their groups
     holds_out: bool = False
+    # images a class from which it can be chosen: what learns
+    # how a class varies needs two in each fold's training part
     least: int = 2
+    # whether the most regularised candidate within one
+    # standard error of the best is taken instead of the best
     one_se: bool = False
 
     def pipeline(

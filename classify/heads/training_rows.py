@@ -20,24 +20,13 @@ COPIES = 4  # of the features, while folds are fitted
 
 @dataclass(frozen=True)
 class Training:
-    """Rows that everything is chosen on, and their folds.
+    """Rows that everything is chosen on, and their folds."""
 
-    Parameters
-    ----------
-    X : ndarray or StoredRows, shape (n, d)
-        Features.
-    y : ndarray of int, shape (n,)
-        Class indices, 0 to k - 1; each has rows.
-    folds : sequence of (train rows, held-out rows)
-        Of the cross-validation; each row is held out once.
-    groups : ndarray of int, shape (n,), optional
-        Equal for images that must stay together, for heads that hold out a part of their own;
-        None where each is on its own.
-    """
-
-    X: Any
-    y: Rows
-    folds: Folds
+    X: Any  # (n, d): features
+    y: Rows  # (n,): class indices, 0 to k - 1; each has rows
+    folds: Folds  # of the cross-validation; each row is held out once
+    # (n,): equal for images that must stay together, for heads that
+    # hold out a part of their own; None where each is on its own
     groups: Rows | None = None
 
     def in_memory(self, remedy: str) -> NDArray[np.float32]:

@@ -30,27 +30,13 @@ Grid = dict[str, list[Any]]  # parameter to the values to choose among
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """How the chosen candidate did on held-out folds of the training data.
+    """How the chosen candidate did on held-out folds of the training data."""
 
-    Parameters
-    ----------
-    metric : str
-        ``accuracy``, or ``balanced_accuracy`` where classes are weighted to count alike.
-    mean : float
-        Over the folds, 0 to 1.
-    std : float
-        Standard deviation from fold to fold (``ddof=1``).
-    folds : int
-        How many.
-    candidates : int
-        How many were tried.
-    """
-
-    metric: str
-    mean: float
-    std: float
+    metric: str  # `accuracy`, or `balanced_accuracy` where classes are weighted to count alike
+    mean: float  # over the folds, 0 to 1
+    std: float  # standard deviation from fold to fold (`ddof=1`)
     folds: int
-    candidates: int
+    candidates: int  # how many were tried
 
     @property
     def standard_error(self) -> float:
@@ -60,24 +46,14 @@ class CrossValidation:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Parameters of a head with what they brought over the folds.
+    """Parameters of a head with what they brought over the folds."""
 
-    Parameters
-    ----------
-    params : dict
-        Of the pipeline.
-    mean, std : float
-        Accuracy over the folds, and its standard deviation (``ddof=1``).
-    order : tuple of int
-        Says which of two equals is the more regularised: the lesser.
-    loss : float or None
-        Log loss out of fold at the best temperature, in nats, where it is known.
-    """
-
-    params: Params
+    params: Params  # of the pipeline
+    # accuracy over the folds, and its standard deviation (`ddof=1`)
     mean: float
     std: float
-    order: tuple[int, int]
+    order: tuple[int, int]  # says which of two equals is the more regularised: the lesser
+    # log loss out of fold at the best temperature, in nats, where it is known
     loss: float | None = None
 
     @property

@@ -16,18 +16,10 @@ SHARES = {"last block": 0.0, "upper third": 1 / 3, "half": 1 / 2}
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much of a network moves.
+    """How much of a network moves."""
 
-    Parameters
-    ----------
-    name : str
-        The lowest block that moves; ``"all"``, or ``"none"`` for the head alone.
-    below : str or None
-        The layer below it, ``"pixels"`` for all; None for the head alone.
-    """
-
-    name: str
-    below: str | None
+    name: str  # the lowest block that moves; "all", or "none" for the head alone
+    below: str | None  # the layer below it, "pixels" for all; None for the head alone
 
 
 def find_depth(network: Any, name: str, tapped: Sequence[str] = ()) -> Depth:

@@ -26,22 +26,16 @@ TRAINING_SHARE = 0.6  # of the memory budget; the rest is for batches under way
 class Augmentation:
     """Which view of an image an epoch sees.
 
-    Parameters
-    ----------
-    kind : str
-        ``"none"``: the original; ``"views"``: a few seeded views in turn, cached;
-        ``"on-the-fly"``: a new one each epoch, computed from the image.
-    views : int
-        How many with ``"views"``.
-
     Examples
     --------
     >>> [Augmentation("views", 2).view(epoch) for epoch in (1, 2, 3)]
     ['augment1', 'augment2', 'augment1']
     """
 
+    # "none": the original; "views": a few seeded views in turn, cached;
+    # "on-the-fly": a new one each epoch, computed from the image
     kind: str = "none"
-    views: int = 4
+    views: int = 4  # how many with "views"
 
     def __post_init__(self) -> None:
         if self.kind not in AUGMENTS:
@@ -61,18 +55,10 @@ class Augmentation:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What boundary maps may take.
+    """What boundary maps may take."""
 
-    Parameters
-    ----------
-    disk : int or None
-        Bytes in the cache; half of what is free there when None.
-    memory : int
-        Bytes held in memory.
-    """
-
-    disk: int | None
-    memory: int
+    disk: int | None  # bytes in the cache; half of what is free there when None
+    memory: int  # bytes held in memory
 
 
 class EpochMaps:

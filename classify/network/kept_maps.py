@@ -33,19 +33,11 @@ Maps = NDArray[np.float32]  # (n, d): each row one image's activations, flattene
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How the activations at the boundary are kept.
+    """How the activations at the boundary are kept."""
 
-    Parameters
-    ----------
-    storage : str or None
-        ``"float32"`` or ``"float16"`` in the cache; None computes them anew for
-        each epoch.
-    new_bytes : int
-        What will be written to the disk.
-    """
-
+    # "float32" or "float16" in the cache; None computes them anew for each epoch
     storage: str | None
-    new_bytes: int
+    new_bytes: int  # what will be written to the disk
 
 
 def choose_keeping(rows: int, dimension: int, missing: dict[str, int], budget: int) -> Keeping:
@@ -120,24 +112,12 @@ class PassingStore(FeatureStore):
 
 @dataclass
 class Boundary:
-    """The activations of some images at a freeze boundary, in any of their views.
+    """The activations of some images at a freeze boundary, in any of their views."""
 
-    Parameters
-    ----------
-    source : FeatureSource
-        Which layer, from which weights, in which cache.
-    paths : sequence of Reference
-        Image files.
-    digests : sequence of bytes
-        SHA-256 of each.
-    keeping : Keeping
-        From :func:`plan_boundary`.
-    """
-
-    source: FeatureSource
-    paths: Sequence[Reference]
-    digests: Sequence[bytes]
-    keeping: Keeping
+    source: FeatureSource  # which layer, from which weights, in which cache
+    paths: Sequence[Reference]  # image files
+    digests: Sequence[bytes]  # SHA-256 of each
+    keeping: Keeping  # from `plan_boundary`
     _stores: dict[str, FeatureStore] = field(default_factory=dict)
 
     def prepare(self, rows: Rows, view: str, name: str) -> None:

@@ -19,30 +19,14 @@ Pixels = NDArray[np.uint8]  # (n, d): each row one image's red, green, blue, fla
 
 @dataclass(frozen=True)
 class Stream:
-    """Some rows of a boundary in one view, held in memory where they fit, else read as asked.
+    """Some rows of a boundary in one view, held in memory where they fit, else read as asked."""
 
-    Parameters
-    ----------
-    boundary : Boundary
-        Where they come from.
-    rows : ndarray of int
-        Which images.
-    view : str
-        Which look at them.
-    dimension : int
-        Numbers a row.
-    held : ndarray, optional
-        The maps, float32, or pixels, uint8.
-    among : ndarray of int, optional
-        Where the rows stand among those held; the same when None.
-    """
-
-    boundary: Boundary
-    rows: Rows
-    view: str
-    dimension: int
-    held: Maps | Pixels | None = None
-    among: Rows | None = None
+    boundary: Boundary  # where they come from
+    rows: Rows  # which images
+    view: str  # which look at them
+    dimension: int  # numbers a row
+    held: Maps | Pixels | None = None  # the maps, float32, or pixels, uint8
+    among: Rows | None = None  # where the rows stand among those held; the same when None
 
     def __len__(self) -> int:
         return len(self.rows)

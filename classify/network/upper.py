@@ -23,21 +23,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Upper:
-    """What training moves, and what it is called.
+    """What training moves, and what it is called."""
 
-    Parameters
-    ----------
-    model : keras.Model
-        Boundary maps (n, d), float32, flattened, to logits (n, k), float32.
-    blocks : list of Block
-        Those above the boundary, from the boundary on; the head comes after them.
-    mapper : keras.Model or None
-        The same boundary maps to a list of what is pooled before the head, one tensor a
-        layer; None where the boundary lies above all layers.
-    """
-
-    model: Any
-    blocks: list[Block]
+    model: Any  # boundary maps (n, d), float32, flattened, to logits (n, k), float32
+    blocks: list[Block]  # those above the boundary, from the boundary on; the head comes after them
+    # the same boundary maps to a list of what is pooled before the head,
+    # one tensor a layer; None where the boundary lies above all layers
     mapper: Any = None
 
     def logits(self, maps: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -34,34 +34,18 @@ Images = Sequence[Reference | PixelImage]
 
 @dataclass(frozen=True)
 class Answers:
-    """What a classifier says of a block of images.
-
-    Parameters
-    ----------
-    images : sequence of Reference or PixelImage
-        The block.
-    positions : list of int, length m
-        Which of its images each row belongs to; the others are among the failures.
-    digests : list of bytes, length m
-        SHA-256 of each.
-    probabilities : ndarray, shape (m, k), float64
-        Of the model's classes; rows sum to 1.
-    usual : ndarray, shape (m,), float64, or None
-        How usual each is among the training images, over 0 and up to 1, see
-        :meth:`headstart.classify.heads.abstention.Abstainer.judge`; None where it was not asked for.
-    failures : list of Failure
-        Images that could not be read, in their order.
-    warnings : list of str
-        What went wrong without stopping the run.
-    """
+    """What a classifier says of a block of images."""
 
     images: Images
+    # (m,): which of its images each row belongs to; the others are among the failures
     positions: list[int]
-    digests: list[bytes]
-    probabilities: NDArray[np.float64]
+    digests: list[bytes]  # (m,): SHA-256 of each
+    probabilities: NDArray[np.float64]  # (m, k): of the model's classes; rows sum to 1
+    # (m,): how usual each is among the training images, over 0
+    # and up to 1, see `judge`; None where it was not asked for
     usual: NDArray[np.float64] | None
-    failures: list[Failure]
-    warnings: list[str]
+    failures: list[Failure]  # images that could not be read, in their order
+    warnings: list[str]  # what went wrong without stopping the run
 
 
 def label_images(
@@ -141,22 +125,13 @@ def label_with(
 
 @dataclass(frozen=True)
 class Way:
-    """How blocks of images become features.
+    """How blocks of images become features."""
 
-    Parameters
-    ----------
-    store : FeatureStore
-        Where they are read from.
-    fill : callable
-        Extracts what the store lacks of a block; returns what became of each image, and lines
-        worth telling.
-    images : int
-        In a block, at most.
-    """
-
-    store: FeatureStore
+    store: FeatureStore  # where they are read from
+    # extracts what the store lacks of a block; returns
+    # what became of each image, and lines worth telling
     fill: Callable[[Images, Tell], tuple[Extraction, list[str]]]
-    images: int
+    images: int  # in a block, at most
 
 
 def find_way(model: AnyModel, source: FeatureSource, images: int, block: int | None) -> Way:

@@ -29,18 +29,10 @@ NAMES = {**SPLITS, ALL: ALL}  # what --split takes, as folders spell it
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """What ``evaluate`` gives.
+    """What ``evaluate`` gives."""
 
-    Parameters
-    ----------
-    record : EvaluateDocument
-        The contract.
-    warnings : list of str
-        What is worth telling.
-    """
-
-    record: EvaluateDocument
-    warnings: list[str]
+    record: EvaluateDocument  # the contract
+    warnings: list[str]  # what is worth telling
 
 
 def evaluate_model(

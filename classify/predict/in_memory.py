@@ -18,18 +18,11 @@ from .model_source import abstainer_of, source_of
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What the classifier says of some images.
+    """What the classifier says of some images."""
 
-    Parameters
-    ----------
-    probabilities : ndarray, shape (n, k), float64
-        Rows sum to 1; columns in the order of the model's classes.
-    abstained : ndarray, shape (n,), bool
-        Which images had better be left to a person.
-    """
-
+    # (n, k): rows sum to 1; columns in the order of the model's classes
     probabilities: NDArray[np.float64]
-    abstained: NDArray[np.bool_]
+    abstained: NDArray[np.bool_]  # (n,): which images had better be left to a person
 
 
 class Labeller:

@@ -19,33 +19,16 @@ from .blocks import label_images
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled images with what the classifier says of them.
+    """Labelled images with what the classifier says of them."""
 
-    Parameters
-    ----------
-    images : list of Image, length n
-        Those that could be read.
-    digests : list of bytes, length n
-        SHA-256 of each.
-    truth : ndarray of int, shape (n,)
-        Index of each image's class.
-    probabilities : ndarray, shape (n, k), float64
-        Predicted for each class.
-    usual : ndarray, shape (n,), or None
-        How usual each is among the training images; None where it was not asked for.
-    failures : list of Failure
-        Images that could not be read.
-    warnings : list of str
-        What went wrong without stopping the run.
-    """
-
-    images: list[Image]
-    digests: list[bytes]
-    truth: Labels
-    probabilities: NDArray[np.float64]
+    images: list[Image]  # (n,): those that could be read
+    digests: list[bytes]  # (n,): SHA-256 of each
+    truth: Labels  # (n,): index of each image's class
+    probabilities: NDArray[np.float64]  # (n, k): predicted for each class
+    # (n,): how usual each is among the training images; None where it was not asked for
     usual: NDArray[np.float64] | None
-    failures: list[Failure]
-    warnings: list[str]
+    failures: list[Failure]  # images that could not be read
+    warnings: list[str]  # what went wrong without stopping the run
 
 
 def label_dataset(

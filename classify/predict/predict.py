@@ -60,27 +60,13 @@ class PredictDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the classifier says of one image.
-
-    Parameters
-    ----------
-    path : Reference
-        The image.
-    top : list of (label, probability)
-        The most probable classes first.
-    abstained : bool
-        Whether the image had better be left to a person.
-    digest : bytes
-        SHA-256 of the image.
-    placed : Path or None
-        Where it was linked or copied to.
-    """
+    """What the classifier says of one image."""
 
     path: Reference
-    top: list[tuple[str, float]]
-    abstained: bool = False
-    digest: bytes = b""
-    placed: Path | None = None
+    top: list[tuple[str, float]]  # (label, probability): the most probable classes first
+    abstained: bool = False  # whether the image had better be left to a person
+    digest: bytes = b""  # SHA-256 of the image
+    placed: Path | None = None  # where it was linked or copied to
 
     @property
     def label(self) -> str | None:

@@ -59,21 +59,14 @@ def _opened(image: Reference) -> BinaryIO:
 class ClassFolders:
     """Puts each image into the folder of its class; no file that is there is touched.
 
-    Parameters
-    ----------
-    folder : Path
-        Holds a folder for each class, and ``unsure``; nothing outside it is written.
-    put : callable
-        :func:`link` or :func:`copy`.
-
     Attributes
     ----------
     counts : Counter
         Images in each class's folder, by the folder's name.
     """
 
-    folder: Path
-    put: Callable[[Reference, Path], None] = link
+    folder: Path  # holds a folder for each class, and `unsure`; nothing outside it is written
+    put: Callable[[Reference, Path], None] = link  # `link` or `copy`
     counts: Counter[str] = field(default_factory=Counter)
 
     def place(self, answer: Prediction | Failure) -> Prediction | Failure:

@@ -27,37 +27,18 @@ SKOPS, JOBLIB = "head.skops", "head.joblib"
 
 @dataclass(frozen=True)
 class Model:
-    """A head with all that is needed to label a new image.
-
-    Parameters
-    ----------
-    name : str
-        The head's name.
-    estimator : TemperatureScaled
-        Features (n, d) to probabilities (n, k).
-    classes : list of str
-        Class names, in the order of the probabilities' columns.
-    spec : FeatureSpec
-        The features it was trained on.
-    weights : str
-        ``"imagenet"`` or the weights file given at training.
-    record : HeadRecord
-        What ``fit head`` reported.
-    abstainer : Abstainer, optional
-        What ``predict --abstain`` needs.
-    trained_on : ndarray of uint64, shape (n,), optional
-        Marks of the images that it was fitted on, see :mod:`headstart.classify.saved.trained_on`.
-    """
+    """A head with all that is needed to label a new image."""
 
     keeps_features: ClassVar[bool] = True  # what is extracted is worth its place in the cache
 
-    name: str
-    estimator: Any
-    classes: list[str]
-    spec: FeatureSpec
-    weights: str
-    record: HeadRecord
-    abstainer: Abstainer | None = None
+    name: str  # the head's name
+    estimator: Any  # features (n, d) to probabilities (n, k)
+    classes: list[str]  # class names, in the order of the probabilities' columns
+    spec: FeatureSpec  # the features it was trained on
+    weights: str  # "imagenet" or the weights file given at training
+    record: HeadRecord  # what `fit head` reported
+    abstainer: Abstainer | None = None  # what `predict --abstain` needs
+    # (n,): marks of the images that it was fitted on, see `trained_on`
     trained_on: marks.Marks | None = None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:

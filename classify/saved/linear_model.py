@@ -24,30 +24,14 @@ LINEAR = "linear.npz"  # of the model's file, beside the same head as scikit-lea
 
 @dataclass(frozen=True)
 class LinearArrays:
-    """Scaler, linear head and temperature.
+    """Scaler, linear head and temperature."""
 
-    Parameters
-    ----------
-    power : float
-        Of the features, see :class:`headstart.classify.heads.scaler.PowerScaler`.
-    mean : ndarray, shape (d,)
-        Taken from them.
-    scale : float
-        What they are divided by, over 0.
-    coef : ndarray, shape (k, d), or (1, d) for two classes
-        Weights.
-    intercept : ndarray, shape (k,) or (1,)
-        Added to the scores.
-    temperature : float
-        What scores are divided by, over 0.
-    """
-
-    power: float
-    mean: NDArray[np.floating[Any]]
-    scale: float
-    coef: NDArray[np.floating[Any]]
-    intercept: NDArray[np.floating[Any]]
-    temperature: float
+    power: float  # of the features, see `PowerScaler`
+    mean: NDArray[np.floating[Any]]  # (d,): taken from them
+    scale: float  # what they are divided by, over 0
+    coef: NDArray[np.floating[Any]]  # (k, d), or (1, d) for two classes: weights
+    intercept: NDArray[np.floating[Any]]  # (k,) or (1,): added to the scores
+    temperature: float  # what scores are divided by, over 0
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return what scikit-learn's pipeline does, (n, k), to the bit: the same steps."""

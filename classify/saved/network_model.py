@@ -29,41 +29,19 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class TunedModel:
-    """A network above a freeze boundary with all that is needed to label a new image.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"fine-tuned from block5"``.
-    classes : list of str
-        Class names, in the order of the probabilities' columns.
-    spec : FeatureSpec
-        Of the boundary: what is extracted from an image.
-    features : FeatureSpec
-        Of the features that the network makes of it, which the head sees.
-    weights : str
-        ``"imagenet"`` or the weights file given at training.
-    arrays : list of ndarray
-        The network's weights above the boundary, in Keras' order.
-    temperature : float
-        What logits are divided by.
-    record : dict
-        What ``fit finetune`` reported.
-    trained_on : ndarray of uint64, shape (n,), optional
-        Marks of the images that trained it or chose its epochs, see
-        :mod:`headstart.classify.saved.trained_on`.
-    """
+    """A network above a freeze boundary with all that is needed to label a new image."""
 
     keeps_features: ClassVar[bool] = False  # whole maps are large
 
-    name: str
-    classes: list[str]
-    spec: FeatureSpec
-    features: FeatureSpec
-    weights: str
-    arrays: list[NDArray[np.float32]]
-    temperature: float
-    record: dict[str, Any]
+    name: str  # such as "fine-tuned from block5"
+    classes: list[str]  # class names, in the order of the probabilities' columns
+    spec: FeatureSpec  # of the boundary: what is extracted from an image
+    features: FeatureSpec  # of the features that the network makes of it, which the head sees
+    weights: str  # "imagenet" or the weights file given at training
+    arrays: list[NDArray[np.float32]]  # the network's weights above the boundary, in Keras' order
+    temperature: float  # what logits are divided by
+    record: dict[str, Any]  # what `fit finetune` reported
+    # (n,): marks of the images that trained it or chose its epochs, see `trained_on`
     trained_on: marks.Marks | None = None
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,27 +15,17 @@ UPLOADS_IN_MEMORY = 8  # of the largest size, all clients together
 class Limits:
     """The bounds of one request and of all of them.
 
-    Parameters
-    ----------
-    upload_bytes : int
-        Of one request's body; a larger one gets status 413.
-    files : int
-        In one request; more get 413.
-    seconds : float
-        For an upload to arrive (408), and then for its labels to be ready (503).
-    concurrency : int
-        Requests that wait for their labels at once; one more gets 503.
-
     Raises
     ------
     OptionError
         If one of them is not above 0.
     """
 
-    upload_bytes: int = 32_000_000
-    files: int = 32
+    upload_bytes: int = 32_000_000  # of one request's body; a larger one gets status 413
+    files: int = 32  # in one request; more get 413
+    # for an upload to arrive (408), and then for its labels to be ready (503)
     seconds: float = 30.0
-    concurrency: int = 64
+    concurrency: int = 64  # requests that wait for their labels at once; one more gets 503
 
     def __post_init__(self) -> None:
         for name in ("upload_bytes", "files", "seconds", "concurrency"):

@@ -25,18 +25,10 @@ HOW = "send photographs as multipart/form-data, such as curl -F files=@photograp
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file of a request.
+    """One file of a request."""
 
-    Parameters
-    ----------
-    name : str
-        What the client calls it: any text.
-    data : bytes
-        Its content.
-    """
-
-    name: str
-    data: bytes
+    name: str  # what the client calls it: any text
+    data: bytes  # its content
 
 
 def busy(reason: str) -> HTTPException:

@@ -20,42 +20,24 @@ Values = NDArray[np.float64]  # (B,): one for each of B resamples
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure of how good a classifier is.
+    """One figure of how good a classifier is."""
 
-    Parameters
-    ----------
-    title : str
-        For people.
-    values : callable
-        From a sample and resampling weights (B, n) to the metric of each resample, (B,).
-    better : str
-        ``"higher"`` or ``"lower"``.
-    largest : float
-        Its upper bound; the lower is 0.
-    percent : bool
-        Printed in per cent, not as a decimal.
-    interval : str
-        ``"bootstrap"`` over images, or ``"wilson"`` for a share of them.
-    like_accuracy : bool
-        Whether it is 1 where every image is right and 0 where none is, however sure of each.
-    brief : bool
-        Whether the contract's short ``evaluation`` holds it, not the ``figures`` alone.
-    if_calibrated : callable or None
-        From confidences (n,) and a seed to the middle 95 % of what a calibrated classifier,
-        as sure of each image, would show: for a metric that chance keeps from 0.
-    hub : str or None
-        The Hugging Face Hub's name for it, which a model card's metadata then has.
-    """
-
-    title: str
+    title: str  # for people
+    # from a sample and resampling weights (B, n) to the metric of each resample, (B,)
     values: Callable[[Sample, Weights], Values]
     better: Literal["higher", "lower"]
-    largest: float = math.inf
-    percent: bool = False
+    largest: float = math.inf  # its upper bound; the lower is 0
+    percent: bool = False  # printed in per cent, not as a decimal
+    # "bootstrap" over images, or "wilson" for a share of them
     interval: Literal["wilson", "bootstrap"] = "bootstrap"
+    # whether it is 1 where every image is right and 0 where none is, however sure of each
     like_accuracy: bool = False
+    # whether the contract's short `evaluation` holds it, not the `figures` alone
     brief: bool = True
+    # from confidences (n,) and a seed to the middle 95 % of what a calibrated classifier,
+    # as sure of each image, would show: for a metric that chance keeps from 0
     if_calibrated: Callable[[Probabilities, int], tuple[float, float]] | None = None
+    # the Hugging Face Hub's name for it, which a model card's metadata then has
     hub: str | None = None
 
     def text(self, value: float) -> str:
@@ -172,24 +154,12 @@ class FigureDocument(TypedDict):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a classifier did on images it had not seen.
+    """How a classifier did on images it had not seen."""
 
-    Parameters
-    ----------
-    split : str
-        Which images.
-    n : int
-        How many.
-    ci95 : tuple of float
-        95 % interval of the accuracy, see :func:`headstart.classify.statistics.intervals.wilson`.
-    values : dict of str to float
-        Every metric of :data:`METRICS`.
-    """
-
-    split: str
+    split: str  # which images
     n: int
-    ci95: tuple[float, float]
-    values: dict[str, float]
+    ci95: tuple[float, float]  # 95 % interval of the accuracy, see `wilson`
+    values: dict[str, float]  # every metric of `METRICS`
 
     @property
     def accuracy(self) -> float:

@@ -27,24 +27,14 @@ class PairedTestDocument(TypedDict):
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Two classifiers on the same images.
+    """Two classifiers on the same images."""
 
-    Parameters
-    ----------
-    only_first, only_second : int
-        Images that only one of them labelled right.
-    mcnemar_p : float
-        Exact two-sided McNemar test of "both are right equally often".
-    difference : float
-        Accuracy of the second less the first.
-    difference_ci95 : tuple of float
-        95 % interval of the difference, see :func:`difference_interval`.
-    """
-
+    # images that only one of them labelled right
     only_first: int
     only_second: int
-    mcnemar_p: float
-    difference: float
+    mcnemar_p: float  # exact two-sided McNemar test of "both are right equally often"
+    difference: float  # accuracy of the second less the first
+    # 95 % interval of the difference, see `difference_interval`
     difference_ci95: tuple[float, float]
 
     def to_dict(self) -> PairedTestDocument:

@@ -23,20 +23,11 @@ class PowerLaw:
     Hestness et al. 2017 (arXiv:1712.00409) found it across tasks. Not every learning
     curve is one (Viering and Loog 2022, arXiv:2103.10948), so nothing is said of more
     than twice the data.
-
-    Parameters
-    ----------
-    a : float
-        Error that no amount of data takes away, 0 or more.
-    b : float
-        Size of the rest, 0 or more.
-    c : float
-        How fast it falls, over 0.
     """
 
-    a: float
-    b: float
-    c: float
+    a: float  # error that no amount of data takes away, 0 or more
+    b: float  # size of the rest, 0 or more
+    c: float  # how fast it falls, over 0
 
     def error(self, n: float) -> float:
         """Return the error at a size."""

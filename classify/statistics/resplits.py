@@ -24,27 +24,13 @@ class RepeatedDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A figure over several resplits.
+    """A figure over several resplits."""
 
-    Parameters
-    ----------
-    mean : float
-        Over the resplits.
-    ci95 : tuple of float
-        Of the mean.
-    p : float
-        Two-sided, of "the mean is 0": for differences.
-    count : int
-        Resplits.
-    error : float
-        Standard error of the mean.
-    """
-
-    mean: float
-    ci95: tuple[float, float]
-    p: float
-    count: int
-    error: float
+    mean: float  # over the resplits
+    ci95: tuple[float, float]  # of the mean
+    p: float  # two-sided, of "the mean is 0": for differences
+    count: int  # resplits
+    error: float  # standard error of the mean
 
     def to_dict(self) -> RepeatedDocument:
         """Return the contract's ``repeats`` object of an approach."""

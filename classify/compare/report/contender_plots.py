@@ -20,19 +20,12 @@ MOST_CLASSES = 40  # in the plot of recalls
 
 @dataclass(frozen=True, slots=True)
 class Charted:
-    """One of the two approaches.
+    """One of the two approaches."""
 
-    Parameters
-    ----------
-    name, kind : str
-        As in the results.
-    probabilities : ndarray, shape (n, k)
-        On the evaluation split.
-    """
-
+    # as in the results
     name: str
     kind: Kind
-    probabilities: NDArray[np.float64]
+    probabilities: NDArray[np.float64]  # (n, k): on the evaluation split
 
 
 def reliability_diagram(contenders: Sequence[Charted], truth: NDArray[np.intp]) -> str:

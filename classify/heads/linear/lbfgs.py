@@ -26,24 +26,12 @@ REMEMBERED = 10  # steps that the curvature is guessed from
 
 @dataclass(frozen=True)
 class Weights:
-    """A linear function of the rows.
+    """A linear function of the rows."""
 
-    Parameters
-    ----------
-    kernel : ndarray, shape (r, m)
-        One column a class; one in all for two classes.
-    bias : ndarray, shape (m,)
-        Added to each score.
-    converged : bool
-        Whether the gradient fell below the tolerance.
-    steps : int
-        Taken to get there.
-    """
-
-    kernel: Array
-    bias: Array
-    converged: bool = True
-    steps: int = 1
+    kernel: Array  # (r, m): one column a class; one in all for two classes
+    bias: Array  # (m,): added to each score
+    converged: bool = True  # whether the gradient fell below the tolerance
+    steps: int = 1  # taken to get there
 
     def scores(self, Z: NDArray[np.float32]) -> Array:
         """Return scores (n, k) of rows (n, r); the first of two classes has 0."""

@@ -20,30 +20,14 @@ from .span import Array, Lift, span
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over rows, from which closed-form heads are solved.
+    """Sums over rows, from which closed-form heads are solved."""
 
-    Parameters
-    ----------
-    counts : ndarray, shape (k,)
-        Weights of the rows of each class.
-    sums : ndarray, shape (k, r)
-        Of the rows of each class, weighted.
-    gram : ndarray, shape (r, r)
-        ``Z.T @ Z``, weighted; (0, 0) where it is not wanted.
-    rows : float
-        How many there are.
-    total : ndarray, shape (r,)
-        Of all rows, not weighted, as a scaler sees them.
-    squares : ndarray, shape (r,)
-        Of each column, over all rows, not weighted.
-    """
-
-    counts: Array
-    sums: Array
-    gram: Array
-    rows: float
-    total: Array
-    squares: Array
+    counts: Array  # (k,): weights of the rows of each class
+    sums: Array  # (k, r): of the rows of each class, weighted
+    gram: Array  # (r, r): `Z.T @ Z`, weighted; (0, 0) where it is not wanted
+    rows: float  # how many there are
+    total: Array  # (r,): of all rows, not weighted, as a scaler sees them
+    squares: Array  # (r,): of each column, over all rows, not weighted
 
     @classmethod
     def zero(cls, classes: int, columns: int, *, gram: bool) -> Sums:

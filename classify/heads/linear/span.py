@@ -26,26 +26,14 @@ Lift = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Spanned:
-    """Centred and scaled features of some images.
+    """Centred and scaled features of some images."""
 
-    Parameters
-    ----------
-    Z : ndarray or Spool, shape (n, r), float32
-        ``(lifted features - mean) / scale``, in a basis of the images' span when r < d.
-    mean : ndarray, shape (d,)
-        Of the lifted features.
-    scale : float
-        Root mean square of the centred features; 1 when that is 0.
-    dimension : int
-        Columns before any change of basis: d.
-    back : callable
-        Weights (r, m) on Z to weights (d, m) on ``(lifted features - mean) / scale``.
-    """
-
+    # (n, r), float32: `(lifted features - mean) / scale`, in a basis of the images' span when r < d
     Z: Any
-    mean: Array
-    scale: float
-    dimension: int
+    mean: Array  # (d,): of the lifted features
+    scale: float  # root mean square of the centred features; 1 when that is 0
+    dimension: int  # columns before any change of basis: d
+    # weights (r, m) on Z to weights (d, m) on `(lifted features - mean) / scale`
     back: Callable[[Array], Array]
 
 
