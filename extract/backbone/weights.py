@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import urllib.error
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
+from ...cache.spec_folder import remove_stale_temporaries
 from ...errors import WeightsError, first_line
 from ...progress import note
+from ...storage import replacing
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 60.0  # without a byte
@@ -108,23 +107,25 @@ def _hash(path: Path, checksum: str) -> str:
         return hashlib.file_digest(file, _ALGORITHM[len(checksum)]).hexdigest()
 
 
+class _BrokenError(Exception):
+    """What came is not what was asked for."""
+
+
 def _download(backbone: str, imagenet: Pretrained, path: Path) -> None:
     """Download under a temporary name, check, rename; what is broken is fetched again."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     reason = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path)
+        remove_stale_temporaries(path.parent)
         for _ in range(ATTEMPTS):
-            reason = _fetch(imagenet, temporary)
-            if not reason:
-                os.replace(temporary, path)
+            try:
+                with replacing(path, durable=True) as temporary:
+                    _fetch(imagenet, temporary)
+            except _BrokenError as error:
+                reason = first_line(error)
+            else:
                 return
     except OSError as error:  # of the disk: another attempt would not help
         reason = f"{error.strerror}: {error.filename}"
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     raise WeightsError(
         f"cannot download the ImageNet weights of {backbone} "
         f"({reason}): fetch {imagenet.url} elsewhere and put it at "
@@ -132,36 +133,23 @@ def _download(backbone: str, imagenet: Pretrained, path: Path) -> None:
     )
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove what killed downloads of this file left."""
-    for part in path.parent.glob(f".{path.name}.*.part"):
-        pid = part.name.split(".")[-2]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            part.unlink(missing_ok=True)
-
-
-def _fetch(imagenet: Pretrained, temporary: Path) -> str:
-    """Fetch into a file; return what is wrong with it, or nothing."""
+def _fetch(imagenet: Pretrained, target: Path) -> None:
     import http.client
     import urllib.request
 
-    url = str(imagenet.url)
-    with open(temporary, "wb") as file:
-        try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - from our table
-                announced = answer.headers.get("Content-Length")
+    try:
+        with urllib.request.urlopen(str(imagenet.url), timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - from our table
+            announced = answer.headers.get("Content-Length")
+            with open(target, "wb") as file:
                 while block := answer.read(BLOCK_BYTES):
                     file.write(block)
-        except (*_NETWORK, http.client.HTTPException) as error:
-            return first_line(error)
-        file.flush()
-        os.fsync(file.fileno())
-        size = file.tell()
+    except (*_NETWORK, http.client.HTTPException) as error:
+        raise _BrokenError(first_line(error)) from error
+    size = target.stat().st_size
     if announced is not None and size != int(announced):
-        return f"{size:,} of {int(announced):,} bytes came"
-    if imagenet.checksum is not None and _hash(temporary, imagenet.checksum) != imagenet.checksum:
-        return f"what came has not the checksum {imagenet.checksum}"
-    return ""
+        raise _BrokenError(f"{size:,} of {int(announced):,} bytes came")
+    if imagenet.checksum is not None and _hash(target, imagenet.checksum) != imagenet.checksum:
+        raise _BrokenError(f"what came has not the checksum {imagenet.checksum}")
 
 
 def file_sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import pytest
 from headstart.errors import WeightsError
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.backbone.weights import ATTEMPTS, Pretrained, find_weights
+from headstart.storage import temporary_name
 
 WEIGHTS = bytes(range(256)) * 1000
 
@@ -115,7 +117,8 @@ def test_what_a_killed_download_left_is_removed_by_the_next(serve):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     pretrained.local().parent.mkdir(parents=True)
-    pretrained.local().with_name(f".weights.h5.{dead.pid}.part").write_bytes(b"half")
+    left_behind = temporary_name().replace(f".{os.getpid()}.", f".{dead.pid}.")
+    pretrained.local().with_name(left_behind).write_bytes(b"half")
     find_weights("net", pretrained)
     assert (server.asked, left(pretrained)) == (1, ["weights.h5"])
 
