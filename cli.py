@@ -19,6 +19,7 @@ from .commands import (
     inspect,
     plan,
     predict,
+    search,
     serve,
 )
 from .errors import HeadstartError
@@ -40,6 +41,7 @@ app.add_typer(fit.app, name="fit")
 app.add_typer(compare.app, name="compare")
 app.add_typer(cache.app, name="cache")
 app.command("inspect")(inspect.inspect_data)
+app.command("search")(search.search_data)
 app.command("predict")(predict.predict_images)
 app.command("evaluate")(evaluate.evaluate_data)
 app.command("explain")(explain.explain_images)

@@ -6,8 +6,12 @@ if TYPE_CHECKING:
     from ..extract.images.images import Dataset
 
 
-def read_data(data: str, columns: str | None, *, quiet: bool) -> "Dataset":
+def read_data(
+    data: str, columns: str | None, *, quiet: bool, needs_labels: bool = True
+) -> "Dataset":
     """Read DATA and say on standard error how it was understood.
+
+    Images may lack a label where none is needed.
 
     Raises
     ------
@@ -17,10 +21,11 @@ def read_data(data: str, columns: str | None, *, quiet: bool) -> "Dataset":
         If ``columns`` is not understood.
     """
     from ..console import remark
-    from ..extract.images.dataset import read_dataset
+    from ..extract.images.dataset import read_dataset, read_photographs
     from ..extract.images.manifest_table import read_columns
 
-    dataset = read_dataset(data, None if columns is None else read_columns(columns))
+    read = read_dataset if needs_labels else read_photographs
+    dataset = read(data, None if columns is None else read_columns(columns))
     if not quiet:
         remark(dataset.read_as)
     return dataset

@@ -46,7 +46,7 @@ def extract_features(
     from ..extract.feature_run import extract_dataset
     from ..extract.source import feature_source
 
-    dataset = read_data(data, columns, quiet=quiet)
+    dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
     with stages(quiet=quiet):
         source = feature_source(recipe, execution, dataset)
         run = extract_dataset(dataset, source, out, max_failures)

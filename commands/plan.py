@@ -51,7 +51,7 @@ def plan_extraction(
     from ..extract.speed.plan import plan_extraction as reckon
 
     begin = time.perf_counter()
-    dataset = read_data(data, columns, quiet=quiet)
+    dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
     listing = time.perf_counter() - begin
     with stages(quiet=quiet):
         plan = reckon(

@@ -15,7 +15,7 @@ from .source import FeatureSource
 
 
 def write_table(path: Path, dataset: Dataset, features: Features, source: FeatureSource) -> None:
-    """Write ``features``, ``label``, ``path``, ``split`` and ``classes``.
+    """Write ``features``, ``label`` (-1 where there is none), ``path``, ``split`` and ``classes``.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def write_table(path: Path, dataset: Dataset, features: Features, source: Featur
         ):
             file.attrs["spec"] = source.spec.to_json()
             file.create_dataset("features", data=features.X, fletcher32=True)
-            file["label"] = [index[image.label] for image in images]
+            file["label"] = [index.get(image.label, -1) for image in images]
             for name, values in {
                 "path": [os.fsencode(str(image.path)) for image in images],
                 "split": [image.split or "" for image in images],

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import DataError
-from ...storage import replacing
 from ...text import shown
-from ..pages.html import make_page, source
+from ..pages.html import make_page, save_page, source
 from ..pages.thumbnails import thumbnail
 from .findings import Copies, Inspection, Seen
 
@@ -58,14 +56,7 @@ def write_page(inspection: Inspection, folder: Path, top: int) -> Path:
     DataError
         If the folder cannot be written.
     """
-    page = folder / PAGE
-    text = page_text(inspection, top)
-    try:
-        with replacing(page) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"cannot write the page to {folder}: {error.strerror}") from error
-    return page
+    return save_page(page_text(inspection, top), folder / PAGE)
 
 
 def page_text(inspection: Inspection, top: int) -> str:

@@ -14,8 +14,11 @@ import re
 import shlex
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...errors import DataError
+from ...storage import replacing
 from ...text import shown
 from ...version import __version__
 from .markdown import escaped
@@ -72,6 +75,22 @@ def make_page(
     # A name that is not UTF-8 holds lone surrogates, which no page can.
     text = fill(template, {**values, **own}).encode("utf-8", "backslashreplace").decode("utf-8")
     return Page(text, line)
+
+
+def save_page(text: str, path: Path) -> Path:
+    """Write a page, its folder made when missing; return where.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written.
+    """
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"cannot write the page to {path.parent}: {error.strerror}") from error
+    return path
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:

@@ -12,18 +12,21 @@ from ...storage import is_url, without_file
 from ...text import shown
 from ..decode.formats import find_kind
 from .addresses import reference
-from .folder import read_folder, subfolders
-from .images import Dataset
+from .folder import plain_files, read_folder, subfolders
+from .images import UNLABELLED, Dataset, Image
+from .in_memory import PixelImage
+from .listing import STANDARD_INPUT, list_images
 from .manifest import read_manifest
 from .names import spelling, split_named, tell_spellings
 from .objects import parts_below, read_objects
-from .places import files_at, is_pattern
+from .places import files_at, is_pattern, references
 from .remote import File, Remote, open_file
 from .shard_dataset import holds_shards, read_shards
 from .shards.kinds import kind_named, list_shard
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 HEAD_BYTES = 4096
+LIST = ".txt"  # an image or a folder a line
 
 
 def read_dataset(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> Dataset:
@@ -65,6 +68,52 @@ def read_dataset(path: str | os.PathLike[str], columns: Mapping[str, str] | None
     """
     dataset = _read(without_file(os.fspath(path)), columns)
     return _settle_spellings(dataset)
+
+
+def read_photographs(
+    path: str | os.PathLike[str], columns: Mapping[str, str] | None = None
+) -> Dataset:
+    """Read what :func:`read_dataset` reads, and photographs that have no label as well.
+
+    Parameters
+    ----------
+    path : path or URL
+        A folder, labelled or flat; a manifest whose labels may be missing; a text file (``.txt``)
+        that names an image or a folder a line; shards; a pattern.
+    columns : mapping of str to str, optional
+        Our column to a manifest's.
+
+    Returns
+    -------
+    Dataset
+        Images without a label have the label ``""``.
+
+    Raises
+    ------
+    DataError
+        If nothing usable is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "1.jpg").write_bytes(b"...")
+    ...     read_photographs(folder).read_as
+    'read as: 1 image without labels'
+    """
+    text = without_file(os.fspath(path))
+    place = reference(text)
+    if isinstance(place, Path) and place.is_file() and list_shard(place) is None:
+        return _read_unlabelled_file(place, columns)
+    try:
+        dataset = read_dataset(path, columns)
+    except DataError:  # no folder says a class: what is there is read, or raises what is wrong
+        root = place if isinstance(place, Path | Remote) else Path(text)
+        found = [Image(image, UNLABELLED) for image in references(text)]
+        if not found:
+            raise
+        return Dataset(root, found)
+    return _with_loose(dataset)
 
 
 def _read(text: str, columns: Mapping[str, str] | None) -> Dataset:
@@ -174,3 +223,26 @@ def _shards_in(root: Path) -> Sequence[Path]:
             if kind_named(Path(entry.name)) and entry.name[0] != "." and entry.is_file()
         )
     return shards
+
+
+def _read_unlabelled_file(file: Path, columns: Mapping[str, str] | None) -> Dataset:
+    if file.suffix.casefold() != LIST:
+        return read_manifest(file, columns, needs_labels=False)
+    with open(file, "rb") as lines:
+        listed = [
+            image
+            for image in list_images([STANDARD_INPUT], lines)
+            if not isinstance(image, PixelImage)
+        ]
+    return Dataset(file, [Image(image, UNLABELLED) for image in listed])
+
+
+def _with_loose(dataset: Dataset) -> Dataset:
+    """Add the files beside class folders, which have no label yet; beside splits they are litter."""
+    if not isinstance(dataset.root, Path) or not dataset.root.is_dir() or dataset.splits:
+        return dataset
+    known = {image.path for image in dataset.images}
+    loose = [file for file in plain_files(dataset.root) if file not in known]
+    images = dataset.images + [Image(file, UNLABELLED) for file in loose]
+    kept = [line for line in dataset.warnings if not (loose and "outside class folders" in line)]
+    return Dataset(dataset.root, images, kept)

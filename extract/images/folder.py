@@ -45,8 +45,12 @@ def read_folder(root: Path) -> Dataset:
         if place is not None
     ]
     if not images:
-        raise DataError(f"no images in {shown(root)}: {EXPECTED}")
+        raise DataError(f"no images in {shown(root)}: {EXPECTED}{_unlabelled(root, len(files))}")
     return Dataset(root, images, warnings + layout.warnings)
+
+
+def _unlabelled(root: Path, files: int) -> str:
+    return f"; 'headstart label {shown(root)}' gives its {files:,} files labels" if files else ""
 
 
 def subfolders(root: Path, warnings: list[str]) -> list[Path]:

@@ -11,6 +11,8 @@ from ...text import shown
 from .addresses import Reference
 from .remote import Remote
 
+UNLABELLED = ""  # the label of an image that has none yet
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -21,7 +23,7 @@ class Image:
     path : Path, Remote, Member or Row
         Where its bytes are: see :mod:`headstart.extract.images.addresses`.
     label : str
-        Name of its class.
+        Name of its class; :data:`UNLABELLED` where it has none yet.
     split : str or None
         ``"train"``, ``"validation"`` or ``"test"``; None when the dataset has no splits.
     group : str or None
@@ -98,7 +100,7 @@ class Dataset:
     @property
     def classes(self) -> list[str]:
         """Class names, sorted."""
-        return sorted({image.label for image in self.images})
+        return sorted({image.label for image in self.images} - {UNLABELLED})
 
     @property
     def splits(self) -> list[str]:
@@ -117,6 +119,10 @@ class Dataset:
         'read as: 1 class, splits train (1) and test (1)'
         """
         count = len(self.classes)
+        without = self.counts()[UNLABELLED]
+        if without:
+            labels = f"{count:,} classes, {without:,} " if count else f"{without:,} "
+            return f"read as: {labels}{'image' if without == 1 else 'images'} without labels"
         classes = f"read as: {count:,} {'class' if count == 1 else 'classes'}"
         if not self.splits:
             return f"{classes}, {len(self.images):,} images, no splits"

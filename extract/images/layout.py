@@ -198,7 +198,7 @@ def _splits(base: _Folder) -> dict[str, str]:
                 f"beside the class folders {_list(base, others)}, it is either a split without labels "
                 "(name the others in a manifest) or a class (give it another name)"
                 if others
-                else f"{EXPECTED}; photographs without labels are for predict and group"
+                else f"{EXPECTED}; photographs without labels are for label, group and predict"
             )
         )
     if others and "train" not in splits.values():

@@ -30,7 +30,11 @@ Identity: TypeAlias = "tuple[int, int] | str"  # device and inode, or an address
 
 
 def read_manifest(
-    path: File, columns: Mapping[str, str] | None = None, split: str | None = None
+    path: File,
+    columns: Mapping[str, str] | None = None,
+    split: str | None = None,
+    *,
+    needs_labels: bool = True,
 ) -> Dataset:
     """Read a manifest, whose paths are relative to it.
 
@@ -43,6 +47,8 @@ def read_manifest(
         Our column to the file's: see :func:`~headstart.extract.images.manifest_table.read_columns`.
     split : str, optional
         Of rows that name none.
+    needs_labels : bool
+        Whether a label that is missing is wrong; it is ``""`` else.
 
     Raises
     ------
@@ -51,8 +57,8 @@ def read_manifest(
     """
     where = f"manifest {shown(path)}"
     try:
-        table = read_table(_bytes(path), where, columns)
-        rows = _Rows(path, table, split)
+        table = read_table(_bytes(path), where, columns, needs_labels=needs_labels)
+        rows = _Rows(path, table, split, needs_labels=needs_labels)
         with _collector_paused():
             for row in table.rows:
                 rows.take(row)
@@ -85,8 +91,11 @@ def _collector_paused() -> Iterator[None]:
 class _Rows:
     """The rows of one manifest, checked against the disk and against one another."""
 
-    def __init__(self, path: File, table: ManifestTable, split: str | None) -> None:
+    def __init__(
+        self, path: File, table: ManifestTable, split: str | None, *, needs_labels: bool
+    ) -> None:
         self._path = path
+        self._needs_labels = needs_labels
         self._table = table
         self._split = split
         self._folder = os.fspath(path.parent) if isinstance(path, Path) else path.url
@@ -114,7 +123,7 @@ class _Rows:
         if row.problem:
             raise DataError(row.problem)
         label = row.label.strip()
-        if not row.path.strip() or not label:
+        if not row.path.strip() or (self._needs_labels and not label):
             raise DataError("path or label is empty")
         reference, identity = self._find(row.path)
         name = row.split.strip()

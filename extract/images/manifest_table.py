@@ -91,7 +91,13 @@ def read_columns(text: str) -> dict[str, str]:
     return columns
 
 
-def read_table(data: bytes, where: str, columns: Mapping[str, str] | None = None) -> ManifestTable:
+def read_table(
+    data: bytes,
+    where: str,
+    columns: Mapping[str, str] | None = None,
+    *,
+    needs_labels: bool = True,
+) -> ManifestTable:
     """Read a manifest's bytes: CSV by comma, semicolon, tab or bar, or JSON, a row a line.
 
     Parameters
@@ -102,6 +108,8 @@ def read_table(data: bytes, where: str, columns: Mapping[str, str] | None = None
         What it is called in messages.
     columns : mapping of str to str, optional
         Our column to the file's; the usual names are known without.
+    needs_labels : bool
+        Whether the column of labels must be there.
 
     Raises
     ------
@@ -111,7 +119,8 @@ def read_table(data: bytes, where: str, columns: Mapping[str, str] | None = None
     """
     text, encoding, warnings = _decoded(data, where)
     rows = _json_rows if text.lstrip()[:1] == "{" else _csv_rows
-    return ManifestTable(rows(text, where, columns or {}), encoding, warnings)
+    needed = ("path", "label") if needs_labels else ("path",)
+    return ManifestTable(rows(text, where, columns or {}, needed), encoding, warnings)
 
 
 def _decoded(data: bytes, where: str) -> tuple[str, str, list[str]]:
@@ -132,7 +141,9 @@ def _decoded(data: bytes, where: str) -> tuple[str, str, list[str]]:
     return text, encoding, [warning]
 
 
-def _csv_rows(text: str, where: str, columns: Mapping[str, str]) -> Iterator[ManifestRow]:
+def _csv_rows(
+    text: str, where: str, columns: Mapping[str, str], needed: Sequence[str]
+) -> Iterator[ManifestRow]:
     head = text[: text.find("\n")] if "\n" in text else text
     delimiter = max(DELIMITERS, key=lambda mark: (head.count(mark), -DELIMITERS.index(mark)))
     reader = csv.reader(
@@ -140,7 +151,7 @@ def _csv_rows(text: str, where: str, columns: Mapping[str, str]) -> Iterator[Man
     )
     try:
         header = [name.strip() for name in next(reader, [])]
-        places = find_columns(header, where, columns)
+        places = find_columns(header, where, columns, needed)
         line = reader.line_num + 1
         for fields in reader:
             if len(fields) != len(header) and fields:
@@ -152,7 +163,9 @@ def _csv_rows(text: str, where: str, columns: Mapping[str, str]) -> Iterator[Man
         raise DataError(f"{where} is not CSV: line {reader.line_num}: {error}") from error
 
 
-def _json_rows(text: str, where: str, columns: Mapping[str, str]) -> Iterator[ManifestRow]:
+def _json_rows(
+    text: str, where: str, columns: Mapping[str, str], needed: Sequence[str]
+) -> Iterator[ManifestRow]:
     """Read JSON lines, as ``metadata.jsonl`` of Hugging Face's image folders."""
     places: dict[str, str] | None = None
     for number, line in enumerate(text.splitlines(), start=1):
@@ -167,7 +180,7 @@ def _json_rows(text: str, where: str, columns: Mapping[str, str]) -> Iterator[Ma
             continue
         if places is None:
             names = list(document)
-            columns_here = find_columns(names, where, columns)
+            columns_here = find_columns(names, where, columns, needed)
             places = {ours: names[place] for ours, place in columns_here.items()}
         values = {ours: document.get(theirs) for ours, theirs in places.items()}
         yield ManifestRow(
@@ -175,13 +188,18 @@ def _json_rows(text: str, where: str, columns: Mapping[str, str]) -> Iterator[Ma
         )
 
 
-def find_columns(header: Sequence[str], where: str, columns: Mapping[str, str]) -> dict[str, int]:
+def find_columns(
+    header: Sequence[str],
+    where: str,
+    columns: Mapping[str, str],
+    needed: Sequence[str] = ("path", "label"),
+) -> dict[str, int]:
     """Return where each of our columns stands.
 
     Raises
     ------
     DataError
-        If path or label are not there or one is there twice; the message shows the option that
+        If one that is needed is not there or one is there twice; the message shows the option that
         maps them.
 
     Examples
@@ -200,7 +218,7 @@ def find_columns(header: Sequence[str], where: str, columns: Mapping[str, str]) 
             if folded.count(theirs) > 1:
                 raise DataError(f"{where}: the column {theirs} stands there twice")
             places[ours] = folded.index(theirs)
-    lacking = [ours for ours in ("path", "label") if ours not in places]
+    lacking = [ours for ours in needed if ours not in places]
     if lacking:
         free = [name for place, name in enumerate(header) if place not in places.values()]
         given = {ours: header[place] for ours, place in places.items()}

@@ -1,0 +1,97 @@
+"""Photographs as rows of features, whether they have labels or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...extract.failures import check_failures, check_limit
+from ...extract.features import load_features
+from ...extract.images.images import Dataset, Image
+from ...extract.images.remote import Remote
+from ...extract.ledger import Failure
+from ...extract.source import FeatureSource
+from .near_duplicates import Directions
+from .table import IN_MEMORY, find_taps
+
+FITS = 1 << 30  # bytes of directions that are kept; those of more are made block by block
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Photographs and what they look like.
+
+    Parameters
+    ----------
+    root : Path or Remote
+        What they were read from.
+    images : list of Image, length n
+        Those that have features; a label may be missing.
+    directions : ndarray or Directions, shape (n, d), float32
+        Unit vectors of their square-rooted features: products are cosines.
+    X : ndarray or StoredRows, shape (n, d), float32
+        The features themselves.
+    digests : list of bytes, length n
+        SHA-256 of each.
+    failed : list of Failure
+        Images that could not be read.
+    warnings : list of str
+        What is worth telling.
+    """
+
+    root: Path | Remote
+    images: list[Image]
+    directions: NDArray[np.float32] | Directions
+    X: NDArray[np.float32]
+    digests: list[bytes]
+    failed: list[Failure]
+    warnings: list[str]
+
+    def known(self) -> tuple[list[str], NDArray[np.intp]]:
+        """Return the classes, and the class index of each row: -1 where it has no label."""
+        classes = sorted({image.label for image in self.images} - {""})
+        index = {name: number for number, name in enumerate(classes)}
+        return classes, np.array([index.get(image.label, -1) for image in self.images], np.intp)
+
+
+def load_collection(
+    dataset: Dataset, source: FeatureSource, max_failures: str | None = None
+) -> Collection:
+    """Extract what is missing, and lay photographs out as rows.
+
+    Raises
+    ------
+    DataError
+        If too many images failed.
+    """
+    check_limit(max_failures)
+    paths = [image.path for image in dataset.images]
+    features = load_features(paths, source, IN_MEMORY)
+    check_failures(features.extraction.failures, len(paths), max_failures)
+    taps = find_taps(features.widths, len(source.spec.views))
+    directions = Directions(features.X, taps)
+    n, d = features.X.shape
+    return Collection(
+        root=dataset.root,
+        images=[dataset.images[position] for position in features.positions],
+        directions=directions[np.arange(n)] if 4 * n * d <= FITS else directions,
+        X=features.X,
+        digests=features.digests,
+        failed=features.extraction.failures,
+        warnings=[*dataset.warnings, *features.warnings],
+    )
+
+
+def first_of_each(digests: Sequence[bytes]) -> NDArray[np.intp]:
+    """Return the first row of each distinct image, ascending.
+
+    Examples
+    --------
+    >>> first_of_each([b"b", b"a", b"b"]).tolist()
+    [0, 1]
+    """
+    return np.sort(np.unique(np.array(digests), return_index=True)[1])
