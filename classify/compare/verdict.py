@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..finetune.budget import share_of_epochs
+from ..finetune.budget import LEAST_CANDIDATES, least_epochs, share_of_epochs
 from ..statistics.paired_tests import LEVEL, PairedTest
 from ..statistics.resplits import Repeated
 from ..statistics.sample_size import DetectableDocument, detectable, images_needed
 
 ONE_POINT = 0.01
-LEAST_CANDIDATES = 4  # settings of networks that must have been tried for a verdict, and …
-LEAST_EPOCHS = 5  # … epochs that the longest may take; fewer where many images make up for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Search:
     @property
     def least_epochs(self) -> int:
         """Epochs that a verdict takes: as a search, of fewer where there are many images."""
-        return max(1, round(LEAST_EPOCHS * share_of_epochs(self.images)))
+        return least_epochs(share_of_epochs(self.images))
 
     @property
     def tuned(self) -> bool:

@@ -32,28 +32,38 @@ class Level:
     minutes: float
     rungs: tuple[int, ...]
 
-    def fitted(self, share: float, seconds: Callable[[Sequence[int]], float]) -> Level:
+    def fitted(self, share: float, first: Sequence[Cost], folds: int = 1) -> Level:
         """Return the level with the epochs that the images want and the budget bears.
+
+        Epochs go until the first candidates fit: a verdict takes as many. Where that leaves
+        fewer epochs than it takes, too, the first candidate alone has to fit.
 
         Parameters
         ----------
         share : float
             Of its epochs, from :func:`share_of_epochs`.
-        seconds : callable
-            Rounds to what the first candidate takes alone.
+        first : sequence of Cost
+            Of the first candidates.
+        folds : int
+            Different eighths of the training images that judge each candidate.
         """
-        rungs = tuple(max(1, round(share * epochs)) for epochs in self.rungs)
-        while rungs[-1] > 2 and seconds(rungs) > 60 * self.minutes:
-            rungs = tuple((epochs + 1) // 2 for epochs in rungs)
+        longest = max(1, round(share * self.rungs[-1]))
+        for last in range(longest, 0, -1):
+            rungs = tuple(max(1, round(epochs * last / self.rungs[-1])) for epochs in self.rungs)
+            wanted = first if last >= least_epochs(share) else first[:1]
+            if seconds_ahead(wanted, rungs, folds) <= 60 * self.minutes:
+                break
         return replace(self, rungs=rungs)
 
 
 LEVELS = (
-    Level("quick", 2.5, (2, 5)),
+    Level("quick", 2.5, (2, 8)),
     Level("standard", 7.5, (2, 8)),
     Level("thorough", 60.0, (3, 6, 15)),
 )
 MANY = 1500  # images whose epochs are those of the level
+LEAST_CANDIDATES = 4  # settings that must have been tried for a verdict, and …
+LEAST_EPOCHS = 5  # … epochs that the longest may take; fewer where many images make up for it
 
 
 def share_of_epochs(images: int) -> float:
@@ -65,6 +75,11 @@ def share_of_epochs(images: int) -> float:
     (0.5, 2.0)
     """
     return min(2.0, math.sqrt(MANY / images))
+
+
+def least_epochs(share: float) -> int:
+    """Return the epochs that the longest training of a search must be allowed for a verdict."""
+    return max(1, round(LEAST_EPOCHS * share))
 
 
 @dataclass(frozen=True, slots=True)

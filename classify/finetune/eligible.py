@@ -19,7 +19,6 @@ from .settings import FineTuneSettings
 from .trainer import Trainer
 
 SMALLER = (128, 96)  # sides in pixels that whole networks are trained at where others cost too much
-FIRST = 4  # rows of the table that a search should try at least
 SHRUNK = 0.9  # of an image's side: less would lose what it shows
 
 
@@ -65,6 +64,20 @@ def find_candidates(trainer: Trainer) -> list[Candidate]:
     return list(candidates.values())
 
 
+def sized(row: Candidate, trainer: Trainer) -> list[Candidate]:
+    """Return a row at each size that its network may be trained at, the largest first.
+
+    Only whole networks with a head of their own are free to choose; below a cut, maps are of
+    the size of the features.
+    """
+    spec = trainer.source.spec
+    named = trainer.source.recipe.input_size is not None
+    if row.unfreeze != "all" or row.start == "head" or named or not backbone_of(spec).sizes:
+        return [row]
+    own = row.input_size or spec.input_size[0]
+    return [row, *(replace(row, input_size=side) for side in SMALLER if side < own)]
+
+
 def affordable(
     row: Candidate,
     first: Sequence[Candidate],
@@ -73,14 +86,8 @@ def affordable(
     seconds: float,
 ) -> Candidate:
     """Return a whole network at the largest size that the budget bears beside the first rows."""
-    named = trainer.source.recipe.input_size is not None
-    if row.unfreeze != "all" or row.start == "head" or named:
-        return row
-    own = row.input_size or trainer.source.spec.input_size[0]
-    sizes = [side for side in SMALLER if side < own]
-    sized = [row, *(replace(row, input_size=side) for side in sizes)]
     folds = trainer.settings.folds
-    for candidate in sized if backbone_of(trainer.source.spec).sizes else [row]:
+    for candidate in sized(row, trainer):
         costs = [trainer.cost(row) for row in (*first, candidate)]
         if seconds_ahead(costs, rungs, folds) <= seconds:
             return candidate
@@ -93,5 +100,9 @@ def _size(trainer: Trainer) -> int:
     if trainer.source.recipe.input_size is not None:
         return 0
     sides = trainer.sides
-    fitting = [s for s in backbone_of(trainer.source.spec).sizes if s >= SHRUNK * np.median(sides)]
+    fitting = [
+        s
+        for s in backbone_of(trainer.source.spec).sizes
+        if s >= max(SMALLER[-1], SHRUNK * np.median(sides))
+    ]
     return min(fitting, default=own) if min(fitting, default=own) < own else 0

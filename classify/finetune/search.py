@@ -11,10 +11,10 @@ import numpy as np
 from ...errors import DataError
 from ...text import shown
 from ..data.folds import hold_out
-from .budget import Cost, costs_last, half, seconds_ahead, share_of_epochs, within
+from .budget import LEAST_CANDIDATES, Cost, costs_last, half, share_of_epochs, within
 from .candidates import AUGMENTED, Candidate
 from .documents import SearchDocument, TrialDocument
-from .eligible import FIRST, affordable, find_candidates
+from .eligible import affordable, find_candidates, sized
 from .epoch_choice import Judged, choose_epoch, judge
 from .settings import FineTuneSettings
 from .trainer import Linear, Rows, Trainer
@@ -82,7 +82,7 @@ class Search:
     held_out : int
         Images that judged each of them.
     epochs : int
-        Of the last round, were the training images not more than are worth as many.
+        Of the last round.
     """
 
     trials: list[Trial]
@@ -141,12 +141,12 @@ def search(trainer: Trainer, heads: Callable[[Rows], Linear]) -> Search:
     level, cost = settings.level(), trainer.cost
     folds = _held_out(trainer, settings.folds)
     rows = find_candidates(trainer)
-    share = 1.0
     if settings.epochs is None:
         share = share_of_epochs(len(trainer.table.split.fitting))
-        level = level.fitted(share, lambda rungs: seconds_ahead([cost(rows[0])], rungs, len(folds)))
+        smallest = [sized(row, trainer)[-1] for row in rows[:LEAST_CANDIDATES]]
+        level = level.fitted(share, [cost(row) for row in smallest], len(folds))
     seconds = 60 * level.minutes
-    first = [row for row in rows[:FIRST] if row.unfreeze != "all"]
+    first = [row for row in rows[:LEAST_CANDIDATES] if row.unfreeze != "all"]
     rows = [affordable(row, first, trainer, level.rungs, seconds) for row in rows]
     candidates, refused = within(rows, cost, level.rungs, seconds, folds=len(folds))
     trials: list[Trial] = []
@@ -169,7 +169,7 @@ def search(trainer: Trainer, heads: Callable[[Rows], Linear]) -> Search:
     last = level.rungs[-1]
     minutes = [(row, _alone(cost(row), last, len(folds)) / 60) for row in refused]
     held_out = len(np.unique(np.concatenate([held for _, held in folds])))
-    return Search(trials, minutes, held_out, round(last / share))
+    return Search(trials, minutes, held_out, last)
 
 
 def going_on(ranked: Sequence[Candidate], rung: int) -> list[Candidate]:

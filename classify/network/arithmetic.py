@@ -9,10 +9,11 @@ import numpy as np
 
 from ...extract.backbone.backbones import PIXELS
 
-# Measured on two cores of a Xeon with AVX-512, MobileNet, forward and backward: multiply-adds do
-# not tell it all, since batch norm and depthwise convolutions only pass over memory.
-SECONDS_PER_BILLION = 0.020  # multiply-adds
-SECONDS_PER_MILLION = 0.00145  # numbers that layers put out
+# Fitted to training steps of MobileNet on two cores of an AMD EPYC with AVX2, seven depths and sizes
+# (they lie within 16 %; processors with AVX-512 take about half): multiply-adds do not tell it
+# all, since batch norm and depthwise convolutions only pass over memory.
+SECONDS_PER_BILLION = 0.059  # multiply-adds
+SECONDS_PER_MILLION = 0.0019  # numbers that layers put out
 FORWARD = 1 / 6  # of a training step, by an engine that only infers
 
 

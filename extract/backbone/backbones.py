@@ -26,7 +26,7 @@ RESCALED = ("efficientnet",)
 STANDARD_DEVIATIONS = (0.229, 0.224, 0.225)
 
 # Sides that a network without its classifier takes as well, where its weights know no size.
-SIZES = (96, 128, 160, 192, 224, 256, 288, 320)
+SIZES = (64, 96, 128, 160, 192, 224, 256, 288, 320)
 
 
 @dataclass(frozen=True, slots=True)

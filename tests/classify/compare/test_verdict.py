@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from headstart.classify.compare.verdict import (
-    LEAST_CANDIDATES,
-    LEAST_EPOCHS,
     Contender,
     Search,
     duration,
@@ -13,7 +11,14 @@ from headstart.classify.compare.verdict import (
     on_one_split,
     over_splits,
 )
-from headstart.classify.finetune.budget import LEVELS, MANY, share_of_epochs
+from headstart.classify.finetune.budget import (
+    LEAST_CANDIDATES,
+    LEAST_EPOCHS,
+    LEVELS,
+    MANY,
+    Cost,
+    share_of_epochs,
+)
 from headstart.classify.statistics.paired_tests import PairedTest, paired_test
 from headstart.classify.statistics.resplits import over_resplits
 
@@ -125,7 +130,8 @@ def test_a_network_that_was_hardly_tuned_gets_no_verdict(search, counts):
 @pytest.mark.parametrize("images", [200, 1500, 6000, 40_000])
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_budget_that_is_borne_is_a_search(level, images):
-    last = level.fitted(share_of_epochs(images), lambda rungs: 0.0).rungs[-1]
+    free = [Cost(0.0, 0.0, {})] * LEAST_CANDIDATES
+    last = level.fitted(share_of_epochs(images), free).rungs[-1]
     assert Search(LEAST_CANDIDATES, last, images).tuned
 
 

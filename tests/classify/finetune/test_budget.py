@@ -1,8 +1,11 @@
 """What a search may cost is counted, not clocked."""
 
+from dataclasses import replace
+
 import pytest
 
 from headstart.classify.finetune.budget import (
+    LEAST_EPOCHS,
     Cost,
     find_level,
     half,
@@ -38,17 +41,34 @@ def test_what_a_budget_does_not_bear_is_left_out_but_never_all():
     assert within([dear], lambda cost: cost, (2, 7), 60) == ([dear], [])
 
 
-def test_many_images_want_fewer_epochs_and_a_small_budget_bears_fewer():
-    level = find_level("1")
-    assert level.fitted(1.0, lambda rungs: 0).rungs == (2, 5)
-    assert level.fitted(share_of_epochs(6000), lambda rungs: 0).rungs == (1, 2)
-    assert level.fitted(1.0, lambda rungs: 15 * rungs[-1]).rungs == (1, 3)
-    assert level.fitted(1.0, lambda rungs: 1e9).rungs[-1] == 2
+def test_many_images_want_fewer_epochs_and_few_want_more():
+    level = find_level("quick")
+    assert level.fitted(1.0, costs(0)).rungs == (2, 8)
+    assert level.fitted(share_of_epochs(6000), costs(0)).rungs == (1, 4)
+    assert level.fitted(share_of_epochs(100), costs(0)).rungs == (4, 16)
+
+
+def test_epochs_go_until_as_many_candidates_fit_as_a_verdict_takes():
+    level = replace(find_level("quick"), minutes=1.0)
+    rungs = level.fitted(1.0, costs(1, 1, 1, 1)).rungs
+    assert rungs == (2, 8)
+    assert seconds_ahead(costs(1, 1, 1, 1), rungs) <= 60
+    rungs = level.fitted(1.0, costs(2, 2, 2, 2)).rungs
+    assert LEAST_EPOCHS <= rungs[-1] < 8
+    assert seconds_ahead(costs(2, 2, 2, 2), rungs) <= 60
+
+
+def test_where_that_would_be_too_few_epochs_the_first_candidate_has_to_fit_alone():
+    level = replace(find_level("quick"), minutes=1.0)
+    rungs = level.fitted(1.0, costs(9, 9, 9, 9)).rungs
+    assert rungs[-1] < LEAST_EPOCHS
+    assert seconds_ahead(costs(9), rungs) <= 60
+    assert level.fitted(1.0, costs(1e9)).rungs == (1, 1)
 
 
 @pytest.mark.parametrize(
     ("budget", "rungs"),
-    [("quick", (2, 5)), ("0.1", (2, 5)), ("standard", (2, 8)), ("90", (3, 6, 15))],
+    [("quick", (2, 8)), ("0.1", (2, 8)), ("standard", (2, 8)), ("90", (3, 6, 15))],
 )
 def test_minutes_take_the_rounds_of_the_largest_level_they_hold(budget, rungs):
     assert find_level(budget).rungs == rungs
