@@ -16,6 +16,7 @@ from .commands import (
     export,
     extract,
     fit,
+    group,
     inspect,
     plan,
     predict,
@@ -42,6 +43,7 @@ app.add_typer(compare.app, name="compare")
 app.add_typer(cache.app, name="cache")
 app.command("inspect")(inspect.inspect_data)
 app.command("search")(search.search_data)
+app.command("group")(group.group_data)
 app.command("predict")(predict.predict_images)
 app.command("evaluate")(evaluate.evaluate_data)
 app.command("explain")(explain.explain_images)

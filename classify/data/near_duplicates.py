@@ -28,6 +28,7 @@ from .columns import TapSelector, last_layer
 from .split import Rows
 
 CLOSE = 0.5  # share of the usual distance
+FENCE = 1.5  # interquartile ranges above the upper quartile
 NEIGHBOURS = 10
 FEW = 5  # a smaller class does not tell what is usual: all images do
 REFERENCES = 256  # images of a class that stand for it
@@ -60,7 +61,7 @@ class Directions:
         self._X = X
         self._taps = taps
 
-    def __getitem__(self, rows: Rows) -> NDArray[np.float32]:
+    def __getitem__(self, rows: Rows | slice) -> NDArray[np.float32]:
         features = last_layer(self._X[rows], self._taps)
         rooted = np.copysign(np.sqrt(np.abs(features)), features)
         length = np.linalg.norm(rooted, axis=1, keepdims=True)
@@ -118,7 +119,9 @@ def find_alike(
     return Alike(neighbours, near_pairs(directions, neighbours, y))
 
 
-def find_neighbours(directions: Directions, digests: Sequence[bytes]) -> Neighbours:
+def find_neighbours(
+    directions: Directions | NDArray[np.float32], digests: Sequence[bytes]
+) -> Neighbours:
     """Find the ten nearest images of each distinct image.
 
     Up to 20,000 distinct images are all compared, in blocks. More are first put into
@@ -147,7 +150,9 @@ def find_neighbours(directions: Directions, digests: Sequence[bytes]) -> Neighbo
     return Neighbours(rows, indices, distances)
 
 
-def near_pairs(directions: Directions, neighbours: Neighbours, y: NDArray[np.intp]) -> NearPairs:
+def near_pairs(
+    directions: Directions | NDArray[np.float32], neighbours: Neighbours, y: NDArray[np.intp]
+) -> NearPairs:
     """Return the pairs less than half as far apart as their classes usually are.
 
     Parameters
@@ -181,7 +186,28 @@ def near_pairs(directions: Directions, neighbours: Neighbours, y: NDArray[np.int
     return NearPairs(pairs[:, 0], pairs[:, 1], similarity[first])
 
 
-def _buckets(directions: Directions, rows: Rows) -> list[Rows]:
+def beyond_fence(neighbours: Neighbours) -> tuple[Rows, NDArray[np.floating]]:
+    """Return the distinct images that are far from all others, and how far each image is.
+
+    Far is beyond Tukey's upper fence (Exploratory Data Analysis, 1977, section 2D) of the mean
+    cosine distance to the ten nearest.
+
+    Returns
+    -------
+    beyond : ndarray of int
+        Positions in ``neighbours.rows``, the furthest first.
+    distances : ndarray, shape (m,)
+        Of each distinct image, 0 to 2.
+    """
+    if not neighbours.distances.size:
+        return np.empty(0, np.intp), np.empty(0)
+    distances = (neighbours.distances**2 / 2).mean(axis=1)
+    low, high = np.quantile(distances, [0.25, 0.75])
+    beyond = np.flatnonzero(distances > high + FENCE * (high - low))
+    return beyond[np.argsort(-distances[beyond], kind="stable")], distances
+
+
+def _buckets(directions: Directions | NDArray[np.float32], rows: Rows) -> list[Rows]:
     """Divide positions in ``rows`` into buckets of images that look alike, where they are many."""
     from sklearn.cluster import MiniBatchKMeans
 
@@ -196,7 +222,7 @@ def _buckets(directions: Directions, rows: Rows) -> list[Rows]:
 
 
 def _usual_distances(
-    directions: Directions, rows: Rows, y: NDArray[np.intp]
+    directions: Directions | NDArray[np.float32], rows: Rows, y: NDArray[np.intp]
 ) -> NDArray[np.float32]:
     """Return each distinct image's median distance to the others of its class."""
     from sklearn.metrics.pairwise import euclidean_distances

@@ -18,13 +18,12 @@ from ...extract.source import FeatureSource
 from ...progress import stage
 from ..data.columns import TapSelector
 from ..data.groups import connect, group_images, known_groups, same
-from ..data.near_duplicates import Alike, NearPairs, Neighbours, find_alike
+from ..data.near_duplicates import Alike, NearPairs, Neighbours, beyond_fence, find_alike
 from ..data.split import name_parts
 from ..data.table import IN_MEMORY, find_taps
 from .findings import ClassCount, Copies, Inspection, LabelError, Outlier, Seen
 from .label_errors import Doubts, doubt_labels
 
-FENCE = 1.5  # interquartile ranges above the upper quartile
 PARTS = ("train", "validation", "test", "held-out fifth")  # the order of print
 
 
@@ -158,19 +157,14 @@ def _label_errors(seen: Sequence[Seen], doubts: Doubts, classes: list[str]) -> l
 
 
 def _outliers(seen: Sequence[Seen], neighbours: Neighbours) -> list[Outlier]:
-    """Take those beyond Tukey's upper fence (Exploratory Data Analysis, 1977, section 2D)."""
-    if not neighbours.distances.size:
-        return []
-    scores = (neighbours.distances**2 / 2).mean(axis=1)
-    low, high = np.quantile(scores, [0.25, 0.75])
-    beyond = np.flatnonzero(scores > high + FENCE * (high - low))
+    beyond, distances = beyond_fence(neighbours)
     return [
         Outlier(
             seen[neighbours.rows[row]],
-            float(scores[row]),
+            float(distances[row]),
             seen[neighbours.rows[neighbours.indices[row, 0]]],
         )
-        for row in beyond[np.argsort(-scores[beyond], kind="stable")]
+        for row in beyond
     ]
 
 

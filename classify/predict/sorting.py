@@ -84,21 +84,23 @@ class ClassFolders:
         """
         if isinstance(answer, Failure):
             return answer
-        prediction, label = answer, answer.label
-        name = UNSURE if label is None else folder_name(label)
+        name = UNSURE if answer.label is None else folder_name(answer.label)
+        return replace(answer, placed=self.put_into(name, answer.path, answer.digest))
+
+    def put_into(self, name: str, image: Reference, digest: bytes) -> Path:
+        """Put an image into the folder of this name; return where, see :meth:`place`."""
         try:
             place = self._made(name)
-            for target in _names(place, prediction):
+            for target in _names(place, image, digest):
                 if not os.path.lexists(target):
-                    self.put(prediction.path, target)
-                elif not self._same(prediction.path, target):
+                    self.put(image, target)
+                elif not self._same(image, target):
                     continue
                 self.counts[name] += 1
-                return replace(prediction, placed=target)
+                return target
         except OSError as error:
             raise DataError(
-                f"cannot sort {shown(prediction.path)} into {shown(self.folder / name)}: "
-                f"{error.strerror}"
+                f"cannot sort {shown(image)} into {shown(self.folder / name)}: {error.strerror}"
             ) from error
         raise AssertionError("names never end")
 
@@ -150,11 +152,11 @@ def _escaped(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in os.fsencode(character))
 
 
-def _names(place: Path, prediction: Prediction) -> Iterator[Path]:
+def _names(place: Path, image: Reference, digest: bytes) -> Iterator[Path]:
     """Return the names to try: the image's own, with its digest, with a number."""
-    path = Path(file_name(prediction.path))
+    path = Path(file_name(image))
     yield place / path.name
-    short = prediction.digest.hex()[:SHORT]
+    short = digest.hex()[:SHORT]
     yield place / f"{path.stem}-{short}{path.suffix}"
     number = 2
     while True:
