@@ -122,7 +122,7 @@ def test_one_candidate_is_trained_once():
     trainer = Pretended(**named, learning_rate=(1e-3,), augment=("none",), layer_decay=1.0)
     result = search(trainer, fitted)
     assert [epochs for _, epochs, *_ in trainer.trained] == [30]
-    assert (result.candidates, result.epochs) == (1, 15)
+    assert (result.candidates, result.epochs) == (1, 30)
 
 
 def test_what_diverges_is_never_chosen_over_what_learns():
