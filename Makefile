@@ -55,6 +55,7 @@ bench: $(INSTALLED) ## Measure extraction, heads, fine-tuning and the service ag
 	$(ENV) $(BIN)/python benchmarks/predicting.py
 	$(ENV) $(BIN)/python benchmarks/heads.py
 	$(ENV) $(BIN)/python benchmarks/finetuning.py
+	$(ENV) $(BIN)/python benchmarks/budgets.py
 	$(ENV) $(BIN)/python benchmarks/serving.py
 
 lock: ## Write constraints.txt and requirements-dev.lock anew from the newest versions that resolve
