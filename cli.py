@@ -74,7 +74,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; expected errors become one line and exit status 1.
+    """Run the command line; expected errors become one line and exit status 1, unmet gates 3.
 
     A signal ends it with 128 and the signal's number: 130 for SIGINT, 143 for SIGTERM, 129 for
     SIGHUP.
@@ -90,7 +90,7 @@ def main() -> None:
         from .console import fail
 
         fail(str(error))
-        sys.exit(1)
+        sys.exit(error.status)
     except Stopped as stopped:
         from .console import fail
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 class HeadstartError(Exception):
     """Something the user can mend; the message says what, where and how."""
 
+    status = 1  # what the command exits with
+
 
 class DataError(HeadstartError):
     """The dataset cannot be used as it stands."""
@@ -37,6 +39,12 @@ class ExportError(ModelError):
 
 class TrainingError(HeadstartError):
     """Training went astray and was stopped."""
+
+
+class GateError(HeadstartError):
+    """What ``--assert`` asks for is not met."""
+
+    status = 3
 
 
 class OptionError(HeadstartError):

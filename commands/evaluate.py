@@ -8,6 +8,7 @@ import typer
 from .dataset import read_data
 from .options import (
     RUNNING,
+    Assert,
     Columns,
     Data,
     Json,
@@ -19,7 +20,12 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..classify.predict.evaluation_record import Abstaining, EvaluateDocument, Mistake
+    from ..classify.predict.evaluation_record import (
+        Abstaining,
+        ComparedWith,
+        EvaluateDocument,
+        Mistake,
+    )
     from ..classify.statistics.confusion import ClassFigures, ConfusedPair
     from ..extract.recipe import Execution
 
@@ -62,6 +68,16 @@ def evaluate_data(
     ] = None,
     mistakes: Annotated[int, typer.Option(min=0, help="Mistakes to list.")] = 10,
     *,
+    compare_with: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OLD",
+            help="Another saved classifier, labelled with too: a paired test says whether MODEL is "
+            "worse; --assert then knows the difference in accuracy, such as "
+            "difference.ci.low>=-0.02.",
+        ),
+    ] = None,
+    gates: Assert = None,
     trust_joblib: TrustJoblib = False,
     weights: str | None,
     execution: "Execution",
@@ -79,10 +95,15 @@ def evaluate_data(
     """
     from ..classify.data.class_map import read_class_map
     from ..classify.predict.evaluate import evaluate_model
+    from ..classify.predict.older import compare_with as compare_with_older
+    from ..classify.predict.older import gated_figures
     from ..classify.saved.load import load_model
+    from ..classify.statistics.gates import check_gates, check_measured
     from ..console import print_json, stages, warn_all
 
+    check_measured(gates or [], compared=compare_with is not None)
     classifier = load_model(model, weights=weights, trust_joblib=trust_joblib)
+    older = None if compare_with is None else load_model(compare_with, trust_joblib=trust_joblib)
     dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         run = evaluate_model(
@@ -95,12 +116,15 @@ def evaluate_data(
             seed,
             max_failures,
         )
+        if older is not None and compare_with is not None:
+            run = compare_with_older(run, older, compare_with, execution)
     if as_json:
         print_json(run.record)
     else:
         _print(run.record, mistakes)
     failures = [f"{failure['path']}: {failure['reason']}" for failure in run.record["failed"]]
     warn_all([*run.warnings, *failures], quiet=quiet)
+    check_gates(gates or [], lambda: gated_figures(run.record))
 
 
 def _print(record: "EvaluateDocument", mistakes: int) -> None:
@@ -116,6 +140,21 @@ def _print(record: "EvaluateDocument", mistakes: int) -> None:
     _print_mistakes(record["mistakes"], mistakes)
     if "abstention" in record:
         _print_abstention(record["abstention"])
+    if "compared_with" in record:
+        _print_compared(record["compared_with"])
+
+
+def _print_compared(other: "ComparedWith") -> None:
+    from ..console import say
+
+    tests = other["tests"]
+    low, high = (100 * bound for bound in tests["difference_ci95"])
+    say(
+        f"\n{other['verdict']}: {other['model']} of {other['path']} has "
+        f"{100 * other['evaluation']['accuracy']:.1f} % on the same images, this one "
+        f"{100 * tests['difference']:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}, "
+        f"McNemar p = {tests['mcnemar_p']:.2g})"
+    )
 
 
 def _print_figures(record: "EvaluateDocument") -> None:

@@ -8,6 +8,7 @@ import typer
 from .dataset import read_data
 from .options import (
     FEATURES,
+    Assert,
     BatchNorm,
     Budget,
     Columns,
@@ -92,6 +93,7 @@ def finetune(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the classifier here.")] = None,
     license_: License = None,
+    gates: Assert = None,
     columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -102,6 +104,7 @@ def finetune(
     """
     from ..classify.finetune.run import fit_network
     from ..classify.finetune.settings import FineTuneSettings
+    from ..classify.statistics.gates import check_gates, check_measured
     from ..console import print_json, stages, warn
     from ..extract.source import feature_source
     from ..text import parse_bytes
@@ -125,6 +128,7 @@ def finetune(
         resume=resume,
         seed=seed,
     )
+    check_measured(gates or [])
     dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         run = fit_network(
@@ -142,6 +146,7 @@ def finetune(
         print_json({"version": 1, **run.record})
     else:
         _print_record(run.record)
+    check_gates(gates or [], run.figures)
 
 
 def _print_record(record: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from .dataset import read_data
 from .finetune import finetune
 from .options import (
     FEATURES,
+    Assert,
     Columns,
     Data,
     Json,
@@ -68,6 +69,7 @@ def fit_head(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
     license_: License = None,
+    gates: Assert = None,
     columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -78,9 +80,11 @@ def fit_head(
     """
     from ..classify.data.sampling import draw_sample
     from ..classify.fit.fit_heads import HeadSettings, fit_heads
+    from ..classify.statistics.gates import check_gates, check_measured
     from ..console import print_json, stages, warn_all
     from ..extract.source import feature_source
 
+    check_measured(gates or [])
     dataset = draw_sample(read_data(data, columns, quiet=quiet), sample, seed)
     with stages(quiet=quiet):
         run = fit_heads(
@@ -96,6 +100,7 @@ def fit_head(
         print_json(run.document())
     else:
         _print_heads(run)
+    check_gates(gates or [], run.figures)
 
 
 def _print_heads(run: "HeadsRun") -> None:

@@ -46,6 +46,24 @@ MaxFailures = Annotated[
         help="Exit 1 when more images fail. Default: when all do.",
     ),
 ]
+
+
+def _gate(text: str) -> Any:
+    from ..classify.statistics.gates import read_gate
+
+    return read_gate(text)
+
+
+Assert = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--assert",
+        parser=_gate,
+        metavar="METRIC>=X",
+        help="Exit 3 unless this metric, or an end of its 95 % interval (accuracy.ci.low>=0.9), "
+        "comes to that; repeat for several.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seeds folds, weights and order.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

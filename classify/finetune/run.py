@@ -15,9 +15,10 @@ from ...extract.source import FeatureSource
 from ..data.table import Table, load_table
 from ..fit.record import give_account
 from ..saved.card import card_paths, save_with_card
+from ..statistics.metrics import FigureDocument, describe_figures
 from ..statistics.paired_tests import paired_test
 from ..statistics.reliability import reliability
-from ..statistics.sample import ECE_BINS
+from ..statistics.sample import ECE_BINS, Labels, Probabilities
 from .eligible import check_depths
 from .finetune import FineTunedResult, fine_tune_dataset
 from .settings import FineTuneSettings
@@ -33,10 +34,20 @@ class NetworkRun:
         The contract.
     warnings : list of str
         What is worth telling.
+    truth : ndarray of int, shape (n,)
+        Classes of the evaluation split.
+    probabilities : ndarray, shape (n, k)
+        Predicted there.
     """
 
     record: dict[str, Any]
     warnings: list[str]
+    truth: Labels
+    probabilities: Probabilities
+
+    def figures(self) -> dict[str, FigureDocument]:
+        """Return every metric with its interval."""
+        return describe_figures(self.truth, self.probabilities, self.record["seed"])
 
 
 def fit_network(
@@ -85,7 +96,8 @@ def fit_network(
             f"{result.best.epoch} epochs, are in {out}; take a lower --learning-rate than "
             f"{result.best.candidate.learning_rate:g}"
         )
-    return NetworkRun(record, table.warnings)
+    truth = table.y[table.split.evaluation]
+    return NetworkRun(record, table.warnings, truth, result.probabilities)
 
 
 def network_record(

@@ -15,6 +15,8 @@ from ..heads.memory import TooLargeError
 from ..heads.table import Head, find_heads
 from ..saved.card import save_with_card
 from ..saved.records import HeadDocument, HeadRecord, HeadsDocument
+from ..statistics.metrics import FigureDocument, describe_figures
+from ..statistics.sample import Labels, Probabilities
 from .fit_head import FittedHead, fit_head, to_model
 from .record import give_account, head_record
 
@@ -63,6 +65,12 @@ class HeadsRun:
     best: HeadRecord  # of the head that the rule picks
     within_one_se: list[str]  # heads within one standard error of the best mean, cheapest first
     warnings: list[str]  # what is worth telling
+    truth: Labels  # (n,): classes of the evaluation split
+    probabilities: Probabilities  # (n, k): the best head's
+
+    def figures(self) -> dict[str, FigureDocument]:
+        """Return every metric of the best head with its interval."""
+        return describe_figures(self.truth, self.probabilities, self.best["seed"])
 
     def document(self) -> HeadDocument | HeadsDocument:
         """Return the ``fit head`` contract: the record of one head, or a list of several."""
@@ -127,7 +135,12 @@ def fit_heads(
         save_with_card(to_model(best, table, source, record), out)
         remarks += _tell_joblib(best.head, out)
     return HeadsRun(
-        records, record, [head.head.name for head in close], [*table.warnings, *left_out, *remarks]
+        records,
+        record,
+        [head.head.name for head in close],
+        [*table.warnings, *left_out, *remarks],
+        table.y[table.split.evaluation],
+        best.probabilities,
     )
 
 

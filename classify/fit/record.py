@@ -27,7 +27,7 @@ from ..saved.records import (
     TapsDocument,
 )
 from ..statistics.confusion import confusion_matrix, most_confused, per_class
-from ..statistics.metrics import Evaluation, figures
+from ..statistics.metrics import Evaluation, describe_figures
 from ..statistics.reliability import reliability
 from ..statistics.sample import ECE_BINS
 from .fit_head import FittedHead
@@ -124,9 +124,7 @@ def give_account(
     rows = zip(per_class(matrix, table.classes), training, strict=True)
     return {
         "data": _describe_data(table),
-        "figures": {
-            key: figure.to_dict() for key, figure in figures(truth, probabilities, seed).items()
-        },
+        "figures": describe_figures(truth, probabilities, seed),
         "per_class": [{**row, "training": count} for row, count in rows],
         "confused": most_confused(matrix, table.classes)[:WORST],
         "versions": versions(),

@@ -20,7 +20,7 @@ from .evaluation_record import (
     find_seen_in_training,
     measure,
 )
-from .labelled import label_dataset
+from .labelled import Labelled, label_dataset
 from .model_source import abstainer_of
 
 ALL = "all"
@@ -33,6 +33,7 @@ class EvaluationRun:
 
     record: EvaluateDocument  # the contract
     warnings: list[str]  # what is worth telling
+    labelled: Labelled  # the images, and what the model says of them
 
 
 def evaluate_model(
@@ -112,7 +113,7 @@ def evaluate_model(
     if abstainer is not None and abstain is not None:
         record["abstention"] = describe_abstaining(labelled, abstainer, abstain)
     return EvaluationRun(
-        record, [*dataset.warnings, *mapped.warnings, *labelled.warnings, *remarks]
+        record, [*dataset.warnings, *mapped.warnings, *labelled.warnings, *remarks], labelled
     )
 
 

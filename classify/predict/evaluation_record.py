@@ -16,7 +16,8 @@ from ..statistics.confusion import (
     most_confused,
     per_class,
 )
-from ..statistics.metrics import EvaluationDocument, FigureDocument, evaluate, figures
+from ..statistics.metrics import EvaluationDocument, FigureDocument, describe_figures, evaluate
+from ..statistics.paired_tests import PairedTestDocument
 from .labelled import Labelled
 from .predict import FailureDocument, describe_failure
 
@@ -74,6 +75,16 @@ class Abstaining(TypedDict):
     aurc: float
 
 
+class ComparedWith(TypedDict):
+    """Another model on the same images, and the paired test; ``difference`` is this less it."""
+
+    path: str
+    model: str
+    evaluation: EvaluationDocument
+    tests: PairedTestDocument
+    verdict: str
+
+
 class EvaluateDocument(Measured):
     """The whole; ``seen_in_training`` is None for a model saved without marks of its images."""
 
@@ -84,16 +95,16 @@ class EvaluateDocument(Measured):
     seen_in_training: SeenInTraining | None
     seed: int
     abstention: NotRequired[Abstaining]
+    compared_with: NotRequired[ComparedWith]
 
 
 def measure(labelled: Labelled, classes: list[str], split: str, seed: int) -> Measured:
     """Return the part of the record that figures, classes and failures make."""
     predicted = labelled.probabilities.argmax(axis=1)
     matrix = confusion_matrix(labelled.truth, predicted, len(classes))
-    measured = figures(labelled.truth, labelled.probabilities, seed)
     return {
         "evaluation": evaluate(labelled.truth, labelled.probabilities, split).to_dict(),
-        "figures": {key: figure.to_dict() for key, figure in measured.items()},
+        "figures": describe_figures(labelled.truth, labelled.probabilities, seed),
         "classes": classes,
         "per_class": per_class(matrix, classes),
         "confusion": matrix.tolist(),

@@ -263,3 +263,10 @@ def figures(truth: Labels, probabilities: Probabilities, seed: int = 0) -> dict[
         chance = None if expect is None else expect(probabilities.max(axis=1), seed)
         measured[key] = Figure(value, interval, chance)
     return measured
+
+
+def describe_figures(
+    truth: Labels, probabilities: Probabilities, seed: int
+) -> dict[str, FigureDocument]:
+    """Return what :func:`figures` returns, for JSON."""
+    return {key: figure.to_dict() for key, figure in figures(truth, probabilities, seed).items()}
