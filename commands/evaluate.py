@@ -94,7 +94,7 @@ def evaluate_data(
     Example: headstart evaluate photographs.headstart new-photographs/
     """
     from ..classify.data.class_map import read_class_map
-    from ..classify.predict.evaluate import evaluate_model
+    from ..classify.predict.evaluate_model import evaluate_model
     from ..classify.predict.older import compare_with as compare_with_older
     from ..classify.predict.older import gated_figures
     from ..classify.saved.load import load_model

@@ -77,7 +77,7 @@ def predict_images(
     from ..classify.predict.model_source import abstainer_of
     from ..classify.predict.predict import predict_each
     from ..classify.predict.sorting import ClassFolders, copy, link
-    from ..classify.saved.load import load_to_label
+    from ..classify.saved.load import load_model
     from ..console import remark, stages, warn_all
     from ..errors import DataError
     from ..extract.images.listing import list_images, outside
@@ -85,7 +85,7 @@ def predict_images(
     from .formats import find_format
 
     output = find_format(format_, as_json=as_json)(top)
-    classifier = load_to_label(model, weights=weights, trust_joblib=trust_joblib)
+    classifier = load_model(model, weights=weights, trust_joblib=trust_joblib, to_label=True)
     images = list_images(paths, getattr(sys.stdin, "buffer", None))
     folders = None
     if sort_into is not None:

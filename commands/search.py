@@ -46,7 +46,7 @@ def search_data(
 
     Example: headstart search photographs/ --like uakari.jpg --top 30 --out found
     """
-    from ..classify.saved.load import load_to_label
+    from ..classify.saved.load import load_model
     from ..classify.search.page import write_search
     from ..classify.search.search import search_class, search_like
     from ..console import print_json, say, stages, warn_all
@@ -57,7 +57,7 @@ def search_data(
     dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
     with stages(quiet=quiet):
         if model is not None and label is not None:
-            classifier = load_to_label(model, trust_joblib=trust_joblib)
+            classifier = load_model(model, trust_joblib=trust_joblib, to_label=True)
             found = search_class(dataset, classifier, label, execution, top)
         else:
             source = feature_source(recipe, execution, dataset)

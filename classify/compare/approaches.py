@@ -53,7 +53,7 @@ def head_approach(head: Head, seed: int) -> Approach:
         return Outcome(
             name=head.name,
             kind="transfer",
-            chosen_by=choice.cv.mean,
+            chosen_by=choice.cv["mean"],
             probabilities=probabilities,
             seconds={
                 "selection": choice.seconds,
@@ -64,14 +64,14 @@ def head_approach(head: Head, seed: int) -> Approach:
             trainable_parameters=trained_parameters(fitted.estimator),
             model_bytes=source.weights.stat().st_size + len(pickle.dumps(fitted.estimator)),
             budget={
-                "candidates": choice.cv.candidates,
-                "folds": choice.cv.folds,
-                "cv_accuracy": choice.cv.mean,
+                "candidates": choice.cv["candidates"],
+                "folds": choice.cv["folds"],
+                "cv_accuracy": choice.cv["mean"],
                 "params": choice.params,
             },
             history=[],
             warnings=choice.warnings,
-            candidates=choice.cv.candidates,
+            candidates=choice.cv["candidates"],
             epochs=0,
         )
 
@@ -83,13 +83,6 @@ def head_approach(head: Head, seed: int) -> Approach:
 
 def finetune_approach(settings: FineTuneSettings, source: FeatureSource) -> Approach:
     """Return end-to-end training, everything about it chosen on images held out of training.
-
-    Parameters
-    ----------
-    settings : FineTuneSettings
-        What the search chooses among, and its budget.
-    source : FeatureSource
-        The network.
 
     Raises
     ------

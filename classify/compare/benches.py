@@ -54,19 +54,7 @@ def prepare(
     approaches: list[Approach],
     max_failures: str | None,
 ) -> Bench:
-    """Load a backbone's features.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        With labels.
-    source : FeatureSource
-        The backbone.
-    approaches : list of Approach
-        What is to run on it.
-    max_failures : str or None
-        See :func:`headstart.extract.failures.check_failures`.
-    """
+    """Load a backbone's features."""
     backbone = source.spec.backbone
     table = load_table(dataset, source, max_failures, f"features of {backbone}")
     images = [dataset.images[i] for i in table.features.positions]

@@ -22,21 +22,7 @@ TOP = 12  # findings of a kind
 def find_curve(run: Run, procedure: Procedure, longest: float = LONGEST) -> CurveDocument | None:
     """Return the learning curve of a head: ``model``, ``points``, ``conclusion``.
 
-    Parameters
-    ----------
-    run : Run
-        Of the head.
-    seed : int
-        Draws the subsets.
-    recipe : str
-        What computes it: a curve of another recipe is not reused.
-    longest : float
-        Seconds.
-
-    Returns
-    -------
-    dict or None
-        None for a head that takes longer: ``fit learning-curve`` draws it.
+    None for a head whose own fit takes over ``longest`` seconds: ``fit learning-curve`` draws it.
     """
     if run.after_features > longest:
         return None
@@ -56,17 +42,7 @@ def find_curve(run: Run, procedure: Procedure, longest: float = LONGEST) -> Curv
 
 
 def find_findings(dataset: Dataset, bench: Bench, procedure: Procedure) -> DoctorDocument:
-    """Return the data doctor's ``summary`` and the first findings of each kind.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        With labels.
-    bench : Bench
-        Whose features to look at.
-    procedure : Procedure
-        Its seed, and what is reused.
-    """
+    """Return the data doctor's ``summary`` and the first findings of each kind."""
     settings = {"doctor": _places(dataset), "top": TOP, "seed": procedure.seed}
     key = result_key(bench.source.spec, fingerprint(bench.table), settings, procedure.recipe)
     return bench.kept.remembered(key, lambda: _examine(dataset, bench, procedure.seed))

@@ -33,8 +33,7 @@ class Outcome:
     kind: Kind  # "transfer" or "finetune"
     chosen_by: float  # accuracy on training data by which the best of a kind is picked
     probabilities: NDArray[np.float64]  # (n evaluation, k): rows sum to 1
-    # wall time of `activations` (those that fine-tuning alone needs), `selection`
-    # (all that was tried), `training` (what was chosen, once more) and `prediction`
+    # wall time of `selection` (all that was tried), `training` (of the chosen) and `prediction`
     seconds: dict[str, float]
     cost: Cost  # of all of it
     trainable_parameters: int  # numbers that its training could move
@@ -71,19 +70,7 @@ def fingerprint(table: Table) -> str:
 def result_key(
     spec: FeatureSpec, table_fingerprint: str, settings: dict[str, Any], recipe: str
 ) -> str:
-    """Return the name under which a result is kept.
-
-    Parameters
-    ----------
-    spec : FeatureSpec
-        The features.
-    table_fingerprint : str
-        From :func:`fingerprint`.
-    settings : dict
-        Everything that the approach was told, its seed among it.
-    recipe : str
-        From :func:`headstart.classify.compare.recipe.recipe`: what computes it.
-    """
+    """Return the name under which a result is kept, which everything that decides it alters."""
     parts = [recipe, spec.to_json(), table_fingerprint, settings]
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -66,17 +66,7 @@ def summarise(
     settings: SettingsDocument,
     made: MadeDocument,
 ) -> Results:
-    """Return the ``results.json`` contract.
-
-    Parameters
-    ----------
-    ran : Ran
-        What ran.
-    curve, doctor : dict
-        What stands beside it, see :mod:`headstart.classify.compare.beside`.
-    settings, made : dict
-        What was asked for, and with what it was made.
-    """
+    """Return the ``results.json`` contract."""
     table = ran.benches[0].table
     apart = without_near_copies(ran.benches)
     repeated = _repeated_difference(ran)
@@ -109,18 +99,18 @@ def _test(ran: Ran, apart: NDArray[np.bool_]) -> TestsDocument:
     first, second = ran.best("transfer"), ran.best("finetune")
     right = {name: run.right[0] for name, run in ran.runs.items()}
     tests = {pair: paired_test(right[pair[0]], right[pair[1]]) for pair in combinations(right, 2)}
-    adjusted = holm([test.mcnemar_p for test in tests.values()])
+    adjusted = holm([test["mcnemar_p"] for test in tests.values()])
     pairs: list[PairDocument] = [
-        {"first": pair[0], "second": pair[1], **test.to_dict(), "holm_p": p}
+        {"first": pair[0], "second": pair[1], **test, "holm_p": p}
         for (pair, test), p in zip(tests.items(), adjusted, strict=True)
     ]
     without = None
     if not apart.all() and apart.any():
-        without = paired_test(right[first][apart], right[second][apart]).to_dict()
+        without = paired_test(right[first][apart], right[second][apart])
     return {
         "first": first,
         "second": second,
-        **paired_test(right[first], right[second]).to_dict(),
+        **paired_test(right[first], right[second]),
         "without_near_copies": without,
         "pairs": pairs,
     }
@@ -188,13 +178,13 @@ def _approach(ran: Ran, name: str, apart: NDArray[np.bool_]) -> ApproachDocument
         "name": name,
         "kind": own.kind,
         "backbone": run.bench.source.spec.backbone,
-        **metric_values({key: figure.value for key, figure in measured.items()}),
-        "ci95": list(measured["accuracy"].ci95),
-        "intervals": {key: list(figure.ci95) for key, figure in measured.items()},
+        **metric_values({key: figure["value"] for key, figure in measured.items()}),
+        "ci95": measured["accuracy"]["ci95"],
+        "intervals": {key: figure["ci95"] for key, figure in measured.items()},
         "if_calibrated": {
-            key: list(figure.if_calibrated)
+            key: figure["if_calibrated"]
             for key, figure in measured.items()
-            if figure.if_calibrated is not None
+            if "if_calibrated" in figure
         },
         "without_near_copies": _subset(run.right[0], apart),
         "seconds": round(run.after_features, 3),

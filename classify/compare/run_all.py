@@ -77,13 +77,6 @@ class _Job:
 def run_all(benches: list[Bench], procedure: Procedure) -> list[Run]:
     """Run what the cache of results does not hold, telling what runs and the time left.
 
-    Parameters
-    ----------
-    benches : list of Bench
-        From :func:`headstart.classify.compare.benches.prepare`.
-    procedure : Procedure
-        On which splits, and what is reused.
-
     Returns
     -------
     list of Run

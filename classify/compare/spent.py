@@ -19,12 +19,11 @@ class Spent:
     def features(self) -> float | None:
         """Seconds of all its features, at the measured rate where they were cached."""
         extraction = self.run.bench.table.features.extraction
-        activations = self.run.own.seconds.get("activations", 0.0)
         if extraction.reused == 0:
-            return extraction.seconds + activations
+            return extraction.seconds
         if self.rate is None:
             return None
-        return extraction.seconds + extraction.reused / self.rate + activations
+        return extraction.seconds + extraction.reused / self.rate
 
     @property
     def to_find(self) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..finetune.budget import LEAST_CANDIDATES, least_epochs, share_of_epochs
-from ..statistics.paired_tests import LEVEL, PairedTest
+from ..statistics.paired_tests import LEVEL, PairedTestDocument
 from ..statistics.resplits import Repeated
 from ..statistics.sample_size import DetectableDocument, detectable, images_needed
 
@@ -64,16 +64,17 @@ class Measured:
         return self.p < LEVEL and not low <= 0 <= high
 
 
-def on_one_split(test: PairedTest, n: int) -> Measured:
+def on_one_split(test: PairedTestDocument, n: int) -> Measured:
     """Return the difference of a paired test of head (first) and network (second) on n images."""
-    differing = (test.only_first + test.only_second) / n
+    differing = (test["only_first"] + test["only_second"]) / n
+    low, high = test["difference_ci95"]
     return Measured(
-        difference=test.difference,
-        ci95=test.difference_ci95,
-        p=test.mcnemar_p,
+        difference=test["difference"],
+        ci95=(low, high),
+        p=test["mcnemar_p"],
         where=f"on {n:,} images",
         test="McNemar",
-        images_needed=_images_needed(differing, test.difference),
+        images_needed=_images_needed(differing, test["difference"]),
         detectable=detectable(n, differing),
     )
 
@@ -138,8 +139,12 @@ def judge(head: Contender, network: Contender, measured: Measured, search: Searc
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from headstart.classify.statistics.paired_tests import paired_test
     >>> head, network = Contender("lda", 0.90, 9.0), Contender("fine-tuned", 0.95, 60.0)
-    >>> measured = on_one_split(PairedTest(2, 7, 0.18, 0.05, (-0.01, 0.11)), 100)
+    >>> right = np.ones((2, 100), dtype=bool)
+    >>> right[0, :7], right[1, 7:9] = False, False
+    >>> measured = on_one_split(paired_test(*right), 100)
     >>> judge(head, network, measured, Search(12, 15, 900)).use
     'lda'
     >>> judge(head, network, measured, Search(1, 2, 900)).outcome

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...extract.images.images import Image
-from .near_duplicates import NearPairs, _groups_by_class
+from .near_duplicates import NearPairs
 from .split import Rows
 
 
@@ -88,3 +88,8 @@ def known_groups(images: Sequence[Image], digests: Sequence[bytes]) -> list[tupl
     """Return what is known to belong together: the same bytes, the same group of the manifest."""
     named = [image.group or digest.hex() for image, digest in zip(images, digests, strict=True)]
     return [same(digests), same(named)]
+
+
+def _groups_by_class(groups: Rows, y: NDArray[np.intp], rows: Rows) -> Rows:
+    distinct = np.unique(np.stack([y[rows], groups[rows]], axis=1), axis=0)
+    return np.bincount(distinct[:, 0], minlength=int(y.max(initial=-1)) + 1)

@@ -101,39 +101,23 @@ class Alike:
 def find_alike(
     X: Any, taps: TapSelector | None, digests: Sequence[bytes], y: NDArray[np.intp]
 ) -> Alike:
-    """Find each image's neighbours and the near-identical pairs.
-
-    Parameters
-    ----------
-    X : ndarray or StoredRows, shape (n, d)
-        Features.
-    taps : TapSelector or None
-        What the columns are where there are several layers or views.
-    digests : sequence of bytes, length n
-        SHA-256 of each image.
-    y : ndarray of int, shape (n,)
-        Class indices.
-    """
+    """Find each image's neighbours and the near-identical pairs."""
     directions = Directions(X, taps)
     neighbours = find_neighbours(directions, digests)
     return Alike(neighbours, near_pairs(directions, neighbours, y))
 
 
 def find_neighbours(
-    directions: Directions | NDArray[np.float32], digests: Sequence[bytes]
+    directions: Directions | NDArray[np.float32],
+    digests: Sequence[bytes],
+    all_compared: int = ALL_COMPARED,
+    bucket: int = BUCKET,
 ) -> Neighbours:
     """Find the ten nearest images of each distinct image.
 
-    Up to 20,000 distinct images are all compared, in blocks. More are first put into
-    buckets of some 5,000 that look alike (k-means), and compared within them, so that time
+    Up to ``all_compared`` distinct images are all compared, in blocks. More are first put into
+    buckets of some ``bucket`` that look alike (k-means), and compared within them, so that time
     grows with n and memory is that of the largest bucket.
-
-    Parameters
-    ----------
-    directions : Directions
-        Of n images.
-    digests : sequence of bytes, length n
-        SHA-256 of each image.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -141,7 +125,7 @@ def find_neighbours(
     count = min(NEIGHBOURS, len(rows) - 1)
     indices = np.repeat(np.arange(len(rows))[:, None], count, axis=1)
     distances = np.full(indices.shape, 2, dtype=np.float32)
-    for members in _buckets(directions, rows):
+    for members in _buckets(directions, rows, all_compared, bucket):
         near = min(count, len(members) - 1)
         if near:
             search = NearestNeighbors(n_neighbors=near, algorithm="brute")
@@ -207,15 +191,17 @@ def beyond_fence(neighbours: Neighbours) -> tuple[Rows, NDArray[np.floating]]:
     return beyond[np.argsort(-distances[beyond], kind="stable")], distances
 
 
-def _buckets(directions: Directions | NDArray[np.float32], rows: Rows) -> list[Rows]:
+def _buckets(
+    directions: Directions | NDArray[np.float32], rows: Rows, most: int, size: int
+) -> list[Rows]:
     """Divide positions in ``rows`` into buckets of images that look alike, where they are many."""
     from sklearn.cluster import MiniBatchKMeans
 
-    if len(rows) <= ALL_COMPARED:
+    if len(rows) <= most:
         return [np.arange(len(rows))]
     rng = np.random.default_rng(0)
-    sample = np.sort(rng.choice(rows, ALL_COMPARED, replace=False))
-    clusters = MiniBatchKMeans(-(-len(rows) // BUCKET), n_init=1, random_state=0)
+    sample = np.sort(rng.choice(rows, most, replace=False))
+    clusters = MiniBatchKMeans(-(-len(rows) // size), n_init=1, random_state=0)
     clusters.fit(directions[sample])
     bucket = np.concatenate([clusters.predict(directions[block]) for block in _blocks(rows)])
     return [np.flatnonzero(bucket == number) for number in np.unique(bucket)]
@@ -247,8 +233,3 @@ def _usual_distances(
 def _blocks(rows: Rows) -> Iterator[Rows]:
     for start in range(0, len(rows), BLOCK):
         yield rows[start : start + BLOCK]
-
-
-def _groups_by_class(groups: Rows, y: NDArray[np.intp], rows: Rows) -> Rows:
-    distinct = np.unique(np.stack([y[rows], groups[rows]], axis=1), axis=0)
-    return np.bincount(distinct[:, 0], minlength=int(y.max(initial=-1)) + 1)

@@ -132,15 +132,7 @@ class NearLeaks:
 
 
 def find_near_leaks(near: NearPairs, split: Split) -> NearLeaks:
-    """Find the near pairs of a training image and one that evaluates.
-
-    Parameters
-    ----------
-    near : NearPairs
-        Among all images.
-    split : Split
-        Which train, which evaluate.
-    """
+    """Find the near pairs of a training image and one that evaluates."""
     first = np.concatenate([near.first, near.second])
     second = np.concatenate([near.second, near.first])
     across = np.isin(first, split.fitting) & np.isin(second, split.evaluation)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from ...extract.images.addresses import Reference
 from ...extract.images.remote import Remote
 from ...extract.ledger import Failure
 from ...text import below, shown
+from ..predict.predict import FailureDocument, describe_failure
 
 VERSION = 1  # of the document
 SMALL = 20  # training images below which a class's figures are rough
@@ -69,7 +70,7 @@ class InspectionDocument(TypedDict):
     near_duplicates: list[CopiesDocument]
     label_errors: list[LabelErrorDocument]
     outliers: list[OutlierDocument]
-    failed: list[dict[str, Any]]
+    failed: list[FailureDocument]
     remarks: list[str]
 
 
@@ -249,7 +250,7 @@ class Inspection:
             "near_duplicates": [copies.to_dict() for copies in self.near_duplicates],
             "label_errors": [error.to_dict() for error in self.label_errors],
             "outliers": [outlier.to_dict() for outlier in self.outliers],
-            "failed": [{"path": shown(f.path), "reason": f.reason} for f in self.failed],
+            "failed": [describe_failure(failure) for failure in self.failed],
             "remarks": self.remarks,
         }
 

@@ -69,21 +69,7 @@ def examine(
     alike: Alike,
     seed: int,
 ) -> Inspection:
-    """Examine a dataset whose features are there and whose images are compared.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        With labels.
-    features : Features
-        Of its images.
-    taps : TapSelector or None
-        What their columns are where there are several layers or views.
-    alike : Alike
-        What looks like what among them.
-    seed : int
-        Seeds the folds of the head that doubts labels.
-    """
+    """Examine a dataset whose features are there and whose images are compared."""
     images = [dataset.images[position] for position in features.positions]
     parts = name_parts(images, features.digests)[1]
     seen = [Seen(image.path, image.label, part) for image, part in zip(images, parts, strict=True)]

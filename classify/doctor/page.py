@@ -37,15 +37,6 @@ class Section:
 def write_page(inspection: Inspection, folder: Path, top: int) -> Path:
     """Write ``inspect.html`` with the first findings of each kind.
 
-    Parameters
-    ----------
-    inspection : Inspection
-        From :func:`headstart.classify.doctor.inspect.inspect`.
-    folder : Path
-        Made when missing.
-    top : int
-        Findings of a kind.
-
     Returns
     -------
     Path

@@ -12,7 +12,7 @@ from ...extract.backbone.loading import load_keras, load_tensorflow
 from ...extract.decode.views import Pixels
 from ...extract.engine.network import build_mapper, pool, traced
 from ...extract.source import FeatureSource
-from ..saved.head_model import Model
+from ..saved.load import SavedModel
 from ..saved.network_model import TunedModel
 from .heat import Grid
 from .layers import Floats, HeadLayers, by_layer
@@ -21,19 +21,12 @@ EXACT = ("avg", "flatten")  # poolings of which the features are sums over place
 Mapper = Callable[[Pixels], list[list[Floats]]]
 
 
-def open_mapper(model: Model | TunedModel, source: FeatureSource) -> Mapper:
+def open_mapper(model: SavedModel, source: FeatureSource) -> Mapper:
     """Return the function from views (v, height, width, 3) to maps.
 
     For each view it gives one map (height, width, channels), float32, a tapped layer. The
     backbone runs in TensorFlow; what lies below the freeze boundary of a fine-tuned network
     runs on the engine that training extracted with.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        The classifier.
-    source : FeatureSource
-        From :func:`headstart.classify.predict.predict.source_of`.
     """
     if isinstance(model, TunedModel) and model.upper.mapper is not None:
         upper, engine = model.upper.mapper, source.engine()

@@ -13,8 +13,7 @@ from ...extract.source import FeatureSource
 from ...progress import stage
 from ..predict.model_source import source_of
 from ..predict.predict import predict
-from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from .activation_maps import class_activation, grad_cam, open_mapper
 from .explanation import Explanation, Explanations
 from .heat import Map
@@ -30,7 +29,7 @@ BY_MAPS = {"cam": class_activation, "grad-cam": grad_cam}
 
 
 def explain(
-    model: Model | TunedModel,
+    model: SavedModel,
     paths: Iterable[str | os.PathLike[str]],
     execution: Execution,
     method: str = "auto",
@@ -105,9 +104,7 @@ def explain(
     return Explanations(choice, images, failures, remarks)
 
 
-def _open(
-    method: str, model: Model | TunedModel, source: FeatureSource, head: HeadLayers | None
-) -> Draw:
+def _open(method: str, model: SavedModel, source: FeatureSource, head: HeadLayers | None) -> Draw:
     """Load what a method needs, once for all images."""
     if head is None or method == "occlusion":
         engine = source.engine()
@@ -126,7 +123,7 @@ def _open(
 
 
 def _find_training(
-    model: Model | TunedModel,
+    model: SavedModel,
     source: FeatureSource,
     data: str | os.PathLike[str] | None,
 ) -> tuple[TrainingImages | None, list[str]]:

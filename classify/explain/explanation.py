@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
 from ...extract.images.addresses import Reference
 from ...extract.ledger import Failure
 from ...text import shown
+from ..predict.predict import FailureDocument, RankedLabel, describe_failure
 from .heat import Grid, Map, find_box, lay_out, share_inside
 from .method import MethodChoice
 from .neighbours import Neighbour
@@ -43,7 +44,7 @@ ExplanationDocument = TypedDict(
         "probability": float,
         "class": str,
         "class_probability": float,
-        "top": list[dict[str, Any]],
+        "top": list[RankedLabel],
         "map": MapDocument,
         "box": list[float] | None,
         "mass_in_box": float | None,
@@ -60,7 +61,7 @@ class ExplanationsDocument(TypedDict):
     method: str
     why: str
     explanations: list[ExplanationDocument]
-    failed: list[dict[str, str]]
+    failed: list[FailureDocument]
     remarks: list[str]
     page: NotRequired[str]
     pictures: NotRequired[list[str]]
@@ -142,7 +143,7 @@ class Explanations:
             "method": self.choice.method,
             "why": self.choice.why,
             "explanations": [explanation.to_dict() for explanation in self.images],
-            "failed": [{"path": shown(f.path), "reason": f.reason} for f in self.failures],
+            "failed": [describe_failure(failure) for failure in self.failures],
             "remarks": self.remarks,
         }
         if written is not None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..heads.table import find_head
 from ..network.upper import HEAD
-from ..saved.head_model import Model
 from ..saved.linear_layer import linear_layer, on_all_layers
+from ..saved.load import SavedModel
 from ..saved.network_model import TunedModel
 
 Floats = NDArray[np.float32]
@@ -51,7 +51,7 @@ class HeadLayers:
         return scores
 
 
-def head_layers(model: Model | TunedModel) -> HeadLayers | None:
+def head_layers(model: SavedModel) -> HeadLayers | None:
     """Return a model's head as layers; None for trees, neighbours, kernels and naive Bayes."""
     if isinstance(model, TunedModel):
         kernel, bias = model.upper.model.get_layer(HEAD).get_weights()

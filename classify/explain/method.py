@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import OptionError, unknown
-from ..saved.head_model import Model
+from ..saved.load import SavedModel
 from ..saved.network_model import TunedModel
 from .activation_maps import is_exact
 from .layers import HeadLayers
@@ -21,17 +21,8 @@ class MethodChoice:
     why: str
 
 
-def choose_method(wanted: str, model: Model | TunedModel, head: HeadLayers | None) -> MethodChoice:
+def choose_method(wanted: str, model: SavedModel, head: HeadLayers | None) -> MethodChoice:
     """Return the method to use: the most exact that the head allows, or the one asked for.
-
-    Parameters
-    ----------
-    wanted : str
-        ``"auto"``, ``"cam"``, ``"grad-cam"`` or ``"occlusion"``.
-    model : Model or TunedModel
-        The classifier.
-    head : HeadLayers or None
-        What :func:`headstart.classify.explain.layers.head_layers` makes of it.
 
     Raises
     ------
@@ -59,7 +50,7 @@ def choose_method(wanted: str, model: Model | TunedModel, head: HeadLayers | Non
     return MethodChoice("cam" if exact else "grad-cam", nature)
 
 
-def _nature(model: Model | TunedModel, head: HeadLayers | None) -> str:
+def _nature(model: SavedModel, head: HeadLayers | None) -> str:
     """Say in words what the head is to its maps."""
     if isinstance(model, TunedModel):
         return "the head is part of a fine-tuned network"

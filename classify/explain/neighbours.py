@@ -19,7 +19,7 @@ from ...extract.source import FeatureSource
 from ...progress import stage
 from ..data.split import split_images
 from ..network.kept_maps import PassingStore, extract_passing
-from ..saved.head_model import Model
+from ..saved.load import SavedModel
 from ..saved.network_model import TunedModel
 
 BLOCK = 64  # images whose whole maps are in memory at once
@@ -44,7 +44,7 @@ class HeadView:
 
 
 def see(
-    model: Model | TunedModel,
+    model: SavedModel,
     files: Sequence[Reference],
     source: FeatureSource,
     doing: str = "features",
@@ -136,9 +136,7 @@ class TrainingImages:
         return nearest
 
 
-def training_images(
-    model: Model | TunedModel, dataset: Dataset, source: FeatureSource
-) -> TrainingImages:
+def training_images(model: SavedModel, dataset: Dataset, source: FeatureSource) -> TrainingImages:
     """Return the training split of a dataset, as the fit had it.
 
     Raises

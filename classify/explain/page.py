@@ -33,17 +33,6 @@ METHODS = {
 def write_page(explanations: Explanations, model: Path, folder: Path, max_pixels: int) -> Written:
     """Write ``index.html`` and a PNG with the map for each image.
 
-    Parameters
-    ----------
-    explanations : Explanations
-        From :func:`headstart.classify.explain.explain.explain`.
-    model : Path
-        Its file, for the heading.
-    folder : Path
-        Made when missing.
-    max_pixels : int
-        Refuse larger images.
-
     Raises
     ------
     DataError

@@ -10,25 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..heads.calibration import class_scores
-from ..saved.head_model import Model
+from ..saved.load import SavedModel
 from ..saved.network_model import TunedModel
 
 Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 
 
-def scorer(model: Model | TunedModel, at: int) -> Score:
+def scorer(model: SavedModel, at: int) -> Score:
     """Return the function from features (n, d) to what one class has, (n,).
 
     It is the logarithm of the class's odds; of support vector machines with kernels, whose
     scores are votes, the mean margin against each other class; of trees and neighbours, which
     have nothing but votes, the probability.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        The classifier.
-    at : int
-        The class, a column of its probabilities.
     """
     if isinstance(model, TunedModel):
         upper, temperature = model.upper, model.temperature

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any, NotRequired, TypedDict
 
-import numpy as np
-
 from ...version import __version__
-from ..heads.abstention import Abstainer, coverage_and_risk
+from ..heads.abstention import Abstainer, conformal_threshold, coverage_and_risk
 from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 
 VERSION = 1  # of these keys
 COVERAGE = 0.95  # of images like the training images, above the abstention threshold
@@ -43,11 +40,11 @@ class AccuracyDocument(TypedDict):
     split: str
     n: int
     labels_equal: int
-    accuracy: float
-    ci95: list[float]
-    headstart: float
-    lost: float
-    lost_ci95: list[float]
+    accuracy: float  # the artefact's
+    ci95: list[float]  # Wilson's
+    headstart: float  # accuracy of ours, on the same pixels
+    lost: float  # the difference
+    lost_ci95: list[float]  # of a paired test
 
 
 class About(TypedDict):
@@ -66,16 +63,8 @@ class About(TypedDict):
     accuracy: NotRequired[AccuracyDocument | None]
 
 
-def describe(model: Model | TunedModel, quantize: str | None) -> About:
-    """Return what an artefact's metadata hold before it has been run.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        What is written.
-    quantize : str or None
-        ``"dynamic"``, ``"int8"`` or None for float32.
-    """
+def describe(model: SavedModel, quantize: str | None) -> About:
+    """Return what an artefact's metadata hold before it has been run."""
     abstainer = model.abstainer if isinstance(model, Model) else None
     return {
         "version": VERSION,
@@ -112,14 +101,13 @@ def confidence_rule(abstainer: Abstainer, coverage: float = COVERAGE) -> dict[st
 
     Examples
     --------
+    >>> import numpy as np
     >>> sure = np.linspace(0.5, 0.99, 50)
     >>> abstainer = Abstainer(np.ones((2, 3), np.float32), sure, np.ones(50, np.float32), sure > 0.6)
     >>> confidence_rule(abstainer, 0.9)["threshold"]
     0.54
     """
-    n = len(abstainer.confidence)
-    left_out = n + 1 - math.ceil(coverage * (n + 1) - 1e-9)
-    threshold = float(np.sort(abstainer.confidence)[left_out - 1]) if left_out else 0.0
+    threshold = conformal_threshold(abstainer.confidence, coverage)
     return {
         "rule": "label where the highest probability is at least the threshold",
         "wished": coverage,

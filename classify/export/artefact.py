@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from ...cache.spec import FeatureSpec
 from ...extract.decode.decode import resize_views
 from ...extract.decode.views import Pixels
+from ..saved.load import SavedModel
 from .about import About
 from .graph import Graph
 
@@ -27,7 +27,7 @@ Classify = Callable[[Pixels], tuple[NDArray[np.float32], NDArray[np.int64]]]
 class Writing:
     """What is to be written."""
 
-    model: Any
+    model: SavedModel
     graph: Graph
     quantize: str | None  # "dynamic", "int8" or None
     pixels: Sequence[Pixels]  # (height, width, 3): images to calibrate on, for "int8"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import ExportError, OptionError, unknown
 from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from . import mediapipe, onnx, saved_model, tflite
 from .artefact import Format
 from .heads import is_native
@@ -47,7 +47,7 @@ def find_format(name: str | None, out: Path) -> Format:
 
 
 def check_request(
-    model: Model | TunedModel,
+    model: SavedModel,
     row: Format,
     quantize: str | None,
     data: str | os.PathLike[str] | None,

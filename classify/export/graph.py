@@ -13,7 +13,7 @@ from ...errors import ExportError
 from ...extract.backbone.backbones import PIXELS
 from ...extract.backbone.loading import load_tensorflow
 from ...extract.engine.network import build_extractor
-from ..saved.head_model import Model
+from ..saved.load import SavedModel
 from ..saved.network_model import TunedModel
 from .heads import is_native, scaled_features, scores
 from .resize import resized
@@ -39,7 +39,7 @@ class Graph:
         return self.run.get_concrete_function()
 
 
-def build_graph(model: Model | TunedModel, weights: Path, *, fixed: bool = False) -> Graph:
+def build_graph(model: SavedModel, weights: Path, *, fixed: bool = False) -> Graph:
     """Return resizing, preprocessing, backbone, scaler and head in one function, in float32.
 
     Parameters
@@ -97,7 +97,7 @@ def _extractor(spec: FeatureSpec, weights: Path) -> tuple[Any, list[Any]]:
     return lambda pixels: network(pixels, training=False), _variables(network)
 
 
-def _head(model: Model | TunedModel) -> tuple[Any, list[Any], bool]:
+def _head(model: SavedModel) -> tuple[Any, list[Any], bool]:
     """Return what follows the features, its variables, and whether scores come out."""
     if isinstance(model, TunedModel):
         exact = replace(model, features=replace(model.features, precision="float32"))

@@ -34,14 +34,7 @@ def is_native(estimator: Any) -> bool:
 
 
 def scaled_features(estimator: Any, X: Any) -> Any:
-    """Return what the head sees (n, d') of features (n, d): layers chosen, views merged, scaled.
-
-    Parameters
-    ----------
-    estimator : TemperatureScaled
-        Around a fitted pipeline.
-    X : tensor, shape (n, d), float32
-    """
+    """Return what the head sees (n, d') of features (n, d): layers chosen, views merged, scaled."""
     tf = load_tensorflow()
     steps = estimator.estimator_.named_steps
     if "taps" in steps:
@@ -50,15 +43,7 @@ def scaled_features(estimator: Any, X: Any) -> Any:
 
 
 def scores(estimator: Any, X: Any) -> Any:
-    """Return scores (n, k), float32, of scaled features (n, d'), divided by the temperature.
-
-    Parameters
-    ----------
-    estimator : TemperatureScaled
-        For which :func:`is_native` is true.
-    X : tensor, shape (n, d'), float32
-        From :func:`scaled_features`.
-    """
+    """Return scores (n, k), float32, of scaled features (n, d'), divided by the temperature."""
     tf = load_tensorflow()
     row = _row(estimator)
     if row is None:

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import ExportError, first_line
 from ...extract.engine.onnx import OPSET, add_metadata, to_onnx
 from ..saved.head_model import Model
+from ..saved.load import SavedModel
 from .about import About
 from .artefact import Classify, Format, Runtime, Writing
 from .graph import FEATURES, INPUT, OUTPUTS, Graph
@@ -35,15 +36,8 @@ def write(writing: Writing, path: Path) -> int:
     return exact
 
 
-def make(graph: Graph, model: Any) -> Any:
+def make(graph: Graph, model: SavedModel) -> Any:
     """Return the ONNX model from images to labels, without metadata.
-
-    Parameters
-    ----------
-    graph : Graph
-        From images to labels, or to what the trees take.
-    model : Model or TunedModel
-        Whose trees follow.
 
     Raises
     ------
@@ -53,7 +47,7 @@ def make(graph: Graph, model: Any) -> Any:
         If tf2onnx cannot convert the graph.
     """
     whole = to_onnx(graph.run, model.name)
-    if not graph.whole:
+    if isinstance(model, Model) and not graph.whole:
         whole = _with_trees(whole, model)
     outputs = {output.name: output for output in whole.graph.output}
     del whole.graph.output[:]

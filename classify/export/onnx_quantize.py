@@ -52,13 +52,6 @@ def in_8_bits(model: Any, pixels: Sequence[Pixels]) -> Any:
 
     Resizing, preprocessing and head stay in float32, and so do depthwise convolutions: they
     hold few of the numbers, and rounding hurts them most.
-
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        In float32.
-    pixels : sequence of ndarray (height, width, 3), uint8
-        Images to calibrate on.
     """
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static

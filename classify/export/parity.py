@@ -15,8 +15,7 @@ from ...extract.images.in_memory import PixelImage
 from ...extract.source import FeatureSource
 from ...progress import stage
 from ..network.kept_maps import PassingStore, extract_passing
-from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from ..statistics.intervals import wilson
 from ..statistics.paired_tests import paired_test
 from .about import AccuracyDocument
@@ -109,7 +108,7 @@ def answers(
 
 
 def our_answers(
-    model: Model | TunedModel, source: FeatureSource, pixels: Sequence[Pixels]
+    model: SavedModel, source: FeatureSource, pixels: Sequence[Pixels]
 ) -> Probabilities:
     """Return headstart's own probabilities (n, k) of images in memory; the cache stays as it is."""
     images = [PixelImage(array, f"image {number}") for number, array in enumerate(pixels)]
@@ -118,7 +117,7 @@ def our_answers(
     return model.predict_proba(store.read([image.digest for image in images]))
 
 
-def tolerance_for(model: Model | TunedModel, quantize: str | None) -> float:
+def tolerance_for(model: SavedModel, quantize: str | None) -> float:
     """Return what may differ: reduced are quantised artefacts, and models of reduced features."""
     spec = model.spec
     exact = quantize is None and (spec.precision, spec.storage) == ("float32", "float32")
@@ -131,21 +130,6 @@ def measure_accuracy(
     classify: Classify,
 ) -> AccuracyDocument:
     """Label the evaluation split twice and compare.
-
-    Parameters
-    ----------
-    photographs : Photographs
-        With the evaluation split.
-    ours : callable
-        Images to headstart's probabilities (n, k).
-    classify : callable
-        The artefact, opened.
-
-    Returns
-    -------
-    dict
-        ``ci95`` is the Wilson interval of the artefact's ``accuracy``, ``headstart`` ours on the
-        same pixels, ``lost`` the difference and ``lost_ci95`` its paired bootstrap interval.
 
     Raises
     ------
@@ -180,6 +164,6 @@ def measure_accuracy(
         "accuracy": hits / len(truth),
         "ci95": list(wilson(hits, len(truth))),
         "headstart": float(right[0].mean()),
-        "lost": test.difference,
-        "lost_ci95": list(test.difference_ci95),
+        "lost": test["difference"],
+        "lost_ci95": test["difference_ci95"],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -68,17 +69,6 @@ def find_photographs(
 ) -> Photographs:
     """Read a dataset and split it as training did.
 
-    Parameters
-    ----------
-    data : path or URL
-        Whatever :func:`headstart.extract.images.dataset.read_dataset` reads.
-    classes : sequence of str
-        The model's.
-    max_pixels : int
-        Larger images are left out.
-    bit_depth : int
-        The model's, of images of 16 bits a channel.
-
     Raises
     ------
     DataError
@@ -133,12 +123,7 @@ def whole_pixels(path: Reference, max_pixels: int, bit_depth: int = FULL) -> Pix
 
 def _first(paths: Sequence[Reference], count: int, max_pixels: int, bit_depth: int) -> list[Pixels]:
     """Return the first images that can be read."""
-    found: list[Pixels] = []
-    for pixels in _readable(paths, max_pixels, bit_depth):
-        found.append(pixels)
-        if len(found) == count:
-            break
-    return found
+    return list(itertools.islice(_readable(paths, max_pixels, bit_depth), count))
 
 
 def _readable(paths: Sequence[Reference], max_pixels: int, bit_depth: int) -> Iterator[Pixels]:

@@ -16,14 +16,7 @@ SIGNATURE = "serving_default"
 
 
 def write(writing: Writing, path: Path) -> int:
-    """Write the folder: signature ``serving_default``, assets ``labels.txt`` and ``headstart.json``.
-
-    Parameters
-    ----------
-    writing : Writing
-        In float32.
-    path : Path
-        The folder; must not exist.
+    """Write a new folder: signature ``serving_default``, assets ``labels.txt`` and ``headstart.json``.
 
     Returns
     -------

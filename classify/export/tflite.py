@@ -137,15 +137,7 @@ def annotate(path: Path, about: About) -> None:
 
 
 def standard_metadata(about: About, outputs: Sequence[str]) -> bytes:
-    """Return a ``ModelMetadata`` flatbuffer: tensors in words, and which file has the labels.
-
-    Parameters
-    ----------
-    about : dict
-        See :func:`headstart.classify.export.about.describe`.
-    outputs : sequence of str
-        Those that the graph has.
-    """
+    """Return a ``ModelMetadata`` flatbuffer: tensors in words, and which file has the labels."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)

@@ -21,8 +21,7 @@ from ...progress import stage
 from ...storage import replacing, temporary_name
 from ..predict.model_source import source_of
 from ..saved.card import add_export
-from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from .about import AccuracyDocument, ParityDocument, TrialDocument, describe
 from .artefact import Classify, Format, Writing, runtimes_of, size_of
 from .formats import check_place, check_request, find_format
@@ -73,7 +72,7 @@ class ExportRun:
 
 
 def export_model(
-    model: Model | TunedModel,
+    model: SavedModel,
     out: Path,
     execution: Execution,
     *,
@@ -179,7 +178,7 @@ class _Figures(TypedDict):
 def _try_out(
     row: Format,
     path: Path,
-    model: Model | TunedModel,
+    model: SavedModel,
     photographs: Photographs | None,
     ours: Callable[[Sequence[Pixels]], Probabilities],
     tolerance: float,

@@ -29,7 +29,7 @@ from ..network.upper import weight_change
 from ..saved.linear_layer import linear_layer
 from ..saved.network_model import TunedModel
 from ..saved.trained_on import marks_of
-from ..statistics.metrics import Evaluation, evaluate
+from ..statistics.metrics import EvaluationDocument, evaluate
 from .checkpoint import checkpoints
 from .epochs import BATCH, predict_logits
 from .search import Search, Trial, search
@@ -51,7 +51,7 @@ class FineTunedResult:
         Of its features, all layers frozen: to start from and to compare with.
     probabilities : ndarray, shape (n evaluation, k)
         On the evaluation split.
-    evaluation : Evaluation
+    evaluation : EvaluationDocument
         Their metrics.
     moved : dict
         Block to ‖after − before‖ / ‖before‖ of its weights.
@@ -73,7 +73,7 @@ class FineTunedResult:
     search: Search
     head: FittedHead
     probabilities: NDArray[np.float64]
-    evaluation: Evaluation
+    evaluation: EvaluationDocument
     moved: dict[str, float]
     temperature: float
     seconds: dict[str, float]

@@ -15,7 +15,7 @@ from ...extract.source import FeatureSource
 from ..data.table import Table, load_table
 from ..fit.record import give_account
 from ..saved.card import card_paths, save_with_card
-from ..statistics.metrics import FigureDocument, describe_figures
+from ..statistics.metrics import FigureDocument, figures
 from ..statistics.paired_tests import paired_test
 from ..statistics.reliability import reliability
 from ..statistics.sample import ECE_BINS, Labels, Probabilities
@@ -47,7 +47,7 @@ class NetworkRun:
 
     def figures(self) -> dict[str, FigureDocument]:
         """Return every metric with its interval."""
-        return describe_figures(self.truth, self.probabilities, self.record["seed"])
+        return figures(self.truth, self.probabilities, self.record["seed"])
 
 
 def fit_network(
@@ -115,7 +115,7 @@ def network_record(
     return {
         "model": result.name,
         "params": settings.to_dict(),
-        "evaluation": result.evaluation.to_dict(),
+        "evaluation": result.evaluation,
         "seconds": {
             "features": round(table.features.extraction.seconds, 3),
             "fit": round(head.seconds + sum(result.seconds.values()), 3),
@@ -148,8 +148,8 @@ def network_record(
         "head": {
             "model": head.head.name,
             "params": head.choice.params,
-            "evaluation": head.evaluation.to_dict(),
+            "evaluation": head.evaluation,
             "seconds": round(head.seconds, 3),
         },
-        "against_head": paired_test(head_right, right).to_dict(),
+        "against_head": paired_test(head_right, right),
     }

@@ -20,7 +20,7 @@ from ..heads.table import Head
 from ..saved.head_model import Model
 from ..saved.records import HeadRecord
 from ..saved.trained_on import marks_of
-from ..statistics.metrics import Evaluation, evaluate
+from ..statistics.metrics import EvaluationDocument, evaluate
 
 
 @dataclass(frozen=True)
@@ -30,36 +30,20 @@ class FittedHead:
     head: Head  # row of the table of heads
     choice: Choice  # what cross-validation chose
     estimator: TemperatureScaled  # fitted on all rows of the fitting part
-    # (n fitting, k): calibrated probabilities of the rows of
-    # the fitting part, each from a fit that had not seen it
-    out_of_fold: NDArray[np.float64]
     abstainer: Abstainer  # which images to leave to a person, from the same folds
     probabilities: NDArray[np.float64]  # (n evaluation, k): on the evaluation split
-    evaluation: Evaluation  # their metrics
-    before: Evaluation  # the same without calibration
+    evaluation: EvaluationDocument  # their metrics
+    before: EvaluationDocument  # the same without calibration
     seconds: float  # choice and fit together, wall time
 
 
 def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = None) -> FittedHead:
-    """Choose on the training split, fit, evaluate once.
-
-    Parameters
-    ----------
-    head : Head
-        Row of the table of heads.
-    table : Table
-        From :func:`load_table`.
-    seed : int
-        Seeds folds and estimator.
-    class_weight : str, optional
-        ``"balanced"`` counts each class alike.
-    """
+    """Choose on the training split, fit, evaluate once."""
     begin = time.perf_counter()
     fitting = tune_and_fit(head, table, table.split.train, table.split.fitting, seed, class_weight)
     seconds = time.perf_counter() - begin
-    calibrated = fitting.calibrated
-    estimator = calibrated.estimator
-    abstainer = make_abstainer(fitting.training, calibrated.out_of_fold)
+    estimator = fitting.estimator
+    abstainer = make_abstainer(fitting.training, fitting.out_of_fold)
     rows = table.split.evaluation
     scores = class_scores(estimator.estimator_, take(table.X, rows))
     probabilities = softmax(scores / estimator.temperature_)
@@ -69,7 +53,6 @@ def fit_head(head: Head, table: Table, seed: int, class_weight: str | None = Non
         head,
         fitting.choice,
         estimator,
-        calibrated.out_of_fold,
         abstainer,
         probabilities,
         evaluation,

@@ -13,9 +13,10 @@ from ...progress import stage
 from ..data.table import Table, load_table
 from ..heads.memory import TooLargeError
 from ..heads.table import Head, find_heads
+from ..heads.trials import standard_error
 from ..saved.card import save_with_card
 from ..saved.records import HeadDocument, HeadRecord, HeadsDocument
-from ..statistics.metrics import FigureDocument, describe_figures
+from ..statistics.metrics import FigureDocument, figures
 from ..statistics.sample import Labels, Probabilities
 from .fit_head import FittedHead, fit_head, to_model
 from .record import give_account, head_record
@@ -70,7 +71,7 @@ class HeadsRun:
 
     def figures(self) -> dict[str, FigureDocument]:
         """Return every metric of the best head with its interval."""
-        return describe_figures(self.truth, self.probabilities, self.best["seed"])
+        return figures(self.truth, self.probabilities, self.best["seed"])
 
     def document(self) -> HeadDocument | HeadsDocument:
         """Return the ``fit head`` contract: the record of one head, or a list of several."""
@@ -163,9 +164,10 @@ def _fit_each(
 
 def _pick(fitted: Sequence[FittedHead], rule: str) -> tuple[FittedHead, list[FittedHead]]:
     """Return the head that the rule picks, and all within one standard error of the best mean."""
-    top = max(fitted, key=lambda head: head.choice.cv.mean)
-    floor = top.choice.cv.mean - top.choice.cv.standard_error
-    close = [head for head in fitted if head.choice.cv.mean >= floor]  # cheapest first
+    top = max(fitted, key=lambda head: head.choice.cv["mean"])
+    cv = top.choice.cv
+    floor = cv["mean"] - standard_error(cv["std"], cv["folds"])
+    close = [head for head in fitted if head.choice.cv["mean"] >= floor]  # cheapest first
     return (top if rule == "best" else close[0]), close
 
 

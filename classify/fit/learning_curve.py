@@ -18,7 +18,7 @@ from ..data.split import Rows
 from ..data.table import Table, load_table
 from ..heads.fitting import tune_and_fit
 from ..heads.table import Head, find_head
-from ..statistics.intervals import _spread, crossed_interval
+from ..statistics.intervals import crossed_interval, mean_error
 from ..statistics.power_law import LEAST_SIZES, extrapolate
 from .subsets import nested_subsets, subset_targets
 
@@ -127,7 +127,7 @@ def draw_curve(head: Head, table: Table, seeds: int, seed: int) -> LearningCurve
         extrapolation = extrapolate(
             np.array([point.images_a_class for point in points]),
             [point.hits for point in points],
-            np.array([_spread(point.hits) for point in points]),
+            np.array([mean_error(point.hits) for point in points]),
             seed,
         )
     return {
@@ -146,16 +146,7 @@ def draw_curve(head: Head, table: Table, seeds: int, seed: int) -> LearningCurve
 def curve_points(head: Head, table: Table, seeds: int, seed: int) -> list[Point]:
     """Fit and evaluate a head on nested subsets of every size.
 
-    Parameters
-    ----------
-    head : Head
-        Row of the table of heads.
-    table : Table
-        From :func:`headstart.classify.data.table.load_table`.
-    seeds : int
-        Subsets of each size but the largest, which is one: all images.
-    seed : int
-        The first of the seeds.
+    There are ``seeds`` subsets of each size but the largest, which is one: all images.
 
     Returns
     -------
@@ -195,7 +186,7 @@ def _mean_size(subsets: Sequence[Rows]) -> float:
 
 def _hits(head: Head, table: Table, rows: Rows, seed: int) -> NDArray[np.bool_]:
     """Choose and fit on some rows, label the evaluation split: (n evaluation,)."""
-    estimator = tune_and_fit(head, table, rows, rows, seed).calibrated.estimator
+    estimator = tune_and_fit(head, table, rows, rows, seed).estimator
     evaluation = table.split.evaluation
     predicted = estimator.predict(take(table.X, evaluation))
     right: NDArray[np.bool_] = predicted == table.y[evaluation]

@@ -13,13 +13,11 @@ from ...extract.images.images import Dataset
 from ...text import shown
 from ..data.table import Table
 from ..heads.abstention import describe_abstention
-from ..heads.search import Choice
 from ..saved.card import card_paths
 from ..saved.head_model import trained_parameters
 from ..saved.made_with import versions
 from ..saved.records import (
     Account,
-    CrossValidated,
     DataCounts,
     HeadRecord,
     SampleDocument,
@@ -27,7 +25,7 @@ from ..saved.records import (
     TapsDocument,
 )
 from ..statistics.confusion import confusion_matrix, most_confused, per_class
-from ..statistics.metrics import Evaluation, describe_figures
+from ..statistics.metrics import EvaluationDocument, figures
 from ..statistics.reliability import reliability
 from ..statistics.sample import ECE_BINS
 from .fit_head import FittedHead
@@ -45,8 +43,8 @@ def head_record(
     return {
         "model": fitted.head.name,
         "params": fitted.choice.params,
-        "cv": _cross_validated(fitted.choice),
-        "evaluation": fitted.evaluation.to_dict(),
+        "cv": fitted.choice.cv,
+        "evaluation": fitted.evaluation,
         "seconds": {
             "features": round(table.features.extraction.seconds, 3),
             "fit": round(fitted.seconds, 3),
@@ -71,20 +69,8 @@ def head_record(
     }
 
 
-def _sharpness(evaluation: Evaluation) -> Sharpness:
-    return {"log_loss": evaluation.values["log_loss"], "ece": evaluation.values["ece"]}
-
-
-def _cross_validated(choice: Choice) -> CrossValidated:
-    cv = choice.cv
-    return {
-        "metric": cv.metric,
-        "mean": cv.mean,
-        "std": cv.std,
-        "folds": cv.folds,
-        "candidates": cv.candidates,
-        "images": choice.images,
-    }
+def _sharpness(evaluation: EvaluationDocument) -> Sharpness:
+    return {"log_loss": evaluation["log_loss"], "ece": evaluation["ece"]}
 
 
 def _describe_sample(dataset: Dataset) -> SampleDocument | None:
@@ -105,26 +91,14 @@ def _describe_taps(pipeline: Pipeline, layers: list[str]) -> TapsDocument:
 def give_account(
     table: Table, probabilities: NDArray[np.float64], seed: int, licence: str | None = None
 ) -> Account:
-    """Return the ``account`` object of a record.
-
-    Parameters
-    ----------
-    table : Table
-        The dataset as numbers.
-    probabilities : ndarray, shape (n evaluation, k)
-        On the evaluation split.
-    seed : int
-        Seeds the resampling of :func:`headstart.classify.statistics.metrics.figures`.
-    licence : str, optional
-        Of the classifier.
-    """
+    """Return the ``account`` object of a record."""
     truth, k = table.y[table.split.evaluation], len(table.classes)
     matrix = confusion_matrix(truth, probabilities.argmax(axis=1), k)
     training = np.bincount(table.y[table.split.fitting], minlength=k).tolist()
     rows = zip(per_class(matrix, table.classes), training, strict=True)
     return {
         "data": _describe_data(table),
-        "figures": describe_figures(truth, probabilities, seed),
+        "figures": figures(truth, probabilities, seed),
         "per_class": [{**row, "training": count} for row, count in rows],
         "confused": most_confused(matrix, table.classes)[:WORST],
         "versions": versions(),

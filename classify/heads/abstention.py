@@ -34,9 +34,9 @@ class CoverageAndRisk(TypedDict):
     """What labelling from a threshold on means; no risk where no image is labelled."""
 
     threshold: float
-    coverage: float
-    risk: float | None
-    risk_ci95: list[float] | None
+    coverage: float  # share of images labelled, 0 to 1
+    risk: float | None  # share of those labelled wrong
+    risk_ci95: list[float] | None  # Wilson's
 
 
 class CoveragePoint(CoverageAndRisk):
@@ -123,9 +123,7 @@ class Abstainer:
                 f"--abstain takes the share of images to label, over 0 and up to 1 such as 0.95, "
                 f"not {coverage:g}"
             )
-        n = len(self.right)
-        left_out = n + 1 - math.ceil(coverage * (n + 1) - 1e-9)
-        return float(np.sort(self.out_of_fold_scores)[left_out - 1]) if left_out else 0.0
+        return conformal_threshold(self.out_of_fold_scores, coverage)
 
     def promise(self, coverage: float) -> CoveragePoint:
         """Return :func:`coverage_and_risk` of the training images for a wished coverage."""
@@ -160,6 +158,13 @@ class Abstainer:
         ):
             raise ModelError("the model's abstention data do not fit together: save it again")
         return read
+
+
+def conformal_threshold(scores: NDArray[np.float64], coverage: float) -> float:
+    """Return the score from which on the wished share of images like these (n,) is labelled."""
+    n = len(scores)
+    left_out = n + 1 - math.ceil(coverage * (n + 1) - 1e-9)
+    return float(np.sort(scores)[left_out - 1]) if left_out else 0.0
 
 
 def make_abstainer(training: Training, out_of_fold: NDArray[np.float64]) -> Abstainer:
@@ -218,13 +223,6 @@ def coverage_and_risk(
     (https://jmlr.org/papers/v11/el-yaniv10a.html), Geifman and El-Yaniv 2017
     (arXiv:1705.08500).
 
-    Returns
-    -------
-    dict
-        ``threshold``; ``coverage``, the share of images labelled, 0 to 1;
-        ``risk``, the share of those labelled wrong, and ``risk_ci95``, its
-        Wilson interval; both None where no image is labelled.
-
     Examples
     --------
     >>> figures = coverage_and_risk(np.array([0.2, 0.6, 0.9]), np.array([False, False, True]), 0.5)
@@ -264,21 +262,7 @@ def describe_abstention(
 ) -> AbstentionDocument:
     """Return the ``abstention`` object of the record.
 
-    Parameters
-    ----------
-    abstainer : Abstainer
-        Chooses the thresholds, out of fold.
-    scores : ndarray, shape (m,)
-        Of the evaluation split, which chooses nothing.
-    right : ndarray of bool, shape (m,)
-        Whether each of its images was labelled right.
-
-    Returns
-    -------
-    dict
-        ``curve`` (out of fold) and ``evaluation``, two lists of
-        :func:`coverage_and_risk` at the same thresholds, each with the
-        ``wished`` coverage; ``aurc``, out of fold.
+    The scores are of the evaluation split, which chooses nothing: the thresholds are out of fold.
     """
     curve = [abstainer.promise(coverage) for coverage in COVERAGES]
     return {

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import check_cv
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ...cache.rows import StoredRows, blocks
 from ..data.folds import Folds
+from .checked import checked
 from .formulas import softmax
 
 Scores = NDArray[np.float64]  # (n, k): the softmax of a row is that row's probabilities
@@ -86,12 +86,8 @@ class TemperatureScaled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> TemperatureScaled:
         """Fit on features (n, d) with labels (n,)."""
-        checked: Any = validate_data(self, X, y)
-        features, labels = checked
-        check_classification_targets(labels)
-        self.classes_, index = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"calibration needs two classes, got one class: {self.classes_[0]!r}")
+        features, labels, index = checked(self, X, y)
+        self.classes_ = np.unique(labels)
         folds = list(check_cv(self.cv, labels, classifier=True).split(features, labels))
         scores = out_of_fold_scores(self.estimator, features, index, folds)
         self.temperature_ = fit_temperature(scores, index)

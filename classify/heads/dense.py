@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data.folds import hold_out
 from ..data.split import Rows
+from .checked import checked
 
 
 class DenseHead(ClassifierMixin, BaseEstimator):
@@ -81,12 +81,8 @@ class DenseHead(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: Rows | None = None) -> DenseHead:
         """Train on features (n, d) with labels (n,); equal groups (n,) stay together."""
-        checked: Any = validate_data(self, X, y, dtype=np.float32)
-        features, labels = checked
-        check_classification_targets(labels)
-        self.classes_, targets = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"DenseHead needs two classes, got one class: {self.classes_[0]!r}")
+        features, labels, targets = checked(self, X, y, dtype=np.float32)
+        self.classes_ = np.unique(labels)
         own = np.arange(len(targets)) if groups is None else groups
         train, held_out = hold_out(targets, own, self.random_state)
         self._train(features[train], targets[train], features[held_out], targets[held_out])

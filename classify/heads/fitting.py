@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..data.folds import choosing_rows
 from ..data.split import Rows
 from ..data.table import Table
 from .fits import open_fits
-from .search import Calibrated, Choice, fit_calibrated, tune, tune_layers
+from .search import Fitting, fit_calibrated, tune, tune_layers
 from .table import Head
-from .training_rows import Training, training_data
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """What was chosen, and what came of it."""
-
-    choice: Choice  # of cross-validation
-    calibrated: Calibrated  # fitted to all rows
-    training: Training  # those rows, with their folds
+from .training_rows import training_data
 
 
 def tune_and_fit(
@@ -57,4 +46,4 @@ def tune_and_fit(
     choice = tune(head, fits, seed, taps, class_weight)
     if not np.array_equal(sample, fitting):
         fits = open_fits(head, training_data(table, fitting, seed))
-    return Fitting(choice, fit_calibrated(choice, fits), fits.training)
+    return fit_calibrated(choice, fits)

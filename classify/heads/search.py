@@ -19,10 +19,10 @@ from .calibration import TemperatureScaled
 from .fits import Fits, one_thread_each, open_fits
 from .formulas import softmax
 from .table import HEADS, Head
-from .training_rows import row_weights
+from .training_rows import Training, row_weights
 from .trials import (
     COARSE,
-    CrossValidation,
+    CrossValidated,
     Grid,
     Trial,
     best_of,
@@ -44,19 +44,19 @@ class Choice:
 
     pipeline: Any  # scaler and head with the chosen parameters, unfitted
     params: dict[str, Any]  # the choice, for print and JSON
-    cv: CrossValidation  # its score
-    images: int  # rows that it was chosen on
+    cv: CrossValidated  # its score
     seconds: float  # wall time of choosing
     warnings: list[str]  # a choice at the edge of its range, fits that did not converge
 
 
 @dataclass(frozen=True)
-class Calibrated:
-    """A fitted head with what it says of each training row when it has not seen it."""
+class Fitting:
+    """What was chosen, fitted to all rows, with what it says of each when it has not seen it."""
 
+    choice: Choice
     estimator: TemperatureScaled  # fitted on all rows
-    # (n, k): calibrated probabilities, each from a fit without that row's fold
-    out_of_fold: NDArray[np.float64]
+    out_of_fold: NDArray[np.float64]  # (n, k): calibrated, each from a fit without the row's fold
+    training: Training  # the rows, with their folds
 
 
 def tune(
@@ -101,13 +101,19 @@ def tune(
     count = len(training.folds)
     best = most_regularised(tried, count) if head.one_se else best_of(tried)
     metric = "accuracy" if class_weight is None else "balanced_accuracy"
-    cv = CrossValidation(metric, best.mean, best.std, count, len(tried))
+    cv: CrossValidated = {
+        "metric": metric,
+        "mean": best.mean,
+        "std": best.std,
+        "folds": count,
+        "candidates": len(tried),
+        "images": len(training.y),
+    }
     remarks = _remarks(head.name, {**grid, **head.path}, best, caught, cv)
     return Choice(
         pipeline=unfitted.set_params(**best.params),
         params={name.split("__")[1]: value for name, value in best.params.items()},
         cv=cv,
-        images=len(training.y),
         seconds=time.perf_counter() - begin,
         warnings=remarks if class_weight is None else [*remarks, f"{head.name}: {WEIGHTED}"],
     )
@@ -119,17 +125,6 @@ def tune_layers(head: Head, fits: Fits, seed: int, taps: TapSelector) -> TapSele
     By the head's own cross-validated figure: a linear head at every eighth of its
     strengths, another at the middle one. Heads that take minutes see what is best for
     ``logreg``.
-
-    Parameters
-    ----------
-    head : Head
-        Row of the table.
-    fits : Fits
-        On features of all layers and views.
-    seed : int
-        Seeds the estimator.
-    taps : TapSelector
-        What the columns are.
     """
     row = head if head.fast else HEADS["logreg"]
     row_fits = fits if row is head else open_fits(row, fits.training)
@@ -153,18 +148,11 @@ def tune_layers(head: Head, fits: Fits, seed: int, taps: TapSelector) -> TapSele
     return chosen
 
 
-def fit_calibrated(choice: Choice, fits: Fits) -> Calibrated:
+def fit_calibrated(choice: Choice, fits: Fits) -> Fitting:
     """Fit the choice on all rows, its probabilities scaled by one temperature.
 
     The temperature is fitted on out-of-fold scores, so no image calibrates a
     head that has seen it.
-
-    Parameters
-    ----------
-    choice : Choice
-        What to fit.
-    fits : Fits
-        Those that it was chosen by, or others on perhaps more rows.
     """
     y = fits.training.y
     with warnings.catch_warnings(), one_thread_each():
@@ -173,7 +161,7 @@ def fit_calibrated(choice: Choice, fits: Fits) -> Calibrated:
         fitted = fits.fit(choice.pipeline)
     weights = row_weights(choice.pipeline["head"], y)
     estimator = TemperatureScaled.around(fitted, scores, y, weights)
-    return Calibrated(estimator, softmax(scores / estimator.temperature_))
+    return Fitting(choice, estimator, softmax(scores / estimator.temperature_), fits.training)
 
 
 def _remarks(
@@ -181,7 +169,7 @@ def _remarks(
     space: Grid,
     chosen: Trial,
     caught: Sequence[warnings.WarningMessage],
-    cv: CrossValidation,
+    cv: CrossValidated,
 ) -> list[str]:
     remarks = []
     for name, values in space.items():
@@ -192,6 +180,6 @@ def _remarks(
             )
     failed = sum(issubclass(warning.category, ConvergenceWarning) for warning in caught)
     if failed:
-        total = cv.candidates * cv.folds
+        total = cv["candidates"] * cv["folds"]
         remarks.append(f"{head}: {failed} of {total} fits stopped before they had converged")
     return remarks

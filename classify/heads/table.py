@@ -5,12 +5,12 @@ Estimators are imported where they are made, so that a help text reads the table
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import OptionError, unknown
-from . import unfitted
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -24,13 +24,14 @@ class Head:
 
     name: str  # what `--model` takes
     summary: str  # what it is in a few words, for the help text
-    make: Callable[[int], Any]  # seed to unfitted estimator
+    estimator: str  # "module:class", imported where it is made
     # parameter of the pipeline (`scale__…` or `head__…`) to the values
     # to choose among, the most regularised first: ties go to the first
     search: dict[str, list[Any]] = field(default_factory=dict)
     # one more parameter whose values, in order, are walked
     # from coarse to fine, the most regularised first
     path: dict[str, list[float]] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)  # of the estimator
     unit_rows: bool = False  # whether rows are brought to length 1 instead of scaled by their power
     # seconds for a thousand images on two cores, where this machine has not run it yet
     cost: float = 40.0
@@ -58,6 +59,11 @@ class Head:
     # whether the most regularised candidate within one
     # standard error of the best is taken instead of the best
     one_se: bool = False
+
+    def make(self, seed: int) -> Any:
+        """Return the unfitted estimator; a seed is for those that draw."""
+        made = pkgutil.resolve_name(self.estimator)(**self.arguments)
+        return made.set_params(random_state=seed) if "random_state" in made.get_params() else made
 
     def pipeline(
         self, seed: int, taps: TapSelector | None = None, class_weight: str | None = None
@@ -104,6 +110,7 @@ def _tenths(first: int, last: int) -> list[float]:
     return [number / 10 for number in range(first, last - 1, -1)]
 
 
+_OURS = "headstart.classify.heads.linear.estimators:"
 _POWERS: dict[str, list[Any]] = {"scale__power": [1.0, 0.5]}
 
 # From the cheapest to the dearest: --rule one-se takes the first that is good enough.
@@ -113,7 +120,7 @@ HEADS = {
         Head(
             "centroid",
             "nearest class mean, shrunk",
-            unfitted.centroid,
+            _OURS + "CentroidHead",
             {"head__shrink_threshold": [10.0, 3.0, 1.0, 0.3, 0.1], **_POWERS},
             cost=1.0,
             operations="linear",
@@ -124,7 +131,7 @@ HEADS = {
         Head(
             "gaussian-nb",
             "naive Bayes",
-            unfitted.gaussian_nb,
+            "sklearn.naive_bayes:GaussianNB",
             {"head__var_smoothing": [1.0, 0.1, 0.01, 1e-3, 1e-6], **_POWERS},
             cost=1.0,
             operations="gaussian",
@@ -132,8 +139,11 @@ HEADS = {
         Head(
             "knn",
             "nearest training images",
-            unfitted.knn,
+            # On rows of length 1 the Euclidean order is the cosine's; trees do not help in a thousand
+            # dimensions.
+            "sklearn.neighbors:KNeighborsClassifier",
             {"head__n_neighbors": [30, 20, 15, 10, 7, 5, 3, 1]},
+            arguments={"weights": "distance", "algorithm": "brute"},
             unit_rows=True,
             cost=1.0,
             operations="neighbours",
@@ -141,7 +151,7 @@ HEADS = {
         Head(
             "ridge",
             "least squares",
-            unfitted.ridge,
+            _OURS + "RidgeHead",
             _POWERS,
             {"head__alpha": _log_spaced(6, -2, 33)},
             cost=2.0,
@@ -153,7 +163,7 @@ HEADS = {
         Head(
             "lda",
             "linear discriminant analysis, shrunk",
-            unfitted.lda,
+            _OURS + "DiscriminantHead",
             _POWERS,
             {
                 "head__shrinkage": [0.99, 0.95, *_tenths(9, 1), 0.05, 0.02],
@@ -167,7 +177,7 @@ HEADS = {
         Head(
             "logreg",
             "logistic regression",
-            unfitted.logreg,
+            _OURS + "LogisticHead",
             _POWERS,
             # C multiplies the loss: small is strong. The range and number of values are those of
             # Kornblith et al. 2019, arXiv:1805.08974, A.5.
@@ -181,7 +191,7 @@ HEADS = {
         Head(
             "linear-svm",
             "linear support vectors",
-            unfitted.linear_svm,
+            _OURS + "HingeHead",
             _POWERS,
             {"head__C": _log_spaced(-6, -1, 21)},
             cost=8.0,
@@ -193,7 +203,7 @@ HEADS = {
         Head(
             "svm",
             "support vectors with a Gaussian kernel",
-            unfitted.svm,
+            "sklearn.svm:SVC",
             {"head__C": [0.3, 1.0, 3.0, 10.0, 30.0], **_POWERS},
             cost=6.0,
             operations="svm",
@@ -202,7 +212,8 @@ HEADS = {
         Head(
             "random-forest",
             "300 trees",
-            unfitted.random_forest,
+            "sklearn.ensemble:RandomForestClassifier",
+            arguments={"n_estimators": 300},
             cost=20.0,
             fast=False,
             saved="joblib",
@@ -211,8 +222,9 @@ HEADS = {
         Head(
             "mlp",
             "one hidden layer, by scikit-learn",
-            unfitted.mlp,
+            "sklearn.neural_network:MLPClassifier",
             {"head__alpha": [1.0, 0.01]},
+            arguments={"hidden_layer_sizes": 256, "max_iter": 100},
             cost=20.0,
             fast=False,
             trusted=("sklearn.neural_network._stochastic_optimizers.AdamOptimizer",),
@@ -222,7 +234,7 @@ HEADS = {
         Head(
             "dense",
             "one hidden layer with dropout, by Keras",
-            unfitted.dense,
+            "headstart.classify.heads.dense:DenseHead",
             cost=30.0,
             fast=False,
             operations="dense",
@@ -232,7 +244,14 @@ HEADS = {
         Head(
             "hist-gb",
             "gradient-boosted trees",
-            unfitted.hist_gb,
+            "sklearn.ensemble:HistGradientBoostingClassifier",
+            # A tenth of the features a split: a thousand correlated ones tell little more.
+            arguments={
+                "max_iter": 60,
+                "max_leaf_nodes": 15,
+                "min_samples_leaf": 5,
+                "max_features": 0.1,
+            },
             cost=60.0,
             fast=False,
             saved="joblib",
@@ -284,13 +303,7 @@ def find_heads(names: Sequence[str]) -> list[Head]:
 
 
 def row_of(estimator: Any) -> Head | None:
-    """Return the row that made a calibrated classifier's head; None where no row did.
-
-    Parameters
-    ----------
-    estimator : TemperatureScaled
-        Around a pipeline.
-    """
+    """Return the row that made a calibrated classifier's head; None where no row did."""
     steps = getattr(estimator.estimator_, "named_steps", {})
     kind = type(steps.get("head"))
     return next((row for row in HEADS.values() if type(row.make(0)) is kind), None)

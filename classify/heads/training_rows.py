@@ -32,11 +32,6 @@ class Training:
     def in_memory(self, remedy: str) -> NDArray[np.float32]:
         """Return the features as an array, for heads that need them whole.
 
-        Parameters
-        ----------
-        remedy : str
-            What to do where memory is short, for the message.
-
         Raises
         ------
         TooLargeError
@@ -54,17 +49,7 @@ class Training:
 
 
 def training_data(table: Table, rows: Rows, seed: int) -> Training:
-    """Return some rows of a dataset with folds that part no group.
-
-    Parameters
-    ----------
-    table : Table
-        The dataset as numbers.
-    rows : ndarray of int
-        Of the table.
-    seed : int
-        Shuffles the folds.
-    """
+    """Return some rows of a dataset with folds that part no group."""
     y, groups = table.y[rows], table.groups[rows]
     return Training(take(table.X, rows), y, make_folds(y, groups, seed), groups)
 

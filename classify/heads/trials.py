@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from .calibration import fit_temperature, log_loss
-from .fits import Fits, PipelineFits
+from .fits import Fits, PipelineFits, quick
 from .linear.fits import LinearFits
 from .training_rows import row_weights
 
@@ -28,8 +28,7 @@ Params = dict[str, Any]
 Grid = dict[str, list[Any]]  # parameter to the values to choose among
 
 
-@dataclass(frozen=True, slots=True)
-class CrossValidation:
+class CrossValidated(TypedDict):
     """How the chosen candidate did on held-out folds of the training data."""
 
     metric: str  # `accuracy`, or `balanced_accuracy` where classes are weighted to count alike
@@ -37,11 +36,12 @@ class CrossValidation:
     std: float  # standard deviation from fold to fold (`ddof=1`)
     folds: int
     candidates: int  # how many were tried
+    images: int  # that it was chosen on
 
-    @property
-    def standard_error(self) -> float:
-        """Of the mean over the folds."""
-        return self.std / math.sqrt(self.folds)
+
+def standard_error(std: float, folds: int) -> float:
+    """Return that of a mean over folds which differ by ``std``."""
+    return std / math.sqrt(folds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def best_of(trials: Sequence[Trial]) -> Trial:
 def most_regularised(trials: Sequence[Trial], folds: int) -> Trial:
     """Return the most regularised candidate within one standard error of the best accuracy."""
     top = max(trials, key=lambda trial: trial.mean)
-    floor = top.mean - top.std / math.sqrt(folds)
+    floor = top.mean - standard_error(top.std, folds)
     close = [trial for trial in trials if trial.mean >= floor]
     return min(close, key=lambda trial: trial.order)
 
@@ -118,7 +118,9 @@ def _search_grid(
     def accuracy(estimator: Any, X: NDArray[Any], labels: NDArray[np.intp]) -> float:
         return float(np.average(estimator.predict(X) == labels, weights=weight_of[labels]))
 
-    search = GridSearchCV(pipeline, grids, scoring=accuracy, cv=folds, refit=False, n_jobs=-1)
+    search = GridSearchCV(
+        quick(pipeline), grids, scoring=accuracy, cv=folds, refit=False, n_jobs=-1
+    )
     results = search.fit(fits.X, y, **fits.params).cv_results_
     each = np.stack([results[f"split{number}_test_score"] for number in range(len(folds))], axis=1)
     return [

@@ -109,13 +109,7 @@ class EpochMaps:
         self._prepare(every, ORIGINAL)  # one pass over the images
 
     def training(self, positions: Rows) -> Callable[[int], Stream]:
-        """Return, by an epoch from 1, the maps of some of the training images in its view.
-
-        Parameters
-        ----------
-        positions : ndarray of int
-            Among the rows of the split that train.
-        """
+        """Return, by an epoch from 1, the maps in its view at positions among the training rows."""
 
         def stream(epoch: int) -> Stream:
             view = self._augmentation.view(epoch)

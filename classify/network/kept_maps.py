@@ -123,14 +123,7 @@ class Boundary:
     def prepare(self, rows: Rows, view: str, name: str) -> None:
         """Make sure that the cache holds these rows, where it is to hold them.
 
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which images.
-        view : str
-            Which look at them.
-        name : str
-            Of the stage that begins when something has to be computed.
+        The name is that of the stage which begins when something has to be computed.
         """
         store = self._store(view)
         if self.keeping.storage and any(self.digests[row] not in store for row in rows):

@@ -133,10 +133,7 @@ class Network:
     def above(self, below: str | None) -> Upper:
         """Build boundary maps → upper layers → pooling → logits.
 
-        Parameters
-        ----------
-        below : str or None
-            The boundary: a layer, or ``"pixels"``; None for the pooled features.
+        The boundary is a layer, or ``"pixels"``; None for the pooled features.
         """
         with computing_in(self._spec.precision):
             return self._above(below)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +16,11 @@ from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
 from ...extract.ledger import Extraction, Failure
 from ...extract.pipeline import read_features
-from ...extract.recipe import Execution
 from ...extract.source import FeatureSource
 from ...progress import Tell, stage
 from ..network.kept_maps import PassingStore, extract_passing
-from .model_source import abstainer_of, source_of
-
-if TYPE_CHECKING:
-    from ..saved.load import AnyModel
+from ..saved.load import SavedModel
+from .model_source import abstainer_of
 
 BLOCK = 2048  # images labelled at a time: their features are in memory …
 MAPS = 64  # … or their whole maps, which are large
@@ -49,51 +45,33 @@ class Answers:
 
 
 def label_images(
-    model: AnyModel,
-    images: Images,
-    execution: Execution,
-    *,
-    judging: bool = False,
-    block: int | None = None,
-) -> Iterator[Answers]:
-    """Extract features as training did and classify them, a block at a time.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        The classifier.
-    images : sequence of Reference or PixelImage
-        What to label.
-    execution : Execution
-        Where the cache is and how to run; what is extracted is the model's.
-    judging : bool
-        Whether to say how usual each image is, for abstention.
-    block : int, optional
-        Images labelled at a time; as many as memory bears when None.
-
-    Yields
-    ------
-    Answers
-        Block by block, in order.
-
-    Raises
-    ------
-    ModelError
-        If the backbone's weights here are not those of training, or the model cannot abstain.
-    """
-    source = source_of(model, execution)
-    yield from label_with(model, source, images, judging=judging, block=block)
-
-
-def label_with(
-    model: AnyModel,
+    model: SavedModel,
     source: FeatureSource,
     images: Images,
     *,
     judging: bool = False,
     block: int | None = None,
 ) -> Iterator[Answers]:
-    """Do what :func:`label_images` does, with a source that :func:`source_of` has made."""
+    """Extract features as training did and classify them, a block at a time, in order.
+
+    Parameters
+    ----------
+    model : Model or TunedModel
+        The classifier.
+    source : FeatureSource
+        From :func:`headstart.classify.predict.model_source.source_of`.
+    images : sequence of Reference or PixelImage
+        What to label.
+    judging : bool
+        Whether to say how usual each image is, for abstention.
+    block : int, optional
+        Images labelled at a time; as many as memory bears when None.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot abstain.
+    """
     abstainer = abstainer_of(model) if judging else None
     way = find_way(model, source, len(images), block)
     progress = stage("predicting")
@@ -134,7 +112,7 @@ class Way:
     images: int  # in a block, at most
 
 
-def find_way(model: AnyModel, source: FeatureSource, images: int, block: int | None) -> Way:
+def find_way(model: SavedModel, source: FeatureSource, images: int, block: int | None) -> Way:
     """Choose how blocks are extracted; the engine is made once.
 
     Features are kept. Whole maps are large: they are read from the cache where training

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from ...cache import cache_folder
 from ...extract.inputs import as_images, check_all_used
 from ...extract.recipe import Execution
-from ..saved.head_model import Model
-from ..saved.load import load_model
-from ..saved.network_model import TunedModel
-from .blocks import label_with
+from ..saved.load import SavedModel, load_model
+from .blocks import label_images
 from .model_source import source_of
 
 
@@ -50,7 +48,7 @@ class Classifier:
         If the backbone's weights here are not those of training.
     """
 
-    def __init__(self, model: Model | TunedModel, execution: Execution) -> None:
+    def __init__(self, model: SavedModel, execution: Execution) -> None:
         self.model = model
         self.record = model.record
         self.classes_: NDArray[Any] = np.array(model.classes)
@@ -89,7 +87,7 @@ class Classifier:
             As :meth:`predict`.
         """
         given = as_images(images, self.model.spec.bit_depth)
-        blocks = list(label_with(self.model, self._source, given))
+        blocks = list(label_images(self.model, self._source, given))
         failures = [failure for block in blocks for failure in block.failures]
         check_all_used(failures, len(given), "take them out")
         return np.concatenate([block.probabilities for block in blocks])

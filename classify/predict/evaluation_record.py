@@ -16,7 +16,7 @@ from ..statistics.confusion import (
     most_confused,
     per_class,
 )
-from ..statistics.metrics import EvaluationDocument, FigureDocument, describe_figures, evaluate
+from ..statistics.metrics import EvaluationDocument, FigureDocument, evaluate, figures
 from ..statistics.paired_tests import PairedTestDocument
 from .labelled import Labelled
 from .predict import FailureDocument, describe_failure
@@ -103,8 +103,8 @@ def measure(labelled: Labelled, classes: list[str], split: str, seed: int) -> Me
     predicted = labelled.probabilities.argmax(axis=1)
     matrix = confusion_matrix(labelled.truth, predicted, len(classes))
     return {
-        "evaluation": evaluate(labelled.truth, labelled.probabilities, split).to_dict(),
-        "figures": describe_figures(labelled.truth, labelled.probabilities, seed),
+        "evaluation": evaluate(labelled.truth, labelled.probabilities, split),
+        "figures": figures(labelled.truth, labelled.probabilities, seed),
         "classes": classes,
         "per_class": per_class(matrix, classes),
         "confusion": matrix.tolist(),
@@ -116,14 +116,7 @@ def measure(labelled: Labelled, classes: list[str], split: str, seed: int) -> Me
 def find_mistakes(labelled: Labelled, classes: list[str], threshold: float | None) -> list[Mistake]:
     """Return the images labelled wrong, those that the classifier was surest of first.
 
-    Parameters
-    ----------
-    labelled : Labelled
-        The images.
-    classes : list of str
-        Their names.
-    threshold : float, optional
-        How usual an image must be to be labelled at all.
+    The threshold, where there is one, is how usual an image must be to be labelled at all.
     """
     predicted = labelled.probabilities.argmax(axis=1)
     sure = labelled.probabilities.max(axis=1)
@@ -148,15 +141,6 @@ def find_seen_in_training(
 ) -> tuple[SeenInTraining | None, list[str]]:
     """Find the images that the model was trained on, and evaluate without them.
 
-    Parameters
-    ----------
-    marks : ndarray of uint64, optional
-        Of the images that it was trained on.
-    labelled : Labelled
-        The images.
-    split : str
-        Their name, for the record.
-
     Returns
     -------
     seen : SeenInTraining or None
@@ -179,26 +163,16 @@ def find_seen_in_training(
         line += ": the figures say how well it knows them, not how it does on new ones"
         return {"images": count, "evaluation": None}, [line]
     others = evaluate(labelled.truth[~seen], labelled.probabilities[~seen], split)
-    low, high = (100 * bound for bound in others.ci95)
+    low, high = (100 * bound for bound in others["ci95"])
     line += (
-        f", which flatters the figures: on the {others.n:,} others the accuracy is "
-        f"{100 * others.accuracy:.1f} % ({low:.1f} to {high:.1f} %)"
+        f", which flatters the figures: on the {others['n']:,} others the accuracy is "
+        f"{100 * others['accuracy']:.1f} % ({low:.1f} to {high:.1f} %)"
     )
-    return {"images": count, "evaluation": others.to_dict()}, [line]
+    return {"images": count, "evaluation": others}, [line]
 
 
 def describe_abstaining(labelled: Labelled, abstainer: Abstainer, wished: float) -> Abstaining:
-    """Return what abstention promised on the training images, and what it kept here.
-
-    Parameters
-    ----------
-    labelled : Labelled
-        The images, each judged.
-    abstainer : Abstainer
-        Of the model.
-    wished : float
-        Share of images to label, over 0 and up to 1.
-    """
+    """Return what abstention promised on the training images, and what it kept here."""
     assert labelled.usual is not None  # asked for with the wish
     right = labelled.probabilities.argmax(axis=1) == labelled.truth
     usual = labelled.usual

@@ -12,7 +12,7 @@ from ...extract.decode.decode import decode_views
 from ...extract.engine.engine import Images
 from ...extract.recipe import Execution
 from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from .model_source import abstainer_of, source_of
 
 
@@ -61,7 +61,7 @@ class Labeller:
     """
 
     def __init__(
-        self, model: Model | TunedModel, execution: Execution, abstain: float | None = None
+        self, model: SavedModel, execution: Execution, abstain: float | None = None
     ) -> None:
         self.model = model
         self._threshold = None if abstain is None else abstainer_of(model).threshold(abstain)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ...extract.images.images import Image
 from ...extract.ledger import Failure
 from ...extract.recipe import Execution
-from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from ..statistics.sample import Labels
 from .blocks import label_images
+from .model_source import source_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Labelled:
 
 
 def label_dataset(
-    model: Model | TunedModel,
+    model: SavedModel,
     images: Sequence[Image],
     execution: Execution,
     *,
@@ -42,7 +42,8 @@ def label_dataset(
     """Label all images whose true classes the model knows; see :func:`.blocks.label_images`."""
     index = {name: column for column, name in enumerate(model.classes)}
     paths = [image.path for image in images]
-    blocks = list(label_images(model, paths, execution, judging=judging, block=block))
+    source = source_of(model, execution)
+    blocks = list(label_images(model, source, paths, judging=judging, block=block))
     starts = np.cumsum([0, *(len(block.images) for block in blocks)]).tolist()
     kept = [
         images[start + position]

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from headstart.extract.recipe import Recipe
 
 from ...errors import ModelError
-from ...extract.recipe import Execution
+from ...extract.recipe import Execution, Recipe
 from ...extract.source import FeatureSource, feature_source
 from ..heads.abstention import Abstainer
-
-if TYPE_CHECKING:
-    from ..saved.load import AnyModel
+from ..saved.load import SavedModel
 
 
-def source_of(model: AnyModel, execution: Execution) -> FeatureSource:
+def source_of(model: SavedModel, execution: Execution) -> FeatureSource:
     """Return what the model was trained on, here.
 
     Raises
@@ -31,7 +26,7 @@ def source_of(model: AnyModel, execution: Execution) -> FeatureSource:
     return source
 
 
-def abstainer_of(model: AnyModel) -> Abstainer:
+def abstainer_of(model: SavedModel) -> Abstainer:
     """Return what a model abstains by.
 
     Raises

@@ -13,8 +13,8 @@ from ..saved.head_model import Model
 from ..saved.network_model import TunedModel
 from ..statistics.gates import DIFFERENCE
 from ..statistics.metrics import FigureDocument, evaluate
-from ..statistics.paired_tests import LEVEL, PairedTest, paired_test
-from .evaluate import EvaluationRun
+from ..statistics.paired_tests import LEVEL, PairedTestDocument, paired_test
+from .evaluate_model import EvaluationRun
 from .evaluation_record import ComparedWith, EvaluateDocument
 from .labelled import label_dataset
 
@@ -60,25 +60,26 @@ def compare_with(
     compared: ComparedWith = {
         "path": str(path),
         "model": old.name,
-        "evaluation": evaluate(labelled.truth, labelled.probabilities, split).to_dict(),
-        "tests": test.to_dict(),
+        "evaluation": evaluate(labelled.truth, labelled.probabilities, split),
+        "tests": test,
         "verdict": verdict(test),
     }
     record: EvaluateDocument = {**run.record, "compared_with": compared}
     return replace(run, record=record, warnings=[*run.warnings, *labelled.warnings])
 
 
-def verdict(test: PairedTest) -> str:
+def verdict(test: PairedTestDocument) -> str:
     """Say whether the second of two models is better, worse, or neither can be told.
 
     Examples
     --------
-    >>> verdict(PairedTest(9, 0, 0.004, -0.09, (-0.16, -0.04)))
+    >>> import numpy as np
+    >>> verdict(paired_test(np.ones(100, dtype=bool), np.arange(100) >= 9))
     'worse than the old model'
     """
-    if test.mcnemar_p >= LEVEL:
+    if test["mcnemar_p"] >= LEVEL:
         return "no difference from the old model can be told"
-    return f"{'better' if test.difference > 0 else 'worse'} than the old model"
+    return f"{'better' if test['difference'] > 0 else 'worse'} than the old model"
 
 
 def gated_figures(record: EvaluateDocument) -> Mapping[str, FigureDocument]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
@@ -17,11 +17,9 @@ from ...extract.ledger import Failure
 from ...extract.recipe import Execution
 from ...text import shown
 from ..heads.abstention import CoveragePoint
+from ..saved.load import SavedModel
 from .blocks import Answers, Images, label_images
-from .model_source import abstainer_of
-
-if TYPE_CHECKING:
-    from ..saved.load import AnyModel
+from .model_source import abstainer_of, source_of
 
 
 class RankedLabel(TypedDict):
@@ -88,7 +86,7 @@ class Prediction:
 
 
 def predict(
-    model: AnyModel,
+    model: SavedModel,
     paths: Iterable[str | os.PathLike[str] | PixelImage],
     execution: Execution,
     top: int = 3,
@@ -137,7 +135,7 @@ def predict(
 
 
 def predict_each(
-    model: AnyModel,
+    model: SavedModel,
     images: Images,
     execution: Execution,
     top: int = 3,
@@ -166,8 +164,8 @@ def predict_each(
     """
     threshold = None if abstain is None else abstainer_of(model).threshold(abstain)
     warned: set[str] = set()
-    judging = threshold is not None
-    for answers in label_images(model, images, execution, judging=judging, block=block):
+    judging, source = threshold is not None, source_of(model, execution)
+    for answers in label_images(model, source, images, judging=judging, block=block):
         for line in dict.fromkeys(answers.warnings):
             if line not in warned:
                 warn(line)

@@ -24,7 +24,7 @@ from ..statistics.metrics import METRICS
 from .card_document import BackboneFacts, CardDocument, CardFacts, ExportEntry
 from .card_limits import intended_use, limits
 from .front_matter import metadata, to_yaml
-from .head_model import Model
+from .load import SavedModel
 from .network_model import TunedModel
 from .records import Account
 
@@ -45,28 +45,8 @@ def card_paths(path: Path) -> tuple[Path, Path]:
     return path.with_name(f"{path.stem}.MODEL.md"), path.with_name(f"{path.stem}.MODEL.json")
 
 
-def make_card(model: Model | TunedModel, path: Path) -> CardDocument:
+def make_card(model: SavedModel, path: Path) -> CardDocument:
     """Return the card of a saved classifier as a JSON document.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        From :func:`headstart.classify.saved.load.load_model`.
-    path : Path
-        Its file.
-
-    Returns
-    -------
-    dict
-        ``version`` (1), ``name``, ``file``, ``bytes``, ``kind`` (``"head"`` or ``"network"``),
-        ``model``, ``classes``, ``chosen`` (``params``, ``cv``, ``temperature``, ``seed``; of a
-        network ``unfreeze``, ``epochs``, ``images`` and ``head`` too), ``data`` (counts of
-        images), ``evaluation`` (``split``, ``n``, ``figures`` with ``value`` and ``ci95``,
-        ``per_class``, ``confused``), ``abstention`` (``wished``, ``coverage``, ``risk``,
-        ``risk_ci95``, …, on the evaluation split; None of a network), ``backbone``, ``spec``
-        (everything that decides a feature's value, with its ``id``), ``cost`` (``seconds``,
-        ``trainable_parameters``), ``license`` (as its maker named it, or None), ``versions``, ``intended_use`` and ``limits`` (sentences) and
-        ``exports`` (what :func:`add_export` was given).
 
     Raises
     ------
@@ -114,7 +94,7 @@ def make_card(model: Model | TunedModel, path: Path) -> CardDocument:
     return cast("CardDocument", json.loads(json.dumps(card)))  # tuples become lists, as in the file
 
 
-def save_with_card(model: Model | TunedModel, path: Path) -> None:
+def save_with_card(model: SavedModel, path: Path) -> None:
     """Save a classifier and write its card beside it.
 
     Raises
@@ -126,7 +106,7 @@ def save_with_card(model: Model | TunedModel, path: Path) -> None:
     write_card(model, path)
 
 
-def write_card(model: Model | TunedModel, path: Path) -> tuple[Path, Path]:
+def write_card(model: SavedModel, path: Path) -> tuple[Path, Path]:
     """Write the card of a saved classifier beside its file; return Markdown and JSON.
 
     Raises

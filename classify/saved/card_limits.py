@@ -31,13 +31,7 @@ def intended_use(card: CardFacts) -> list[str]:
 
 
 def limits(card: CardFacts) -> list[str]:
-    """Return where the classifier fails or may fail, a sentence each, the figures' own first.
-
-    Parameters
-    ----------
-    card : CardFacts
-        From :func:`headstart.classify.saved.card.make_card`, but for the sentences.
-    """
+    """Return where the classifier fails or may fail, a sentence each, the figures' own first."""
     return [
         *_of_the_figures(card),
         *_of_the_data(card),

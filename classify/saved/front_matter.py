@@ -29,13 +29,7 @@ NOT_CHOSEN = "not-chosen-yet"  # the name of the licence of a classifier whose m
 
 
 def metadata(card: CardFacts) -> dict[str, Any]:
-    """Return a card's metadata as the Hub names it.
-
-    Parameters
-    ----------
-    card : CardFacts
-        From :func:`headstart.classify.saved.card.make_card`.
-    """
+    """Return a card's metadata as the Hub names it."""
     backbone, figures = card["backbone"], card["evaluation"]["figures"]
     on_hub = {key: row for key, row in METRICS.items() if row.hub is not None and key in figures}
     base = {"base_model": backbone["base_model"]} if backbone["base_model"] else {}

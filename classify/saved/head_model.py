@@ -6,7 +6,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,9 @@ from ..heads.table import HEADS, find_head, row_of
 from . import trained_on as marks
 from .linear_model import LINEAR, LinearArrays
 from .model_file import not_a_model, write_parts
-from .records import HeadRecord
-from .type_names import from_plain, to_plain
+
+if TYPE_CHECKING:
+    from .records import HeadRecord
 
 SKOPS, JOBLIB = "head.skops", "head.joblib"
 
@@ -32,7 +33,8 @@ class Model:
     keeps_features: ClassVar[bool] = True  # what is extracted is worth its place in the cache
 
     name: str  # the head's name
-    estimator: Any  # features (n, d) to probabilities (n, k)
+    # features (n, d) to probabilities (n, k): a `TemperatureScaled`, or loaded to label alone
+    estimator: Any
     classes: list[str]  # class names, in the order of the probabilities' columns
     spec: FeatureSpec  # the features it was trained on
     weights: str  # "imagenet" or the weights file given at training
@@ -57,6 +59,8 @@ class Model:
         ModelError
             If the file cannot be written; nothing half-written is left.
         """
+        from .type_names import to_plain  # scikit-learn takes seconds to import
+
         part = SKOPS if find_head(self.name).saved == "skops" else JOBLIB
         parts = {part: _WRITERS[part](to_plain(self.estimator))}
         arrays = linear_arrays(self.estimator)
@@ -78,7 +82,12 @@ class Model:
 
 
 def head_from(
-    manifest: dict[str, Any], parts: dict[str, bytes], path: Path, *, trust_joblib: bool = False
+    manifest: dict[str, Any],
+    parts: dict[str, bytes],
+    path: Path,
+    *,
+    trust_joblib: bool = False,
+    to_label: bool = False,
 ) -> Model:
     """Return the classifier that :meth:`Model.save` wrote; see :func:`.load.load_model`.
 
@@ -94,26 +103,36 @@ def head_from(
             "--trust-joblib loads it, if you know who made it"
         )
     try:
-        spec = FeatureSpec.from_json(json.dumps(manifest["spec"]))
-        plain = _read_joblib(parts[JOBLIB]) if JOBLIB in parts else _read_skops(parts[SKOPS])
+        classes = [str(name) for name in manifest["classes"]]
+        if to_label and LINEAR in parts:
+            estimator: Any = LinearArrays.from_bytes(parts[LINEAR], len(classes))
+            labels = len(classes)
+        else:
+            estimator = _read_estimator(parts)
+            labels = len(estimator.classes_)
         model = Model(
             name=str(manifest["head"]),
-            estimator=from_plain(plain),
-            classes=[str(name) for name in manifest["classes"]],
-            spec=spec,
+            estimator=estimator,
+            classes=classes,
+            spec=FeatureSpec.from_json(json.dumps(manifest["spec"])),
             weights=str(manifest["weights"]),
             record=cast("HeadRecord", dict(manifest["record"])),
             abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
             trained_on=marks.from_bytes(parts[marks.PART]) if marks.PART in parts else None,
         )
-        labels = len(model.estimator.classes_)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     except Exception as error:  # skops raises whatever crafted bytes lead it to
         raise not_a_model(path, error) from error
-    if labels != len(model.classes):
-        raise ModelError(f"{path} is damaged: {len(model.classes)} names for {labels} classes")
+    if labels != len(classes):
+        raise ModelError(f"{path} is damaged: {len(classes)} names for {labels} classes")
     return model
+
+
+def _read_estimator(parts: dict[str, bytes]) -> Any:
+    from .type_names import from_plain
+
+    return from_plain(_read_joblib(parts[JOBLIB]) if JOBLIB in parts else _read_skops(parts[SKOPS]))
 
 
 def _write_skops(plain: Any) -> bytes:
@@ -151,13 +170,7 @@ _WRITERS = {SKOPS: _write_skops, JOBLIB: _write_joblib}
 
 
 def linear_arrays(estimator: Any) -> LinearArrays | None:
-    """Return what labels without scikit-learn; None for a head that is not linear in one view.
-
-    Parameters
-    ----------
-    estimator : TemperatureScaled
-        As :func:`headstart.classify.heads.search.fit_calibrated` returns.
-    """
+    """Return what labels without scikit-learn; None for a head that is not linear in one view."""
     row = row_of(estimator)
     if row is None or row.layers != "linear" or "taps" in estimator.estimator_.named_steps:
         return None

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, ClassVar
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.spec import FeatureSpec
-from ...errors import ModelError
-from ..heads.abstention import ABSTENTION, Abstainer
 from ..heads.formulas import raised, softmax
-from . import trained_on as marks
-from .model_file import not_a_model
 
 LINEAR = "linear.npz"  # of the model's file, beside the same head as scikit-learn has it
 
@@ -75,53 +67,3 @@ class LinearArrays:
             intercept=arrays["intercept"],
             temperature=float(arrays["temperature"]),
         )
-
-
-@dataclass(frozen=True)
-class LinearModel:
-    """A linear head with all that is needed to label a new image; no more.
-
-    The parameters are those of :class:`headstart.classify.saved.head_model.Model`, but for ``arrays``
-    in place of its estimator.
-    """
-
-    keeps_features: ClassVar[bool] = True
-
-    name: str
-    arrays: LinearArrays
-    classes: list[str]
-    spec: FeatureSpec
-    weights: str
-    record: dict[str, Any]
-    abstainer: Abstainer | None
-    trained_on: marks.Marks | None
-
-    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return probabilities (n, k), float64, rows sum to 1, of features (n, d)."""
-        return self.arrays.predict_proba(X)
-
-
-def linear_from(manifest: dict[str, Any], parts: dict[str, bytes], path: Path) -> LinearModel:
-    """Return the linear head that lies in a file beside scikit-learn's form of it.
-
-    Raises
-    ------
-    ModelError
-        If it is damaged.
-    """
-    try:
-        classes = [str(name) for name in manifest["classes"]]
-        return LinearModel(
-            name=str(manifest["head"]),
-            arrays=LinearArrays.from_bytes(parts[LINEAR], len(classes)),
-            classes=classes,
-            spec=FeatureSpec.from_json(json.dumps(manifest["spec"])),
-            weights=str(manifest["weights"]),
-            record=dict(manifest["record"]),
-            abstainer=Abstainer.from_bytes(parts[ABSTENTION]) if ABSTENTION in parts else None,
-            trained_on=marks.from_bytes(parts[marks.PART]) if marks.PART in parts else None,
-        )
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
-        raise not_a_model(path, error) from error

@@ -22,21 +22,12 @@ SPARE_BYTES = 16 << 20
 
 
 def write_parts(path: Path, manifest: dict[str, Any], parts: dict[str, bytes]) -> None:
-    """Write the file in one go: nothing half-written is left.
-
-    Parameters
-    ----------
-    path : Path
-        Replaced when it exists.
-    manifest : dict
-        JSON; format version and checksums are added.
-    parts : dict
-        Name to content.
+    """Write the file in one go, format version and checksums in its manifest.
 
     Raises
     ------
     ModelError
-        If the file cannot be written.
+        If the file cannot be written; nothing half-written is left.
     """
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
     whole = {"format_version": FORMAT_VERSION, **manifest, "sha256": sums}
@@ -54,11 +45,6 @@ def write_parts(path: Path, manifest: dict[str, Any], parts: dict[str, bytes]) -
 
 def read_parts(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Read manifest and parts, their checksums compared; no code runs.
-
-    Parameters
-    ----------
-    path : Path
-        What :func:`write_parts` wrote.
 
     Raises
     ------

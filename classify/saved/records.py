@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from ..heads.abstention import AbstentionDocument
+from ..heads.trials import CrossValidated
 from ..statistics.confusion import ClassFigures, ConfusedPair
 from ..statistics.metrics import EvaluationDocument, FigureDocument
 from ..statistics.reliability import ReliabilityBin
@@ -49,17 +50,6 @@ class Seconds(TypedDict):
 
     features: float
     fit: float
-
-
-class CrossValidated(TypedDict):
-    """How the chosen candidate did on held-out folds."""
-
-    metric: str
-    mean: float
-    std: float
-    folds: int
-    candidates: int
-    images: int
 
 
 class Sharpness(TypedDict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,9 @@ from ..data.collection import load_collection
 from ..data.near_duplicates import Directions
 from ..data.table import find_taps
 from ..predict.blocks import label_images
+from ..predict.model_source import source_of
+from ..saved.load import SavedModel
 from .nearest import mean_direction, nearest
-
-if TYPE_CHECKING:
-    from ..saved.load import AnyModel
 
 
 class FoundDocument(TypedDict):
@@ -165,7 +164,7 @@ def search_like(
 
 
 def search_class(
-    dataset: Dataset, model: AnyModel, label: str, execution: Execution, top: int
+    dataset: Dataset, model: SavedModel, label: str, execution: Execution, top: int
 ) -> Search:
     """Find the photographs that a model calls a class with the highest probability.
 
@@ -193,7 +192,8 @@ def search_class(
     positions: list[int] = []
     scores: list[NDArray[np.float64]] = [np.empty(0)]
     warnings, failed, done = [*dataset.warnings], 0, 0
-    for block in label_images(model, [image.path for image in dataset.images], execution):
+    paths = [image.path for image in dataset.images]
+    for block in label_images(model, source_of(model, execution), paths):
         positions += [done + position for position in block.positions]
         scores.append(block.probabilities[:, column])
         warnings += block.warnings

@@ -9,15 +9,14 @@ from ...errors import OptionError
 from ...extract.recipe import Execution
 from ...progress import note
 from ..predict.in_memory import Labeller
-from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from .limits import Limits
 
 PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
 
 
 def serve(
-    model: Model | TunedModel,
+    model: SavedModel,
     execution: Execution,
     address: tuple[str, int],
     limits: Limits,

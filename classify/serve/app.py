@@ -15,7 +15,7 @@ from ...version import __version__
 from ..predict.in_memory import Labeller
 from .answers import Answer, Health, Problem
 from .limits import Limits
-from .middleware import Heads, Lingering, Measured, SecurityHeaders
+from .middleware import answering_head, lingering, measured, secured
 from .pages import documentation, front_page
 from .service import Service
 
@@ -54,14 +54,7 @@ FORM: dict[str, Any] = {
 def make_app(labeller: Labeller, limits: Limits | None = None, top: int = 3) -> ASGIApp:
     """Return the service as an ASGI application.
 
-    Parameters
-    ----------
-    labeller : Labeller
-        The model, opened.
-    limits : Limits, optional
-        What is refused.
-    top : int
-        Classes to name a photograph, unless the request says how many.
+    It names ``top`` classes a photograph, unless the request says how many.
     """
     service = Service(labeller, limits or Limits())
 
@@ -85,7 +78,7 @@ def make_app(labeller: Labeller, limits: Limits | None = None, top: int = 3) -> 
     _add_pages(app, service)
     app.add_exception_handler(RequestValidationError, _wrong_parameter)
     known = frozenset(route.path for route in app.routes if hasattr(route, "path"))
-    return Measured(Lingering(SecurityHeaders(Heads(app))), service.metrics, known)
+    return measured(lingering(secured(answering_head(app))), service.metrics, known)
 
 
 def _add_prediction(app: FastAPI, service: Service, default_top: int) -> None:

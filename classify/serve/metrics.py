@@ -20,13 +20,7 @@ IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counters, histograms and gauges in a registry of their own.
-
-    Parameters
-    ----------
-    about : dict of str to str
-        Labels of ``headstart_model_info``.
-    """
+    """Counters, histograms and gauges in a registry of their own."""
 
     def __init__(self, about: dict[str, str]) -> None:
         self._registry = registry = CollectorRegistry()

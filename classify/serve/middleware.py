@@ -28,102 +28,85 @@ HEADERS = {
 }
 
 
-class SecurityHeaders:
-    """Add the headers that a response does not set itself."""
+# A request, the first message of its answer, and the seconds until then.
+Touch = Callable[[Scope, Message, float], None]
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+def at_answers(app: ASGIApp, touch: Touch) -> ASGIApp:
+    """Return an application whose answers a function sees as they begin: it may add headers."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        begin = time.perf_counter()
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                touch(scope, message, time.perf_counter() - begin)
             await send(message)
 
-        await self._app(scope, receive, sending)
+        await app(scope, receive, sending)
+
+    return call
 
 
-class Heads:
-    """Answer HEAD as GET, without the body."""
+def secured(app: ASGIApp) -> ASGIApp:
+    """Add the headers that a response does not set itself."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def touch(_: Scope, message: Message, __: float) -> None:
+        headers = MutableHeaders(scope=message)
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
-        if scope["type"] != "http" or scope["method"] != "HEAD":
-            await self._app(scope, receive, send)
-            return
-
-        async def sending(message: Message) -> None:
-            await send({**message, "body": b""} if "body" in message else message)
-
-        await self._app({**scope, "method": "GET"}, receive, sending)
+    return at_answers(app, touch)
 
 
-class Farewell:
+def measured(app: ASGIApp, metrics: Metrics, paths: frozenset[str]) -> ASGIApp:
+    """Count requests by path and status, and time them."""
+
+    def touch(scope: Scope, message: Message, seconds: float) -> None:
+        path = scope["path"] if scope["path"] in paths else "other"
+        metrics.requests.labels(path, message["status"]).inc()
+        metrics.seconds.labels(path).observe(seconds)
+
+    return at_answers(app, touch)
+
+
+def closing(app: ASGIApp, stopping: Callable[[], bool]) -> ASGIApp:
     """Say with each answer that the connection closes, once the service is stopping.
 
     A client that hears it opens another connection for its next request, and sees that nobody
     listens, instead of a connection that breaks under its request.
     """
 
-    def __init__(self, app: ASGIApp, stopping: Callable[[], bool]) -> None:
-        self._app = app
-        self._stopping = stopping
+    def touch(_: Scope, message: Message, __: float) -> None:
+        if stopping():
+            MutableHeaders(scope=message)["Connection"] = "close"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+    return at_answers(app, touch)
 
+
+def answering_head(app: ASGIApp) -> ASGIApp:
+    """Answer HEAD as GET, without the body."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._stopping():
-                MutableHeaders(scope=message)["Connection"] = "close"
-            await send(message)
+            await send({**message, "body": b""} if "body" in message else message)
 
-        await self._app(scope, receive, sending)
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            await app({**scope, "method": "GET"}, receive, sending)
+        else:
+            await app(scope, receive, send)
 
-
-class Measured:
-    """Count requests by path and status, and time them."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics, paths: frozenset[str]) -> None:
-        self._app = app
-        self._metrics = metrics
-        self._paths = paths
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begin = time.perf_counter()
-        path = scope["path"] if scope["path"] in self._paths else "other"
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._metrics.requests.labels(path, message["status"]).inc()
-                self._metrics.seconds.labels(path).observe(time.perf_counter() - begin)
-            await send(message)
-
-        await self._app(scope, receive, sending)
+    return call
 
 
-class Lingering:
+def lingering(app: ASGIApp) -> ASGIApp:
     """Answer at once, then hear a client out before the connection closes.
 
     Where a request is answered before its body has been read, as when it is too large, the
     answer goes out whole, and then the rest is read and thrown away.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
         names = {name for name, _ in scope.get("headers", ())}
         unread = bool(names & {b"content-length", b"transfer-encoding"})
 
@@ -149,4 +132,6 @@ class Lingering:
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        await self._app(scope, receiving, sending)
+        await app(scope, receiving, sending)
+
+    return call

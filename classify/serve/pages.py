@@ -10,8 +10,7 @@ import json
 from typing import Any
 
 from ..pages.html import Page, make_page, source
-from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from .limits import Limits
 
 RULES = {
@@ -22,16 +21,8 @@ RULES = {
 }
 
 
-def front_page(model: Model | TunedModel, limits: Limits) -> Page:
-    """Return the page to drop photographs on, and its content security policy.
-
-    Parameters
-    ----------
-    model : Model or TunedModel
-        What is served.
-    limits : Limits
-        What the page tells.
-    """
+def front_page(model: SavedModel, limits: Limits) -> Page:
+    """Return the page to drop photographs on, and its content security policy."""
     return make_page(
         "serve/page.html.j2",
         {"model": model, "limits": limits},
@@ -42,13 +33,7 @@ def front_page(model: Model | TunedModel, limits: Limits) -> Page:
 
 
 def documentation(openapi: dict[str, Any]) -> Page:
-    """Return a page that describes an OpenAPI document, and its content security policy.
-
-    Parameters
-    ----------
-    openapi : dict
-        The document, as FastAPI makes it.
-    """
+    """Return a page that describes an OpenAPI document, and its content security policy."""
     values = {
         "about": openapi["info"],
         "operations": [

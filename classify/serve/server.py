@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from ...errors import HeadstartError
 from ...stopping import SIGNALS, Stopped
 from .limits import Limits
-from .middleware import Farewell
+from .middleware import closing
 
 CONNECTIONS = 1000  # open at once, the idle ones included; more get 503
 KEEP_ALIVE_SECONDS = 15
@@ -28,14 +28,7 @@ TICKS = 5  # of uvicorn's tenths of a second, between two looks for idle connect
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to an address, before anything slow begins.
-
-    Parameters
-    ----------
-    host : str
-        Name or address.
-    port : int
-        0 lets the system choose.
+    """Return a socket bound to an address, before anything slow begins; port 0 takes a free one.
 
     Raises
     ------
@@ -101,7 +94,7 @@ def run(
     """
     server: _Server
     config = uvicorn.Config(
-        Farewell(app, lambda: server.should_exit),
+        closing(app, lambda: server.should_exit),
         log_config=None,
         log_level="error",  # what clients do wrong, they are told
         access_log=False,

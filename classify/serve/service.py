@@ -20,15 +20,7 @@ from .upload import Upload, busy, read_uploads
 
 
 class Service:
-    """What answers ``POST /predict``. Belongs to one event loop.
-
-    Parameters
-    ----------
-    labeller : Labeller
-        Decodes and labels, called from threads.
-    limits : Limits
-        What is refused.
-    """
+    """What answers ``POST /predict``. Belongs to one event loop."""
 
     def __init__(self, labeller: Labeller, limits: Limits) -> None:
         model, plan = labeller.model, labeller.source.plan

@@ -12,7 +12,10 @@ from .sample import Labels
 
 
 class ClassFigures(TypedDict):
-    """Precision, recall and F1 of a class; None where there is nothing to divide by."""
+    """Precision, recall and F1 of a class; None where there is nothing to divide by.
+
+    ``images`` are of the class, ``predicted`` were taken for it; intervals are Wilson's.
+    """
 
     label: str
     images: int
@@ -56,13 +59,6 @@ def per_class(matrix: NDArray[np.intp], classes: list[str]) -> list[ClassFigures
     classes : list of str, length k
         Their names.
 
-    Returns
-    -------
-    list of dict
-        ``label``; ``images`` of the class; ``predicted``, images taken for it; ``right``;
-        ``precision`` and ``recall``, 0 to 1, with Wilson intervals ``precision_ci95`` and
-        ``recall_ci95``, each None where there is nothing to divide by; ``f1``.
-
     Examples
     --------
     >>> cat, dog = per_class(np.array([[3, 1], [0, 0]]), ["cat", "dog"])
@@ -93,11 +89,6 @@ def per_class(matrix: NDArray[np.intp], classes: list[str]) -> list[ClassFigures
 
 def most_confused(matrix: NDArray[np.intp], classes: list[str]) -> list[ConfusedPair]:
     """Return the pairs of classes that were confused, the most frequent first.
-
-    Returns
-    -------
-    list of dict
-        ``true``, ``predicted``, ``images`` and ``share``, those of the true class.
 
     Examples
     --------

@@ -76,7 +76,7 @@ def _variances(hits: NDArray[np.bool_]) -> tuple[float, float]:
     return from_images, max(0.0, between - noise) / (n * subsets)
 
 
-def _spread(hits: NDArray[np.bool_]) -> float:
+def mean_error(hits: NDArray[np.bool_]) -> float:
     """Return the standard error of a size's accuracy; half an image where nothing varies."""
     by_images, by_subsets = _variances(hits)
     half_an_image: float = 0.5 / hits.shape[1]

@@ -149,27 +149,7 @@ class FigureDocument(TypedDict):
 
     value: float
     ci95: Interval
-    if_calibrated: NotRequired[Interval]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How a classifier did on images it had not seen."""
-
-    split: str  # which images
-    n: int
-    ci95: tuple[float, float]  # 95 % interval of the accuracy, see `wilson`
-    values: dict[str, float]  # every metric of `METRICS`
-
-    @property
-    def accuracy(self) -> float:
-        """Share labelled right, 0 to 1."""
-        return self.values["accuracy"]
-
-    def to_dict(self) -> EvaluationDocument:
-        """Return the contract's ``evaluation`` object."""
-        values = metric_values({key: self.values[key] for key in METRICS if METRICS[key].brief})
-        return {"split": self.split, "n": self.n, **values, "ci95": list(self.ci95)}
+    if_calibrated: NotRequired[Interval]  # what a calibrated classifier would show
 
 
 def metric_values(values: Mapping[str, float]) -> MetricValues:
@@ -177,7 +157,7 @@ def metric_values(values: Mapping[str, float]) -> MetricValues:
     return cast("MetricValues", dict(values))
 
 
-def evaluate(truth: Labels, probabilities: Probabilities, split: str) -> Evaluation:
+def evaluate(truth: Labels, probabilities: Probabilities, split: str) -> EvaluationDocument:
     """Evaluate predicted probabilities once.
 
     Parameters
@@ -191,11 +171,13 @@ def evaluate(truth: Labels, probabilities: Probabilities, split: str) -> Evaluat
 
     Examples
     --------
-    >>> evaluate(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]), "test").accuracy
+    >>> evaluate(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]), "test")["accuracy"]
     1.0
     """
     sample, n = Sample.of(truth, probabilities), len(truth)
-    return Evaluation(split, n, wilson(int(sample.right.sum()), n), _values(sample))
+    brief = {key: value for key, value in _values(sample).items() if METRICS[key].brief}
+    ci95 = list(wilson(int(sample.right.sum()), n))
+    return {"split": split, "n": n, **metric_values(brief), "ci95": ci95}
 
 
 def _values(sample: Sample) -> dict[str, float]:
@@ -203,23 +185,9 @@ def _values(sample: Sample) -> dict[str, float]:
     return {key: float(metric.values(sample, once)[0]) for key, metric in METRICS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A metric with its 95 % interval, and what a calibrated classifier would show."""
-
-    value: float
-    ci95: tuple[float, float]
-    if_calibrated: tuple[float, float] | None = None
-
-    def to_dict(self) -> FigureDocument:
-        """Return it for JSON."""
-        document: FigureDocument = {"value": self.value, "ci95": list(self.ci95)}
-        if self.if_calibrated is not None:
-            document["if_calibrated"] = list(self.if_calibrated)
-        return document
-
-
-def figures(truth: Labels, probabilities: Probabilities, seed: int = 0) -> dict[str, Figure]:
+def figures(
+    truth: Labels, probabilities: Probabilities, seed: int = 0
+) -> dict[str, FigureDocument]:
     """Return every metric with its interval.
 
     Shares of images have Wilson's; the others are bootstrapped over images: the middle
@@ -239,7 +207,7 @@ def figures(truth: Labels, probabilities: Probabilities, seed: int = 0) -> dict[
     Examples
     --------
     >>> truth, sure = np.array([0, 0, 0, 1]), np.tile([0.8, 0.2], (4, 1))
-    >>> round(figures(truth, sure)["brier"].value, 3)
+    >>> round(figures(truth, sure)["brier"]["value"], 3)
     0.38
     """
     sample, n = Sample.of(truth, probabilities), len(truth)
@@ -249,24 +217,18 @@ def figures(truth: Labels, probabilities: Probabilities, seed: int = 0) -> dict[
     for weights in resampling_weights(n, seed):
         for key, metric in bootstrapped.items():
             draws[key].append(metric.values(sample, weights))
-    measured = {}
+    measured: dict[str, FigureDocument] = {}
     for key, value in _values(sample).items():
         metric = METRICS[key]
         # Where all images are alike, resampling cannot tell the uncertainty, Wilson can.
         if metric.interval == "wilson" or (metric.like_accuracy and hits in (0, n)):
-            measured[key] = Figure(value, wilson(hits, n))
+            measured[key] = {"value": value, "ci95": list(wilson(hits, n))}
             continue
         resampled = np.concatenate(draws[key])
         low, high = np.quantile(resampled - (resampled.mean() - value), (0.025, 0.975))
-        interval = max(0.0, float(low)), min(metric.largest, float(high))
-        expect = metric.if_calibrated
-        chance = None if expect is None else expect(probabilities.max(axis=1), seed)
-        measured[key] = Figure(value, interval, chance)
+        ci95 = [max(0.0, float(low)), min(metric.largest, float(high))]
+        measured[key] = {"value": value, "ci95": ci95}
+        if metric.if_calibrated is not None:
+            chance = metric.if_calibrated(probabilities.max(axis=1), seed)
+            measured[key]["if_calibrated"] = list(chance)
     return measured
-
-
-def describe_figures(
-    truth: Labels, probabilities: Probabilities, seed: int
-) -> dict[str, FigureDocument]:
-    """Return what :func:`figures` returns, for JSON."""
-    return {key: figure.to_dict() for key, figure in figures(truth, probabilities, seed).items()}

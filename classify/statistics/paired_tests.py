@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
@@ -18,37 +17,14 @@ LEVEL = 0.05
 class PairedTestDocument(TypedDict):
     """The figures of a paired test in JSON."""
 
-    only_first: Count
+    only_first: Count  # images that only one of the two labelled right
     only_second: Count
-    mcnemar_p: Share
-    difference: Difference
+    mcnemar_p: Share  # exact, two-sided, of "both are right equally often"
+    difference: Difference  # accuracy of the second less the first
     difference_ci95: Interval
 
 
-@dataclass(frozen=True)
-class PairedTest:
-    """Two classifiers on the same images."""
-
-    # images that only one of them labelled right
-    only_first: int
-    only_second: int
-    mcnemar_p: float  # exact two-sided McNemar test of "both are right equally often"
-    difference: float  # accuracy of the second less the first
-    # 95 % interval of the difference, see `difference_interval`
-    difference_ci95: tuple[float, float]
-
-    def to_dict(self) -> PairedTestDocument:
-        """Return it for JSON."""
-        return {
-            "only_first": self.only_first,
-            "only_second": self.only_second,
-            "mcnemar_p": self.mcnemar_p,
-            "difference": self.difference,
-            "difference_ci95": list(self.difference_ci95),
-        }
-
-
-def paired_test(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> PairedTest:
+def paired_test(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> PairedTestDocument:
     """Compare which images two classifiers labelled right.
 
     McNemar 1947 in its exact form: a binomial test on the images where the two differ.
@@ -63,15 +39,19 @@ def paired_test(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> PairedTe
     >>> first = np.array([True] * 80 + [False] * 20)
     >>> second = np.array([True] * 95 + [False] * 5)
     >>> test = paired_test(first, second)
-    >>> round(test.difference, 2), test.mcnemar_p < 0.001
+    >>> round(test["difference"], 2), test["mcnemar_p"] < 0.001
     (0.15, True)
     """
     n = len(first)
     only_first = int((first & ~second).sum())
     only_second = int((second & ~first).sum())
-    p = exact_mcnemar(only_first, only_second)
-    interval = difference_interval(only_first, only_second, n)
-    return PairedTest(only_first, only_second, p, (only_second - only_first) / n, interval)
+    return {
+        "only_first": only_first,
+        "only_second": only_second,
+        "mcnemar_p": exact_mcnemar(only_first, only_second),
+        "difference": (only_second - only_first) / n,
+        "difference_ci95": list(difference_interval(only_first, only_second, n)),
+    }
 
 
 def exact_mcnemar(only_first: int, only_second: int) -> float:

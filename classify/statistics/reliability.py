@@ -25,12 +25,6 @@ def reliability(
 ) -> list[ReliabilityBin]:
     """Return the reliability table, bin by bin, without those that hold no image.
 
-    Returns
-    -------
-    list of dict
-        For each bin (``low``, ``high``] of the highest probability that holds
-        images: their number ``n``, mean ``confidence`` and ``accuracy``.
-
     Examples
     --------
     >>> reliability(np.array([0, 1]), np.array([[0.9, 0.1], [0.9, 0.1]]), bins=2)
@@ -49,25 +43,6 @@ def reliability(
         }
         for number in np.unique(numbers).tolist()
     ]
-
-
-def expected_calibration_error(
-    truth: Labels, probabilities: Probabilities, bins: int = ECE_BINS
-) -> float:
-    """Return the mean gap between confidence and accuracy, 0 to 1.
-
-    Guo et al. 2017 (arXiv:1706.04599), equation 3: over equal-width bins of the
-    highest probability, weighted by the images in each.
-
-    Examples
-    --------
-    >>> truth, sure = np.array([0, 0, 0, 1]), np.tile([0.8, 0.2], (4, 1))
-    >>> round(expected_calibration_error(truth, sure), 3)
-    0.05
-    """
-    rows = reliability(truth, probabilities, bins)
-    gaps = (abs(row["accuracy"] - row["confidence"]) * row["n"] for row in rows)
-    return float(sum(gaps) / len(truth))
 
 
 def calibrated_ece(

@@ -66,21 +66,7 @@ def draw_map(
     right: NDArray[np.bool_],
     classes: Sequence[str],
 ) -> str:
-    """Plot images in two dimensions, a colour a class, mistakes with a ring.
-
-    Parameters
-    ----------
-    places : ndarray, shape (n, 2)
-        From :func:`lay_out`.
-    method : str
-        How they were found, for print.
-    truth : ndarray of int, shape (n,)
-        Classes.
-    right : ndarray of bool, shape (n,)
-        Whether the best head labelled each right.
-    classes : sequence of str
-        Names.
-    """
+    """Plot images in two dimensions, a colour a class, mistakes with a ring."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

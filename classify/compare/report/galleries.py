@@ -86,19 +86,7 @@ def most_wanted(
     doctors: Sequence[Finding],
     numbers: dict[Reference, int],
 ) -> Iterable[int]:
-    """Order images by how likely a reader is to look at them: galleries, mistakes, the rest.
-
-    Parameters
-    ----------
-    evidence : Evidence
-        Of the evaluation images.
-    galleries : sequence of Photographs
-        Shown first.
-    doctors : sequence of Finding
-        Shown next.
-    numbers : dict of Reference to int
-        The number of each image on the page.
-    """
+    """Order images by how likely a reader is to look at them: galleries, mistakes, the rest."""
     for gallery in galleries:
         yield from (image for image, _ in gallery)
     for finding in doctors:

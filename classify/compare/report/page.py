@@ -38,11 +38,6 @@ def page_text(comparison: Comparison) -> str:
 
     It loads nothing: style, script and pictures are in it, and its content
     security policy forbids everything else. Names from the dataset are text.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        From :func:`headstart.classify.compare.compare.compare`.
     """
     values = _values(comparison)
     style = source("compare/report/page.css") + _picture_rules(values["thumbnails"])

@@ -18,13 +18,6 @@ RESULTS = "results.json"
 def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     """Write ``index.html``, ``results.json``, ``results.csv`` and ``report.md``.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        From :func:`headstart.classify.compare.compare.compare`.
-    folder : Path
-        Made when missing.
-
     Returns
     -------
     list of Path
@@ -56,11 +49,6 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
 
 def read_results(folder: Path) -> Results:
     """Return the ``results.json`` of a report.
-
-    Parameters
-    ----------
-    folder : Path
-        What ``compare transfer-vs-finetune --out`` wrote.
 
     Raises
     ------

@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import LinearClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
+from ..checked import checked
 from ..training_rows import row_weights
 from .lbfgs import Loss, Weights, logistic_loss, minimise, squared_hinge_loss
 from .shared_sums import Fold, Problem
@@ -47,14 +46,7 @@ class LinearHead(LinearClassifierMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit to features (n, d) and labels (n,)."""
-        checked: Any = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        features, labels = checked
-        check_classification_targets(labels)
-        classes, index = np.unique(labels, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs two classes, got one class: {classes[0]!r}"
-            )
+        features, labels, index = checked(self, X, y, dtype=[np.float64, np.float32])
         rows = features.astype(np.float32, copy=False)
         problem = Problem(rows, index, [], rotate=self.rotates, weights=row_weights(self, labels))
         solved = self.solve(problem.whole, problem.spanned.scale)
@@ -63,7 +55,7 @@ class LinearHead(LinearClassifierMixin, BaseEstimator):
         self.n_iter_ = solved.steps
         spanned = problem.spanned
         kernel = spanned.back(solved.kernel) / spanned.scale
-        return self.place(classes, kernel, solved.bias - spanned.mean @ kernel)
+        return self.place(np.unique(labels), kernel, solved.bias - spanned.mean @ kernel)
 
     def place(self, classes: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any]) -> Self:
         """Take weights (d, m) and biases (m,) that were solved for elsewhere."""
@@ -134,18 +126,8 @@ class LogisticHead(LinearHead):
 class HingeHead(LogisticHead):
     """Linear support vector machine: squared hinge loss, each class against the rest.
 
-    As scikit-learn's ``LinearSVC``, but for the intercept, which is not penalised.
-
-    Parameters
-    ----------
-    C : float
-        Weight of the loss against the penalty, over 0: small is strong.
-    class_weight : ``"balanced"``, dict or None
-        Weights of the classes in the loss.
-    tol : float
-        Stop when no weights can lower the objective by more than this share of it.
-    max_iter : int
-        Steps at most.
+    As scikit-learn's ``LinearSVC``, but for the intercept, which is not penalised. The parameters
+    are those of :class:`LogisticHead`.
 
     Examples
     --------

@@ -147,13 +147,7 @@ def minimise(
 
 
 class _Descent:
-    """Where a minimisation stands.
-
-    Parameters
-    ----------
-    rows, loss, C, start
-        See :func:`minimise`.
-    """
+    """Where a minimisation stands."""
 
     def __init__(self, rows: Blocks, loss: Loss, C: float, start: Weights) -> None:
         self._rows, self._loss = rows, loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -65,14 +65,8 @@ class Sums:
         )
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.counts + other.counts,
-            self.sums + other.sums,
-            self.gram + other.gram,
-            self.rows + other.rows,
-            self.total + other.total,
-            self.squares + other.squares,
-        )
+        names = [field.name for field in fields(self)]
+        return Sums(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
 class Problem:

@@ -19,7 +19,7 @@ from headstart.classify.finetune.budget import (
     Cost,
     share_of_epochs,
 )
-from headstart.classify.statistics.paired_tests import PairedTest, paired_test
+from headstart.classify.statistics.paired_tests import paired_test
 from headstart.classify.statistics.resplits import over_resplits
 
 TUNED = Search(LEAST_CANDIDATES, LEAST_EPOCHS, MANY)
@@ -106,7 +106,8 @@ def test_what_the_evaluation_could_have_told_is_named():
 
 
 def test_a_small_p_whose_interval_holds_0_is_no_win():
-    measured = on_one_split(PairedTest(2, 10, 0.04, 0.03, (-0.001, 0.06)), 272)
+    test = {"only_first": 2, "only_second": 10, "mcnemar_p": 0.03, "difference": 0.04}
+    measured = on_one_split({**test, "difference_ci95": [-0.001, 0.06]}, 272)
     judged = judge(Contender("a", 0.9, 1.0), Contender("b", 0.93, 2.0), measured, TUNED)
     assert judged.outcome == "tied"
 

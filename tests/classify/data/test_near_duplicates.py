@@ -41,9 +41,9 @@ def nearly(row, seed=0):
     return np.maximum(row + noise, 0).astype(np.float32)
 
 
-def found(X, y, keys=None):
+def found(X, y, keys=None, **buckets):
     directions = Directions(X)
-    neighbours = find_neighbours(directions, keys or digests(len(X)))
+    neighbours = find_neighbours(directions, keys or digests(len(X)), **buckets)
     pairs = near_pairs(directions, neighbours, np.asarray(y))
     return set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
 
@@ -87,15 +87,14 @@ def test_a_burst_longer_than_the_neighbours_looked_at_is_one_group():
     assert len(set(groups.tolist())) == 41
 
 
-def test_many_images_are_compared_within_buckets_that_look_alike(monkeypatch):
-    monkeypatch.setattr("headstart.classify.data.near_duplicates.ALL_COMPARED", 100)
-    monkeypatch.setattr("headstart.classify.data.near_duplicates.BUCKET", 40)
+def test_many_images_are_compared_within_buckets_that_look_alike():
     X = features(200)
     for row in range(8):
         X[100 + row] = nearly(X[row], seed=row)
     everything = {(row, 100 + row) for row in range(8)}
-    assert found(X, np.arange(200) % 2) <= everything
-    assert len(found(X, np.arange(200) % 2)) >= 7
+    pairs = found(X, np.arange(200) % 2, all_compared=100, bucket=40)
+    assert pairs <= everything
+    assert len(pairs) >= 7
 
 
 def test_of_several_layers_and_views_the_last_and_the_first_count():

@@ -53,7 +53,7 @@ class Job:
     def model(self, name):
         if name not in self.models:
             fitted = fit_head(HEADS_USED[name], self.table, 0)
-            assert fitted.evaluation.accuracy == 1
+            assert fitted.evaluation["accuracy"] == 1
             record = {"data": str(self.data)}
             self.models[name] = to_model(fitted, self.table, self.source, record)
         return self.models[name]

@@ -7,6 +7,7 @@ import pytest
 
 from headstart.classify.data.folds import hold_out
 from headstart.classify.data.table import load_table
+from headstart.classify.export.graph import build_graph
 from headstart.classify.finetune.epoch_choice import judge
 from headstart.classify.finetune.finetune import fine_tune_dataset
 from headstart.classify.fit.fit_head import fit_head
@@ -16,7 +17,6 @@ from headstart.classify.heads.search import fit_calibrated
 from headstart.classify.heads.table import PROBE
 from headstart.classify.heads.training_rows import training_data
 from headstart.classify.saved.head_model import Model
-from headstart.classify.saved.keras_model import assemble
 from headstart.classify.saved.load import load_model
 from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.decode.decode import decode
@@ -109,5 +109,5 @@ def test_cached_features_and_head_equal_the_assembled_model(job):
     probe = fit_head(PROBE, table, 0)
     model = Model("logreg", probe.estimator, table.classes, source.spec, "imagenet", {})
     pixels = np.stack([decode(p.read_bytes(), resize=source.spec.resize) for p in table.paths])
-    whole = assemble(model, source.weights).predict(pixels, verbose=0)
+    whole = build_graph(model, source.weights).run(pixels)["probabilities"].numpy()
     np.testing.assert_allclose(whole, model.predict_proba(table.X), atol=1e-4)

@@ -168,7 +168,7 @@ def test_labels_of_the_evaluation_split_choose_nothing(job):
     assert plain.temperature == other.temperature
     for one, same in zip(plain.model.arrays, other.model.arrays, strict=True):
         np.testing.assert_array_equal(one, same)
-    assert plain.evaluation.accuracy != other.evaluation.accuracy
+    assert plain.evaluation["accuracy"] != other.evaluation["accuracy"]
 
 
 def test_the_winner_has_seen_all_training_images(job, monkeypatch):

@@ -2,12 +2,12 @@
 
 import gc
 import weakref
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from headstart.classify.data.folds import make_folds
+from headstart.classify.heads.calibration import out_of_fold_scores
 from headstart.classify.heads.dense import DenseHead
 from headstart.classify.heads.fits import PipelineFits, one_thread_each, open_fits
 from headstart.classify.heads.linear import lbfgs, shared_sums
@@ -74,7 +74,7 @@ def test_nothing_but_the_choice_and_the_fit_outlives_a_head(name):
     gc.collect()
     assert trace() is None
     assert calibrated.estimator.n_features_in_ == 12
-    assert choice.images == 90
+    assert choice.cv["images"] == 90
 
 
 def test_heads_that_cannot_stream_fit_pipelines():
@@ -92,8 +92,8 @@ def test_with_weighted_classes_the_choice_counts_each_class_alike_and_says_what_
     out_of_fold = fit_calibrated(choice, fits).out_of_fold
     right = out_of_fold.argmax(axis=1) == y
     recall = np.mean([right[y == label].mean() for label in (0, 1)])
-    assert choice.cv.metric == "balanced_accuracy"
-    assert choice.cv.mean == pytest.approx(recall, abs=1e-9)
+    assert choice.cv["metric"] == "balanced_accuracy"
+    assert choice.cv["mean"] == pytest.approx(recall, abs=1e-9)
     assert "each class is equally frequent" in choice.warnings[-1]
     # As if there were as many of each: both classes are said to be about as likely.
     weights = np.where(y == 1, 9, 1)
@@ -115,9 +115,9 @@ def test_a_head_that_holds_out_a_part_of_its_own_parts_no_group():
     n = 96
     y, groups = np.arange(n) // 2 % 3, np.arange(n) // 2  # pairs
     X = np.stack([groups, y], axis=1).astype(np.float32)
-    head = replace(HEADS["dense"], make=lambda seed: Spy(random_state=seed))
+    head = HEADS["dense"]
     fits = open_fits(head, Training(X, y, make_folds(y, groups, 0), groups))
-    pipeline = head.pipeline(0)
+    pipeline = head.pipeline(0).set_params(head=Spy())
     pipeline.steps.pop(0)  # no scaler: the first column stays the group
     Spy.seen.clear()
     with one_thread_each():
@@ -127,3 +127,15 @@ def test_a_head_that_holds_out_a_part_of_its_own_parts_no_group():
     for trained, held in Spy.seen:
         assert len(held) > 0
         assert not set(trained) & set(held)
+
+
+def test_folds_of_support_vectors_have_the_scores_of_scikit_learns_own_kernel():
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    X = (rng.normal(0, 1, (90, 8)) + np.eye(3, 8)[y]).astype(np.float32)
+    training = Training(X, y, make_folds(y, np.arange(90), 0))
+    pipeline = HEADS["svm"].pipeline(0)
+    scores, _ = open_fits(HEADS["svm"], training).out_of_fold(pipeline)
+    expected = out_of_fold_scores(pipeline, X, y, training.folds)
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+    assert pipeline["head"].kernel == "rbf", "what is fitted in the end can be saved"

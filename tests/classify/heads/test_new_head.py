@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from headstart.cache import FeatureSpec
 from headstart.classify.compare.approaches import head_approach
@@ -27,8 +26,9 @@ def softmax_head(monkeypatch):
     row = Head(
         "softmax",
         "scikit-learn's own logistic regression",
-        lambda _: LogisticRegression(max_iter=500),
+        "sklearn.linear_model:LogisticRegression",
         {"head__C": [0.01, 0.1, 1.0]},
+        arguments={"max_iter": 500},
         cost=7.0,
         operations="linear",
         layers="linear",

@@ -16,6 +16,7 @@ from PIL import Image
 from fakes import engines_made_by
 from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.classify.predict.blocks import label_images
+from headstart.classify.predict.model_source import source_of
 from headstart.classify.predict.predict import Prediction, predict, predict_each
 from headstart.classify.saved.load import load_model
 from headstart.extract.features import load_features
@@ -105,7 +106,7 @@ def test_predictions_on_training_images_equal_the_estimator_on_training_features
     model, _, options = trained
     images = [image.path for image in read_dataset(photographs).images]
     features = load_features(images, feature_source(execution=options))
-    (block,) = label_images(model, images, options)
+    (block,) = label_images(model, source_of(model, options), images)
     np.testing.assert_allclose(block.probabilities, model.predict_proba(features.X), atol=1e-9)
     assert block.digests == features.digests
 
@@ -244,7 +245,7 @@ def test_photographs_get_training_time_features_and_labels(tmp_path):
     # Another cache, another order, other batches.
     elsewhere = Execution(cache=tmp_path / "new", batch_size=3)
     paths = [image.path for image in few][::-1]
-    (block,) = label_images(model, paths, elsewhere)
+    (block,) = label_images(model, source_of(model, elsewhere), paths)
     again = load_features(paths, feature_source(execution=elsewhere))
     assert again.extraction.extracted == 0
     # In other batches float32 keeps six digits of the largest feature.

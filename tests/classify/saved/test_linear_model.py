@@ -14,8 +14,8 @@ from headstart.classify.data.columns import TapSelector
 from headstart.classify.heads.calibration import TemperatureScaled, class_scores
 from headstart.classify.heads.table import HEADS
 from headstart.classify.saved.head_model import Model, linear_arrays
-from headstart.classify.saved.linear_model import LINEAR, LinearArrays, LinearModel
-from headstart.classify.saved.load import load_model, load_to_label
+from headstart.classify.saved.linear_model import LINEAR, LinearArrays
+from headstart.classify.saved.load import load_model
 from headstart.errors import ModelError
 from model_files import written
 
@@ -65,8 +65,8 @@ def test_other_heads_and_those_of_several_layers_have_none():
 @pytest.mark.parametrize("name", [*LINEAR_HEADS, "gaussian-nb"])
 def test_a_file_is_loaded_either_way_with_the_same_answers(tmp_path, name):
     X = saved(tmp_path / "m", name)
-    quick, whole = load_to_label(tmp_path / "m"), load_model(tmp_path / "m")
-    assert isinstance(quick, LinearModel) == (name in LINEAR_HEADS)
+    quick, whole = load_model(tmp_path / "m", to_label=True), load_model(tmp_path / "m")
+    assert isinstance(quick.estimator, LinearArrays) == (name in LINEAR_HEADS)
     np.testing.assert_allclose(quick.predict_proba(X), whole.predict_proba(X), rtol=1e-9)
     for field in ("name", "classes", "spec", "weights", "record", "abstainer", "trained_on"):
         assert getattr(quick, field) == getattr(whole, field)
@@ -76,9 +76,9 @@ def test_labelling_imports_neither_scikit_learn_nor_tensorflow(tmp_path):
     saved(tmp_path / "m")
     script = (
         "import sys\n"
-        "from headstart.classify.saved.load import load_to_label\n"
+        "from headstart.classify.saved.load import load_model\n"
         "from headstart.classify.predict import predict, sorting\n"
-        f"load_to_label({str(tmp_path / 'm')!r})\n"
+        f"load_model({str(tmp_path / 'm')!r}, to_label=True)\n"
         "print(sorted({'sklearn', 'scipy', 'skops', 'tensorflow'} & sys.modules.keys()))"
     )
     done = subprocess.run(
@@ -107,7 +107,7 @@ def test_arrays_that_do_not_fit_are_refused_in_one_line(tmp_path, change, messag
     np.savez(buffer, **arrays)
     written(tmp_path / "m", parts | {LINEAR: buffer.getvalue()})
     with pytest.raises(ModelError, match=message) as caught:
-        load_to_label(tmp_path / "m")
+        load_model(tmp_path / "m", to_label=True)
     assert "\n" not in str(caught.value)
 
 
@@ -118,7 +118,7 @@ def test_other_content_is_refused(tmp_path, content):
         parts = {name: file.read(name) for name in file.namelist()}
     written(tmp_path / "m", parts | {LINEAR: content})
     with pytest.raises(ModelError, match="is not a headstart model, or damaged"):
-        load_to_label(tmp_path / "m")
+        load_model(tmp_path / "m", to_label=True)
 
 
 def test_arrays_are_plain(tmp_path):

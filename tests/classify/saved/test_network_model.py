@@ -9,11 +9,11 @@ from PIL import Image
 
 from fakes import engines_made_by
 from headstart.classify.data.table import load_table
+from headstart.classify.export.graph import build_graph
 from headstart.classify.finetune.finetune import fine_tune_dataset
-from headstart.classify.predict.evaluate import evaluate_model
+from headstart.classify.predict.evaluate_model import evaluate_model
 from headstart.classify.predict.in_memory import Labeller
 from headstart.classify.predict.predict import predict, predict_each
-from headstart.classify.saved.keras_model import assemble
 from headstart.classify.saved.load import load_model
 from headstart.errors import ModelError
 from headstart.extract.decode.decode import decode
@@ -85,7 +85,7 @@ def test_the_assembled_network_equals_it_from_the_pixels_on(job):
     model = load_model(path)
     pixels = np.stack([decode(path.read_bytes()) for path in table.paths[:5]])
     maps = load_features(table.paths[:5], replace(source, spec=model.spec)).X
-    whole = assemble(model, source.weights).predict(pixels, verbose=0)
+    whole = build_graph(model, source.weights).run(pixels)["probabilities"].numpy()
     np.testing.assert_allclose(whole, model.predict_proba(maps), atol=1e-5)
     np.testing.assert_allclose(whole.sum(axis=1), 1, atol=1e-6)
 
@@ -114,7 +114,7 @@ def test_evaluating_it_gives_training_times_figures_and_knows_its_images(job):
     options = Execution(cache=source.cache)
     dataset = read_dataset(path.parent / "data")
     run = evaluate_model(load_model(path), dataset, options)
-    for name, value in result.evaluation.to_dict().items():
+    for name, value in result.evaluation.items():
         expected = value if isinstance(value, str) else pytest.approx(value, abs=1e-5)
         assert run.record["evaluation"][name] == expected
     assert run.record["seen_in_training"]["images"] == 0

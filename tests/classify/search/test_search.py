@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from headstart import cli
-from headstart.classify.saved.load import load_to_label
+from headstart.classify.saved.load import load_model
 from headstart.classify.search.page import write_search
 from headstart.classify.search.search import search_class, search_like
 from headstart.errors import DataError, OptionError
@@ -83,7 +83,7 @@ def test_the_page_shows_thumbnails_and_a_name_is_text(search, flat, tmp_path):
 
 
 def test_most_like_a_class_of_a_model(trained, fake_engine, flat, tmp_path):
-    model = load_to_label(trained()[0])
+    model = load_model(trained()[0], to_label=True)
     execution = Execution(cache=tmp_path / "cache")
     found = search_class(read_photographs(flat), model, "red", execution, 10)
     assert {name.partition("-")[0] for name in names(found)} == {"red"}

@@ -42,16 +42,16 @@ def with_figures(comparison):
     for approach in results["approaches"]:
         probabilities = comparison.evidence.probabilities[approach["name"]]
         measured = figures(comparison.evidence.truth, probabilities)
-        approach |= {key: figure.value for key, figure in measured.items()}
-        approach["intervals"] = {key: list(figure.ci95) for key, figure in measured.items()}
+        approach |= {key: figure["value"] for key, figure in measured.items()}
+        approach["intervals"] = {key: figure["ci95"] for key, figure in measured.items()}
     return replace(comparison, results=results)
 
 
 def test_one_more_row_is_in_every_place(comparison, error_rate):
     truth = np.array([0, 1])
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2]])
-    assert evaluate(truth, probabilities, "test").to_dict()["error_rate"] == 0.5
-    assert figures(truth, probabilities)["error_rate"].value == 0.5
+    assert evaluate(truth, probabilities, "test")["error_rate"] == 0.5
+    assert figures(truth, probabilities)["error_rate"]["value"] == 0.5
 
     changed = with_figures(comparison)
     error = changed.results["approaches"][0]["error_rate"]

@@ -19,7 +19,7 @@ from fakes import FakeEngine, bringing
 from headstart.cache import statindex
 from headstart.cache.compact import compact
 from headstart.cache.verify import verify
-from headstart.classify.predict.blocks import label_with
+from headstart.classify.predict.blocks import label_images
 from headstart.classify.predict.model_source import source_of
 from headstart.classify.saved.load import load_model
 from headstart.errors import CacheError, DataError, OptionError
@@ -261,10 +261,10 @@ def test_a_saved_model_labels_through_a_clusters_workers(photographs, tmp_path, 
     alone = Execution(cache=tmp_path / "alone")
     spread = replace(alone, cache=tmp_path / "cache", backend="dask", workers=2)
     model, paths = load_model(saved), [image.path for image in read_dataset(photographs).images]
-    (block,) = label_with(model, bringing(source_of(model, spread)), paths)
+    (block,) = label_images(model, bringing(source_of(model, spread)), paths)
     assert len(block.positions) == 30
     assert not block.failures
-    (ours,) = label_with(model, source_of(model, alone), paths)
+    (ours,) = label_images(model, source_of(model, alone), paths)
     np.testing.assert_allclose(block.probabilities, ours.probabilities, atol=1e-6)
 
 
@@ -275,4 +275,4 @@ def test_a_network_that_keeps_no_features_labels_on_this_machine_alone(tmp_path)
         keeps_features = False
 
     with pytest.raises(OptionError, match="keeps nothing there: it labels on this machine"):
-        next(label_with(Network(), source, [tmp_path / "x.jpg"]))
+        next(label_images(Network(), source, [tmp_path / "x.jpg"]))

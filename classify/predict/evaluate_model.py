@@ -11,8 +11,7 @@ from ...extract.images.names import SPLITS
 from ...extract.recipe import Execution
 from ...text import shown
 from ..data.class_map import ClassMap, map_classes
-from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from .evaluation_record import (
     EvaluateDocument,
     describe_abstaining,
@@ -37,7 +36,7 @@ class EvaluationRun:
 
 
 def evaluate_model(
-    model: Model | TunedModel,
+    model: SavedModel,
     dataset: Dataset,
     execution: Execution,
     split: str | None = None,

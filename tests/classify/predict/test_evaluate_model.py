@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headstart.classify.predict.evaluate import evaluate_model, pick_images
+from headstart.classify.predict.evaluate_model import evaluate_model, pick_images
 from headstart.classify.predict.labelled import label_dataset
 from headstart.classify.saved.load import load_model
 from headstart.classify.saved.trained_on import marks_of
