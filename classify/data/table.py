@@ -54,6 +54,7 @@ def load_table(
     source: FeatureSource,
     max_failures: str | None = None,
     doing: str = "extracting",
+    in_memory: int = IN_MEMORY,
 ) -> Table:
     """Extract what is missing, a stage named by ``doing``, and lay a dataset out as numbers.
 
@@ -64,7 +65,7 @@ def load_table(
     """
     check_limit(max_failures)
     paths = [image.path for image in dataset.images]
-    features = load_features(paths, source, IN_MEMORY, doing)
+    features = load_features(paths, source, in_memory, doing)
     check_failures(features.extraction.failures, len(paths), max_failures)
     images = [dataset.images[i] for i in features.positions]
     split = split_images(images, features.digests)

@@ -10,7 +10,7 @@ from ...errors import unknown
 from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
 from ...progress import stage
-from ..data.table import Table, load_table
+from ..data.table import IN_MEMORY, Table, load_table
 from ..heads.memory import TooLargeError
 from ..heads.table import Head, find_heads
 from ..heads.trials import standard_error
@@ -36,6 +36,7 @@ class HeadSettings:
     # "best" cross-validated accuracy, or "one-se": the
     # cheapest head within one standard error of it
     rule: str = "best"
+    in_memory: int = IN_MEMORY  # bytes of features; more are read in blocks, by heads that can
 
     def heads(self) -> list[Head]:
         """Return the rows of the table of heads, cheapest first.
@@ -121,7 +122,7 @@ def fit_heads(
         If a setting is unknown, or a named head cannot weigh classes.
     """
     heads = settings.heads()  # a typing error must not cost an extraction
-    table = load_table(dataset, source, max_failures)
+    table = load_table(dataset, source, max_failures, in_memory=settings.in_memory)
     fitted, left_out = _fit_each(heads, table, settings)
     best, close = _pick(fitted, settings.rule)
     records = [

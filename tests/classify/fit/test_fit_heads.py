@@ -3,6 +3,7 @@
 import pytest
 
 from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
+from headstart.classify.heads import training_rows
 from headstart.errors import OptionError
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution, Recipe
@@ -79,28 +80,27 @@ def test_views_are_part_of_the_choice_with_layer_auto(run):
 
 
 @pytest.fixture
-def on_disk(monkeypatch):
-    """Every table stays on the disk, and there is no memory for a whole one."""
-    monkeypatch.setattr("headstart.classify.data.table.IN_MEMORY", 0)
-    monkeypatch.setattr("headstart.classify.heads.training_rows.COPIES", 10**12)
+def no_memory(monkeypatch):
+    """There is no memory for a table of features that lies on the disk."""
+    monkeypatch.setattr(training_rows, "COPIES", 10**12)
 
 
-def test_heads_that_need_the_whole_table_are_left_out_of_auto_where_it_does_not_fit(run, on_disk):
-    result = run(["auto"])
+@pytest.mark.usefixtures("no_memory")
+def test_heads_that_need_the_whole_table_are_left_out_of_auto_where_it_does_not_fit(run):
+    result = run(["auto"], in_memory=0)
     names = [one["model"] for one in result.records]
     assert names == ["centroid", "ridge", "lda", "logreg", "linear-svm"]
     assert any(line.startswith("svm is left out: ") for line in result.warnings)
 
 
-def test_a_head_that_is_named_and_does_not_fit_is_refused_with_one_that_does(run, on_disk):
+@pytest.mark.usefixtures("no_memory")
+def test_a_head_that_is_named_and_does_not_fit_is_refused_with_one_that_does(run):
     with pytest.raises(OptionError, match=r"features in this head would take .*--model centroid"):
-        run(["svm"])
+        run(["svm"], in_memory=0)
 
 
-def test_on_the_disk_and_in_memory_heads_are_the_same(run, monkeypatch):
-    monkeypatch.setattr("headstart.classify.data.table.IN_MEMORY", 0)
-    on_the_disk = run(["logreg", "knn"]).records
-    monkeypatch.setattr("headstart.classify.data.table.IN_MEMORY", 1 << 40)
+def test_on_the_disk_and_in_memory_heads_are_the_same(run):
+    on_the_disk = run(["logreg", "knn"], in_memory=0).records
     in_memory = run(["logreg", "knn"]).records
     for one, other in zip(on_the_disk, in_memory, strict=True):
         assert one["params"] == other["params"]
