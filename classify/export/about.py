@@ -6,7 +6,7 @@ import json
 from typing import Any, NotRequired, TypedDict
 
 from ...version import __version__
-from ..heads.abstention import Abstainer, conformal_threshold, coverage_and_risk
+from ..heads.abstention import Abstainer, CoveragePoint, conformal_threshold, coverage_and_risk
 from ..saved.head_model import Model
 from ..saved.load import SavedModel
 
@@ -47,6 +47,12 @@ class AccuracyDocument(TypedDict):
     lost_ci95: list[float]  # of a paired test
 
 
+class ConfidenceRule(CoveragePoint):
+    """From which highest probability on an image is labelled, and the rule in words."""
+
+    rule: str
+
+
 class About(TypedDict):
     """What an artefact says of itself; what comes of running it is added once it has been run."""
 
@@ -54,7 +60,7 @@ class About(TypedDict):
     created_by: str
     model: str
     classes: list[str]
-    abstention: dict[str, Any] | None
+    abstention: ConfidenceRule | None
     spec_id: str
     spec: dict[str, Any]
     quantize: str | None
@@ -78,7 +84,7 @@ def describe(model: SavedModel, quantize: str | None) -> About:
     }
 
 
-def confidence_rule(abstainer: Abstainer, coverage: float = COVERAGE) -> dict[str, Any]:
+def confidence_rule(abstainer: Abstainer, coverage: float = COVERAGE) -> ConfidenceRule:
     """Return the highest probability from which on an image is labelled.
 
     An artefact gives probabilities alone, so this is half of what ``predict --abstain`` does:
@@ -92,12 +98,6 @@ def confidence_rule(abstainer: Abstainer, coverage: float = COVERAGE) -> dict[st
         With the confidence of each training image, out of fold.
     coverage : float
         Share of images like them that are to be labelled, over 0 and up to 1.
-
-    Returns
-    -------
-    dict
-        ``rule`` in words, ``wished``, and what :func:`~headstart.classify.heads.abstention.coverage_and_risk`
-        returns: ``threshold``, ``coverage``, ``risk``, ``risk_ci95``.
 
     Examples
     --------

@@ -22,7 +22,7 @@ from ...storage import replacing, temporary_name
 from ..predict.model_source import source_of
 from ..saved.card import add_export
 from ..saved.load import SavedModel
-from .about import AccuracyDocument, ParityDocument, TrialDocument, describe
+from .about import AccuracyDocument, ConfidenceRule, ParityDocument, TrialDocument, describe
 from .artefact import Classify, Format, Writing, runtimes_of, size_of
 from .formats import check_place, check_request, find_format
 from .graph import build_graph
@@ -54,7 +54,7 @@ class ExportDocument(TypedDict):
     model: str
     quantize: str | None
     classes: list[str]
-    abstention: dict[str, Any] | None
+    abstention: ConfidenceRule | None
     spec_id: str
     parity: ParityDocument
     runtimes: list[TrialDocument]

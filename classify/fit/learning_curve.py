@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from ..data.table import Table, load_table
 from ..heads.fitting import tune_and_fit
 from ..heads.table import Head, find_head
 from ..statistics.intervals import crossed_interval, mean_error
-from ..statistics.power_law import LEAST_SIZES, extrapolate
+from ..statistics.power_law import LEAST_SIZES, Extrapolation, extrapolate
 from .subsets import nested_subsets, subset_targets
 
 
@@ -48,7 +48,7 @@ class LearningCurveDocument(TypedDict):
     model: str
     points: list[PointDocument]
     evaluation: EvaluatedOn
-    extrapolation: dict[str, Any] | None
+    extrapolation: Extrapolation | None
     conclusion: str
     classes: list[str]
     seed: int
@@ -193,7 +193,7 @@ def _hits(head: Head, table: Table, rows: Rows, seed: int) -> NDArray[np.bool_]:
     return right
 
 
-def conclude(sizes: int, extrapolation: dict[str, Any] | None, n: int, least: int = 2) -> str:
+def conclude(sizes: int, extrapolation: Extrapolation | None, n: int, least: int = 2) -> str:
     """Say in one sentence what doubling the training images would bring.
 
     Parameters

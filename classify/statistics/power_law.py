@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,25 @@ from numpy.typing import NDArray
 LEAST_SIZES = 4  # one more than the law has parameters
 RESAMPLES = 1_000
 EXPONENTS = (0.01, 3.0)
+
+
+class Foretold(TypedDict):
+    """The largest size as the smaller ones would have predicted it."""
+
+    images_a_class: float
+    predicted: float
+    observed: float
+
+
+class Extrapolation(TypedDict):
+    """What doubling the largest size would bring: accuracy there, and the gain over the law here."""
+
+    law: dict[str, float]  # `a`, `b` and `c` of the :class:`PowerLaw`
+    images_a_class: float  # twice the largest
+    accuracy: float
+    gain: float
+    gain_ci95: list[float]
+    check: Foretold | None  # None where the sizes are too few
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +94,7 @@ def extrapolate(
     hits: list[NDArray[np.bool_]],
     spread: NDArray[np.float64],
     seed: int,
-) -> dict[str, Any]:
+) -> Extrapolation:
     """Say what doubling the largest size would bring.
 
     The interval is a percentile bootstrap over both subsets and evaluation
@@ -92,14 +111,6 @@ def extrapolate(
         Standard error of each size's accuracy.
     seed : int
         Seeds the resampling.
-
-    Returns
-    -------
-    dict
-        ``law`` (``a``, ``b``, ``c``), ``images_a_class`` (twice the largest),
-        ``accuracy``, ``gain`` over the law at the largest size, ``gain_ci95``,
-        and ``check``: the largest size as the smaller ones would have
-        predicted it (None where they are too few).
     """
     largest = float(sizes[-1])
     errors = np.array([1 - fits.mean() for fits in hits])
@@ -116,7 +127,7 @@ def extrapolate(
         gains.append(resampled.error(largest) - resampled.error(2 * largest))
     low, high = np.quantile(gains, [0.025, 0.975])
     return {
-        "law": {"a": law.a, "b": law.b, "c": law.c},
+        "law": asdict(law),
         "images_a_class": 2 * largest,
         "accuracy": 1 - law.error(2 * largest),
         "gain": law.error(largest) - law.error(2 * largest),
@@ -127,7 +138,7 @@ def extrapolate(
 
 def _check(
     sizes: NDArray[np.float64], errors: NDArray[np.float64], spread: NDArray[np.float64]
-) -> dict[str, float]:
+) -> Foretold:
     """Return the largest size as the smaller ones would have predicted it."""
     largest = float(sizes[-1])
     earlier = fit_power_law(sizes[:-1], errors[:-1], spread[:-1])
