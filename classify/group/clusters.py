@@ -25,26 +25,15 @@ OUTLIER = -1
 
 @dataclass(frozen=True)
 class Clusters:
-    """Which group each photograph is in.
+    """Which group each photograph is in."""
 
-    Parameters
-    ----------
-    group : ndarray of int, shape (n,)
-        0 is the largest group; -1 is unlike all others. Copies are in one group.
-    medoids : ndarray of int, shape (k,)
-        The row nearest to the middle of each group.
-    closeness : ndarray, shape (n,), float32
-        Cosine of each row with the middle of its group, of principal components.
-    pairs : NearPairs
-        Photographs that are nearly the same.
-    silhouettes : dict of int to float
-        The mean silhouette of each number of groups that was tried, -1 to 1.
-    """
-
+    # (n,): 0 is the largest group; -1 is unlike all others. Copies are in one group
     group: NDArray[np.intp]
-    medoids: Rows
+    medoids: Rows  # (k,): the row nearest to the middle of each group
+    # (n,), float32: cosine of each row with the middle of its group, of principal components
     closeness: NDArray[np.float32]
-    pairs: NearPairs
+    pairs: NearPairs  # photographs that are nearly the same
+    # the mean silhouette of each number of groups that was tried, -1 to 1
     silhouettes: dict[int, float]
 
 
@@ -115,7 +104,7 @@ def numbers(distinct: int) -> list[int]:
     Examples
     --------
     >>> numbers(60)
-    [2, 3, 4, 5, 6, 7, 8, 10, 12, 14]
+    [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
     """
     most = min(MOST, distinct // A_GROUP, distinct - 1)
     tried, count = [], FEWEST

@@ -66,27 +66,14 @@ class GroupDocument(TypedDict):
 
 @dataclass(frozen=True)
 class Grouping:
-    """Photographs in groups.
+    """Photographs in groups."""
 
-    Parameters
-    ----------
-    collection : Collection
-        The photographs.
-    clusters : Clusters
-        Which group each is in.
-    copies : list of ndarray of int
-        Rows of photographs that are the same, or nearly, together.
-    labels : LabelledDocument or None
-        How the groups agree with labels; None where fewer than two classes are given.
-    seed : int
-        Of k-means.
-    """
-
-    collection: Collection
-    clusters: Clusters
-    copies: list[Rows]
+    collection: Collection  # the photographs
+    clusters: Clusters  # which group each is in
+    copies: list[Rows]  # rows of photographs that are the same, or nearly, together
+    # how the groups agree with labels; None where fewer than two classes are given
     labels: LabelledDocument | None
-    seed: int
+    seed: int  # of k-means
 
     def members(self, number: int) -> list[int]:
         """Return the rows of a group, the most typical first; -1 is the outliers."""
@@ -186,8 +173,9 @@ def agree(y: NDArray[np.intp], group: NDArray[np.intp]) -> AgreementDocument:
 
     Examples
     --------
-    >>> agree(np.array([0, 0, 1, 1]), np.array([1, 1, 0, -1]))
-    {'groups': 2, 'adjusted_rand': 0.571..., 'purity': 1.0}
+    >>> agreement = agree(np.array([0, 0, 1, 1]), np.array([1, 1, 0, -1]))
+    >>> agreement["groups"], round(agreement["adjusted_rand"], 3), agreement["purity"]
+    (2, 0.571, 1.0)
     """
     from sklearn.metrics import adjusted_rand_score
 

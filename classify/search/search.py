@@ -49,50 +49,24 @@ class SearchDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A photograph that was looked for.
+    """A photograph that was looked for."""
 
-    Parameters
-    ----------
-    path : Reference
-        Where it is.
-    label : str
-        Its class; ``""`` where it has none.
-    score : float
-        See :class:`Search`.
-    """
-
-    path: Reference
-    label: str
-    score: float
+    path: Reference  # where it is
+    label: str  # its class; "" where it has none
+    score: float  # see `Search`
 
 
 @dataclass(frozen=True)
 class Search:
-    """What was looked for and found.
+    """What was looked for and found."""
 
-    Parameters
-    ----------
-    dataset : Dataset
-        Where.
-    images : int
-        That have features.
-    like : list of Reference or str
-        The images looked for, or the class of a model.
-    score : str
-        What a score is: ``"cosine"`` of square-rooted features, -1 to 1, or the model's
-        ``"probability"``.
-    results : list of Found
-        The best first.
-    warnings : list of str
-        What is worth telling.
-    """
-
-    dataset: Dataset
-    images: int
-    like: Sequence[object]
+    dataset: Dataset  # where
+    images: int  # that have features
+    like: Sequence[object]  # the images looked for, or the class of a model
+    # what a score is: "cosine" of square-rooted features, -1 to 1, or the model's "probability"
     score: str
-    results: list[Found]
-    warnings: list[str]
+    results: list[Found]  # the best first
+    warnings: list[str]  # what is worth telling
 
     def to_dict(self) -> SearchDocument:
         """Return the contract of ``headstart search --json``."""
