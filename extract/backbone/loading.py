@@ -7,8 +7,11 @@ import functools
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import Any
+
+_HELD_BACK = threading.RLock()
 
 
 @functools.cache
@@ -49,11 +52,12 @@ def stderr_held_back() -> Iterator[None]:
     """Keep the process's standard error, C++ libraries' included, off the terminal.
 
     TensorFlow and TensorFlow Lite write to file descriptor 2, whatever the log level says. If
-    the block fails, everything held back is let out.
+    the block fails, everything held back is let out. One thread at a time: of two that overlap
+    the later would take the earlier's file for the terminal, and leave it there.
     """
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with _HELD_BACK, tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        terminal = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
             yield
