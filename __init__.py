@@ -1,17 +1,65 @@
-"""headstart: image classification by transfer learning."""
+"""headstart: a folder of photographs becomes a classifier, and a report says how good it is.
 
+What the commands do, with the same words; each returns a result that prints, is a table in a
+notebook, and has ``to_dict()`` and ``to_frame()``:
+
+- ``fit_head(data)``, ``fit_finetune(data)``: train, evaluate once, save with ``out=``;
+- ``compare(data)``: heads on frozen features against fine-tuning, and which to use;
+- ``learning_curve(data)``, ``rank(data)``: what more images bring; which features first;
+- ``inspect(data)``: duplicates, leaks, likely label errors, outliers;
+- ``predict(model, images)``, ``evaluate(model, data)``, ``explain(model, images)``;
+- ``export(model, out)``: ONNX, TensorFlow Lite, SavedModel.
+
+For scikit-learn:
+
+- ``ImageFeatures()``: a transformer from images to cached features;
+- ``load(path)``: a saved classifier, ``Classifier``, with ``predict`` and ``predict_proba``.
+
+``headstart.console.stages()`` shows progress; ``logging.getLogger("headstart")`` hears it, too.
+"""
+
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .errors import HeadstartError
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .api.compare import compare
+    from .api.evaluate import evaluate
+    from .api.explain import explain
+    from .api.export import export
+    from .api.fit_finetune import fit_finetune
+    from .api.fit_head import fit_head
+    from .api.inspect import inspect
+    from .api.learning_curve import learning_curve
+    from .api.predict import predict
+    from .api.rank import rank
     from .classify.predict.classifier import Classifier, load
     from .extract.transformer import ImageFeatures
 
-__all__ = ["Classifier", "ImageFeatures", "__version__", "load"]
+__all__ = [
+    "Classifier",
+    "HeadstartError",
+    "ImageFeatures",
+    "__version__",
+    "compare",
+    "evaluate",
+    "explain",
+    "export",
+    "fit_finetune",
+    "fit_head",
+    "inspect",
+    "learning_curve",
+    "load",
+    "predict",
+    "rank",
+]
 
-_HEAVY = {  # name to module: what needs scikit-learn is imported only when it is asked for
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+_ELSEWHERE = {  # what does not live in a module of its own name in api/
     "Classifier": ".classify.predict.classifier",
     "ImageFeatures": ".extract.transformer",
     "load": ".classify.predict.classifier",
@@ -19,7 +67,11 @@ _HEAVY = {  # name to module: what needs scikit-learn is imported only when it i
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for."""
-    if name in _HEAVY:
-        return getattr(import_module(_HEAVY[name], __name__), name)
+    """Import what is asked for, and with it what it needs: TensorFlow, scikit-learn."""
+    if name in __all__:
+        return getattr(import_module(_ELSEWHERE.get(name, f".api.{name}"), __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -23,13 +23,30 @@ from rich.progress import (
 from rich.text import Text
 
 from .progress import Tell, heard_by, silent
-from .tables import fit_table
+from .tables import TextTable
 
 PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 
 # A pipe has no width: lines and tables are as long as they are.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Result(Protocol):
+    """What :mod:`headstart.api` returns."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is worth telling, a line each."""
+        ...
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Return the document of ``--json``."""
+        ...
+
+    def blocks(self) -> Iterable[str | TextTable]:
+        """Return lines and tables."""
+        ...
 
 
 class _Rate(ProgressColumn):
@@ -126,9 +143,18 @@ def print_json(document: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def give(result: Result, *, as_json: bool, quiet: bool) -> None:
+    """Print what a command found on standard output, and what is worth telling on standard error."""
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        show(result.blocks())
+    warn_all(result.warnings, quiet=quiet)
+
+
 def print_table(
-    columns: list[str],
-    rows: list[list[str]],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
     texts: int = 1,
     *,
     paths: Sequence[str] = (),
@@ -138,9 +164,20 @@ def print_table(
 
     See :func:`headstart.tables.fit_table` for the parameters and what gives way.
     """
-    for number, part in enumerate(
-        fit_table(columns, rows, out.width, texts=texts, paths=paths, spare=spare)
-    ):
+    show([TextTable(columns, rows, texts, paths, spare)])
+
+
+def show(blocks: Iterable[str | TextTable]) -> None:
+    """Print lines and tables on standard output, within the terminal's width."""
+    for block in blocks:
+        if isinstance(block, str):
+            say(block)
+        else:
+            _show_table(block)
+
+
+def _show_table(table: TextTable) -> None:
+    for number, part in enumerate(table.fitted(out.width)):
         header, *lines = part.lines()
         out.print(Text(header if number == 0 else f"\n{header}", style="bold"))
         for line in lines:

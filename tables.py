@@ -51,6 +51,28 @@ class Part:
             yield (" " * GAP).join(cells).rstrip()
 
 
+@dataclass(frozen=True)
+class TextTable:
+    """A table for people, before it is known how wide the place is; see :func:`fit_table`."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    texts: int = 1
+    paths: Sequence[str] = ()
+    spare: Sequence[str] = ()
+
+    def fitted(self, width: int) -> list[Part]:
+        """Return the parts that fit a width, in cells."""
+        return fit_table(
+            self.columns, self.rows, width, texts=self.texts, paths=self.paths, spare=self.spare
+        )
+
+    def lines(self, width: int) -> list[str]:
+        """Return the lines of all parts, an empty one between two."""
+        parts = [list(part.lines()) for part in self.fitted(width)]
+        return [line for n, part in enumerate(parts) for line in (["", *part] if n else part)]
+
+
 def fit_table(
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],

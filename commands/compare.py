@@ -1,12 +1,10 @@
 """``headstart compare``."""
 
-import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .dataset import read_data
 from .options import (
     BACKBONES,
     BatchNorm,
@@ -23,9 +21,6 @@ from .options import (
     takes,
 )
 
-if TYPE_CHECKING:
-    from ..extract.recipe import Execution, Recipe
-
 app = typer.Typer(help="Compare approaches.", no_args_is_help=True)
 
 
@@ -37,8 +32,7 @@ def transfer_vs_finetune(
         list[str] | None, typer.Option(help="Heads to compare; repeat. Default: auto and dense.")
     ] = None,
     *,
-    recipes: "list[Recipe]",
-    execution: "Execution",
+    options: dict[str, Any],
     max_failures: MaxFailures = None,
     budget: Budget = "standard",
     unfreeze: Annotated[
@@ -69,52 +63,29 @@ def transfer_vs_finetune(
 
     Example: headstart compare transfer-vs-finetune photographs/ --out report
     """
-    from ..classify.compare.approaches import finetune_approach
-    from ..classify.compare.compare import compare
-    from ..classify.compare.report.tables import table
-    from ..classify.compare.report.write import write_report
-    from ..classify.compare.run_all import Procedure
-    from ..classify.finetune.settings import FineTuneSettings
-    from ..console import command_line, print_json, print_table, say, stages, warn
-    from ..extract.source import feature_source
+    from ..api.compare import compare
+    from ..console import command_line, give, stages
 
-    settings = FineTuneSettings(
-        unfreeze=tuple(unfreeze or ()),
-        start=tuple(start or ()),
-        batch_norm=tuple(batch_norm or ()),
-        learning_rate=tuple(learning_rate or ()),
-        epochs=epochs,
-        budget=budget,
-        resume=not recompute,
-        seed=seed,
-    )
-    dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
-        comparison = compare(
-            dataset,
-            [feature_source(recipe, execution, dataset) for recipe in recipes],
-            model or ["auto", "dense"],
-            [functools.partial(finetune_approach, settings)],
-            Procedure(seed, repeats, recompute),
+        compared = compare(
+            data,
+            model or ("auto", "dense"),
+            budget=budget,
+            unfreeze=unfreeze,
+            start=start,
+            batch_norm=batch_norm,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            repeats=repeats,
+            recompute=recompute,
+            seed=seed,
+            out=out,
+            columns=columns,
             max_failures=max_failures,
             command=command_line(),
+            **options,
         )
-        written = write_report(comparison, out)
-    results = comparison.results
-    if as_json:
-        print_json(results)
-        return
-    header, *rows = table(results)
-    print_table(header, rows)
-    say("")
-    say(results["verdict"])
-    reused = sum(approach["reused"] for approach in results["approaches"])
-    if reused:
-        say(f"{reused} of {len(results['approaches'])} were computed before (--recompute: again)")
-    say(f"report: {written[0]}")
-    if not quiet:
-        for line in results["warnings"]:
-            warn(line)
+    give(compared, as_json=as_json, quiet=quiet)
 
 
 @app.command("show")

@@ -1,16 +1,11 @@
 """``headstart explain``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..errors import HeadstartError
 from .options import MACHINE, Json, Quiet, TrustJoblib, takes
-
-if TYPE_CHECKING:
-    from ..classify.explain.explanation import Explanation
-    from ..extract.recipe import Execution
 
 
 @takes(MACHINE)
@@ -42,8 +37,7 @@ def explain_images(
     ] = 5,
     *,
     trust_joblib: TrustJoblib = False,
-    weights: str | None,
-    execution: "Execution",
+    options: dict[str, Any],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for index.html and a PNG an image, with the map on it."),
@@ -55,64 +49,20 @@ def explain_images(
 
     Example: headstart explain photographs.headstart holiday/1.jpg --out why
     """
-    from ..classify.explain.explain import explain
-    from ..classify.explain.page import write_page
-    from ..classify.saved.load import load_model
-    from ..console import print_json, say, stages, warn
-    from ..text import shown
+    from ..api.explain import explain
+    from ..console import give, stages
 
-    classifier = load_model(model, weights=weights, trust_joblib=trust_joblib)
     with stages(quiet=quiet):
-        explanations = explain(
-            classifier, images, execution, method, label=label, data=data, nearest=neighbours
+        explained = explain(
+            model,
+            images,
+            method=method,
+            label=label,
+            data=data,
+            neighbours=neighbours,
+            out=out,
+            trust_joblib=trust_joblib,
+            **options,
         )
-        written = (
-            None
-            if out is None or not explanations.images
-            else write_page(explanations, model, out, execution.max_pixels)
-        )
-    if as_json:
-        print_json(explanations.to_dict(written))
-    else:
-        for explanation in explanations.images:
-            _print(explanation)
-        if explanations.images:
-            say(f"method: {explanations.choice.method}, because {explanations.choice.why}")
-        if written is not None:
-            say(f"page: {written.page}")
-    if not quiet:
-        for line in explanations.remarks:
-            warn(line)
-        for failure in explanations.failures:
-            warn(f"{shown(failure.path)}: {failure.reason}")
-    if not explanations.images:
-        raise HeadstartError(f"none of the {len(explanations.failures)} images could be explained")
-
-
-def _print(explanation: "Explanation") -> None:
-    from ..console import print_table, say
-    from ..text import shown
-
-    say(
-        f"{shown(explanation.path)}: {shown(explanation.label)}, probability {explanation.top[0][1]:.3f}"
-    )
-    if explanation.explained != explanation.label:
-        say(
-            f"explained: {shown(explanation.explained)}, probability {dict(explanation.top)[explanation.explained]:.3f}"
-        )
-    if explanation.neighbours:
-        print_table(
-            ["nearest training image", "label", "agrees", "similarity"],
-            [
-                [
-                    shown(near.path),
-                    shown(near.label),
-                    "yes" if near.label == explanation.label else "no",
-                    f"{near.similarity:.3f}",
-                ]
-                for near in explanation.neighbours
-            ],
-            texts=3,
-            paths=["nearest training image"],
-        )
-    say("")
+    give(explained, as_json=as_json, quiet=quiet)
+    explained.check()

@@ -1,15 +1,11 @@
 """``headstart export``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .options import MACHINE, Json, Quiet, TrustJoblib, takes
-
-if TYPE_CHECKING:
-    from ..classify.export.write import ExportDocument
-    from ..extract.recipe import Execution
 
 
 @takes(MACHINE)
@@ -55,8 +51,7 @@ def export_classifier(
     ] = None,
     *,
     trust_joblib: TrustJoblib = False,
-    weights: str | None,
-    execution: "Execution",
+    options: dict[str, Any],
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -67,59 +62,18 @@ def export_classifier(
 
     Example: headstart export photographs.headstart photographs.onnx --data photographs/
     """
-    from ..classify.export.write import export_model
-    from ..classify.saved.card import card_paths
-    from ..classify.saved.load import load_model
-    from ..console import print_json, stages, warn
+    from ..api.export import export
+    from ..console import give, stages
 
-    classifier = load_model(model, weights=weights, trust_joblib=trust_joblib)
     with stages(quiet=quiet):
-        run = export_model(
-            classifier,
+        exported = export(
+            model,
             out,
-            execution,
-            form=form,
+            format=form,
             quantize=quantize,
             data=data,
             tolerance=tolerance,
-            card=card_paths(model)[1],
+            trust_joblib=trust_joblib,
+            **options,
         )
-    if as_json:
-        print_json(run.record)
-    else:
-        _print(run.record)
-    if not quiet:
-        for line in run.warnings:
-            warn(line)
-
-
-def _print(record: "ExportDocument") -> None:
-    from ..console import interval, say, size
-
-    smaller = f" ({size(record['float32_bytes'])} in float32)" if record["quantize"] else ""
-    say(f"{record['path']}: {record['format']}, {size(record['bytes'])}{smaller}")
-    parity = record["parity"]
-    for trial in record["runtimes"]:
-        say(
-            f"{trial['labels_equal']} of {parity['images']} labels as headstart's, probabilities "
-            f"within {trial['difference']:.2g} ({parity['of']}, {trial['name']} {trial['version']})"
-        )
-    accuracy = record["accuracy"]
-    if accuracy is not None:
-        say(
-            f"accuracy {100 * accuracy['accuracy']:.1f} % on {accuracy['n']:,} images of the "
-            f"{accuracy['split']} split (95 % interval {interval(accuracy['ci95'])}), headstart's "
-            f"{100 * accuracy['headstart']:.1f} %: {100 * accuracy['lost']:.1f} points lost "
-            f"(95 % interval {100 * accuracy['lost_ci95'][0]:.1f} to "
-            f"{100 * accuracy['lost_ci95'][1]:.1f})"
-        )
-    if record["preprocess"] is not None:
-        say(f"{record['preprocess']} reads photographs for it as headstart does")
-    if record["card"] is not None:
-        say(f"noted in the model card {record['card']}")
-    if record["abstention"] is not None:
-        rule = record["abstention"]
-        say(
-            f"abstention: {100 * rule['coverage']:.0f} % of the training images have a highest "
-            f"probability of at least {rule['threshold']:.3f}"
-        )
+    give(exported, as_json=as_json, quiet=quiet)

@@ -1,11 +1,10 @@
 """``headstart fit finetune``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from .dataset import read_data
 from .options import (
     FEATURES,
     Assert,
@@ -24,9 +23,6 @@ from .options import (
     takes,
 )
 
-if TYPE_CHECKING:
-    from ..extract.recipe import Execution, Recipe
-
 
 @takes(FEATURES)
 def finetune(
@@ -42,8 +38,7 @@ def finetune(
         ),
     ] = None,
     *,
-    recipe: "Recipe",
-    execution: "Execution",
+    options: dict[str, Any],
     max_failures: MaxFailures = None,
     budget: Budget = "quick",
     start: Start = None,
@@ -102,89 +97,36 @@ def finetune(
 
     Example: headstart fit finetune photographs/ --budget standard
     """
-    from ..classify.finetune.run import fit_network
-    from ..classify.finetune.settings import FineTuneSettings
+    from ..api.fit_finetune import fit_finetune
     from ..classify.statistics.gates import check_gates, check_measured
-    from ..console import print_json, stages, warn
-    from ..extract.source import feature_source
-    from ..text import parse_bytes
+    from ..console import give, stages
 
-    settings = FineTuneSettings(
-        unfreeze=tuple(unfreeze or ()),
-        start=tuple(start or ()),
-        batch_norm=tuple(batch_norm or ()),
-        learning_rate=tuple(learning_rate or ()),
-        augment=tuple(augment or ()),
-        layer_decay=layer_decay,
-        epochs=epochs,
-        folds=folds,
-        weight_decay=weight_decay,
-        label_smoothing=label_smoothing,
-        batch_size=images_per_step,
-        augment_views=augment_views,
-        budget=budget,
-        cache_budget=None if cache_budget is None else parse_bytes(cache_budget),
-        memory_budget=None if memory_budget is None else parse_bytes(memory_budget),
-        resume=resume,
-        seed=seed,
-    )
     check_measured(gates or [])
-    dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
-        run = fit_network(
-            dataset,
-            feature_source(recipe, execution, dataset),
-            settings,
+        tuned = fit_finetune(
+            data,
+            unfreeze,
+            budget=budget,
+            start=start,
+            batch_norm=batch_norm,
+            learning_rate=learning_rate,
+            augment=augment,
+            layer_decay=layer_decay,
+            epochs=epochs,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            folds=folds,
+            images_per_step=images_per_step,
+            augment_views=augment_views,
+            cache_budget=cache_budget,
+            memory_budget=memory_budget,
+            resume=resume,
+            seed=seed,
             out=out,
-            licence=license_,
+            license=license_,
+            columns=columns,
             max_failures=max_failures,
+            **options,
         )
-    if not quiet:
-        for line in run.warnings:
-            warn(line)
-    if as_json:
-        print_json({"version": 1, **run.record})
-    else:
-        _print_record(run.record)
-    check_gates(gates or [], run.figures)
-
-
-def _print_record(record: dict[str, Any]) -> None:
-    from ..classify.finetune.documents import describe_search
-    from ..console import print_table, say
-
-    head, against = record["head"], record["against_head"]
-    print_table(
-        ["model", "accuracy", "95 % interval", "macro-F1", "log loss", "seconds"],
-        [
-            _row(f"{head['model']}, all frozen", head["evaluation"], head["seconds"]),
-            _row(record["model"], record["evaluation"], record["seconds"]["fit"]),
-        ],
-    )
-    evaluation = record["evaluation"]
-    say(f"accuracy on the {evaluation['n']} images of the {evaluation['split']} split, used once")
-    low, high = (100 * bound for bound in against["difference_ci95"])
-    say(
-        f"difference {100 * against['difference']:+.1f} points, 95 % interval {low:+.1f} to "
-        f"{high:+.1f}, McNemar p = {against['mcnemar_p']:.2g}"
-    )
-    for line in describe_search(record["search"]):
-        say(line)
-    moved = ", ".join(f"{name} {100 * share:.2g} %" for name, share in record["moved"].items())
-    say(f"weights moved by: {moved}")
-    if record["path"] is not None:
-        say(f"saved: {record['path']}")
-        say(f"model card: {record['card']}")
-
-
-def _row(name: str, evaluation: dict[str, Any], seconds: float) -> list[str]:
-    from ..console import interval
-
-    return [
-        name,
-        f"{100 * evaluation['accuracy']:.1f} %",
-        interval(evaluation["ci95"]),
-        f"{evaluation['macro_f1']:.3f}",
-        f"{evaluation['log_loss']:.3f}",
-        f"{seconds:.1f}",
-    ]
+    give(tuned, as_json=as_json, quiet=quiet)
+    check_gates(gates or [], tuned.figures)

@@ -1,12 +1,11 @@
 """``headstart fit``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..classify.heads.table import describe_heads
-from .dataset import read_data
 from .finetune import finetune
 from .options import (
     FEATURES,
@@ -21,11 +20,6 @@ from .options import (
     takes,
 )
 from .rank import rank_features
-
-if TYPE_CHECKING:
-    from ..classify.fit.fit_heads import HeadsRun
-    from ..classify.saved.records import HeadRecord
-    from ..extract.recipe import Execution, Recipe
 
 app = typer.Typer(help="Train classifiers.", no_args_is_help=True)
 app.command("rank")(rank_features)
@@ -44,8 +38,7 @@ def fit_head(
         ),
     ] = None,
     *,
-    recipe: "Recipe",
-    execution: "Execution",
+    options: dict[str, Any],
     max_failures: MaxFailures = None,
     rule: Annotated[
         str,
@@ -78,50 +71,27 @@ def fit_head(
 
     Example: headstart fit head photographs/ --model logreg --out photographs.headstart
     """
-    from ..classify.data.sampling import draw_sample
-    from ..classify.fit.fit_heads import HeadSettings, fit_heads
+    from ..api.fit_head import fit_head
     from ..classify.statistics.gates import check_gates, check_measured
-    from ..console import print_json, stages, warn_all
-    from ..extract.source import feature_source
+    from ..console import give, stages
 
     check_measured(gates or [])
-    dataset = draw_sample(read_data(data, columns, quiet=quiet), sample, seed)
     with stages(quiet=quiet):
-        run = fit_heads(
-            dataset,
-            feature_source(recipe, execution, dataset),
-            HeadSettings(model or ["logreg"], seed, class_weight, rule),
+        fitted = fit_head(
+            data,
+            model or "logreg",
+            rule=rule,
+            class_weight=class_weight,
+            sample=sample,
+            seed=seed,
             out=out,
-            licence=license_,
+            license=license_,
+            columns=columns,
             max_failures=max_failures,
+            **options,
         )
-    warn_all(run.warnings, quiet=quiet)
-    if as_json:
-        print_json(run.document())
-    else:
-        _print_heads(run)
-    check_gates(gates or [], run.figures)
-
-
-def _print_heads(run: "HeadsRun") -> None:
-    from ..console import print_table, say
-
-    best = run.best
-    print_table(
-        ["head", "cross-validated", "accuracy", "95 % interval", "macro-F1", "log loss", "seconds"],
-        [_head_row(record) for record in run.records],
-    )
-    evaluation, taps = best["evaluation"], best["taps"]
-    say(f"accuracy on the {evaluation['n']} images of the {evaluation['split']} split, used once")
-    say("cross-validated: mean ± standard deviation over the folds")
-    if cheaper := run.cheaper():
-        say(f"cheaper and within one standard error of the best: {', '.join(cheaper)}")
-    chosen = ", ".join(f"{name} = {value}" for name, value in best["params"].items())
-    seen = f"{', '.join(taps['layers'])}, {taps['views']}"
-    say(f"{best['model']} on {seen}: {chosen}; {best['seconds']['features']:.1f} s for features")
-    if best["path"] is not None:
-        say(f"saved: {best['path']}")
-        say(f"model card: {best['card']}")
+    give(fitted, as_json=as_json, quiet=quiet)
+    check_gates(gates or [], fitted.figures)
 
 
 @app.command("learning-curve")
@@ -133,8 +103,7 @@ def learning_curve(
         int, typer.Option(min=1, help="Subsets of each size. The largest is all images, once.")
     ] = 5,
     *,
-    recipe: "Recipe",
-    execution: "Execution",
+    options: dict[str, Any],
     max_failures: MaxFailures = None,
     seed: Seed = 0,
     columns: Columns = None,
@@ -145,52 +114,17 @@ def learning_curve(
 
     Example: headstart fit learning-curve photographs/
     """
-    from ..classify.fit.learning_curve import learning_curve
-    from ..console import interval, print_json, print_table, say, stages, warn_all
-    from ..extract.source import feature_source
+    from ..api.learning_curve import learning_curve
+    from ..console import give, stages
 
-    dataset = read_data(data, columns, quiet=quiet)
     with stages(quiet=quiet):
         curve = learning_curve(
-            dataset,
-            feature_source(recipe, execution, dataset),
+            data,
             model,
             seeds,
-            seed,
-            max_failures,
+            seed=seed,
+            columns=columns,
+            max_failures=max_failures,
+            **options,
         )
-    warn_all(curve["warnings"], quiet=quiet)
-    if as_json:
-        print_json(curve)
-        return
-    print_table(
-        ["images a class", "images", "accuracy", "95 % interval", "subsets"],
-        [
-            [
-                f"{point['images_a_class']:.3g}",
-                f"{point['images']:,}",
-                f"{100 * point['accuracy']:.1f} %",
-                interval(point["ci95"]),
-                str(point["seeds"]),
-            ]
-            for point in curve["points"]
-        ],
-    )
-    evaluation = curve["evaluation"]
-    say(f"{curve['model']} on the {evaluation['n']} images of the {evaluation['split']} split")
-    say(curve["conclusion"])
-
-
-def _head_row(record: "HeadRecord") -> list[str]:
-    from ..console import interval
-
-    cv, evaluation = record["cv"], record["evaluation"]
-    return [
-        record["model"],
-        f"{100 * cv['mean']:.1f} ± {100 * cv['std']:.1f} %",
-        f"{100 * evaluation['accuracy']:.1f} %",
-        interval(evaluation["ci95"]),
-        f"{evaluation['macro_f1']:.3f}",
-        f"{evaluation['log_loss']:.3f}",
-        f"{record['seconds']['fit']:.1f}",
-    ]
+    give(curve, as_json=as_json, quiet=quiet)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..console import interval, print_json, print_table, say
+from ..console import give
 from ..errors import OptionError, unknown
 from ..text import shown
 
@@ -31,7 +31,7 @@ class Output:
 
     def __init__(self, top: int) -> None:
         self.top = top
-        self.labelled = self.abstained = 0
+        self.labelled = 0
         self.failures: list[Failure] = []
 
     def begin(self) -> None:
@@ -46,7 +46,6 @@ class Output:
             self.failure(answer)
             return
         self.labelled += 1
-        self.abstained += answer.abstained
         self.prediction(answer)
 
     def nothing(self) -> str:
@@ -68,37 +67,31 @@ class Output:
         """Print what was kept."""
 
 
-class TableOutput(Output):
-    """For a person: every column as wide as it must be."""
+class WholeOutput(Output):
+    """Keeps what comes, and prints all of it at the end."""
+
+    as_json = False
 
     def __init__(self, top: int) -> None:
         super().__init__(top)
-        self._rows: list[list[str]] = []
+        self._predictions: list[Prediction] = []
 
     def prediction(self, prediction: Prediction) -> None:
-        """Keep a row."""
-        others = prediction.top if prediction.abstained else prediction.top[1:]
-        self._rows.append(
-            [
-                shown(prediction.path),
-                shown(prediction.label or "unsure"),
-                f"{prediction.top[0][1]:.3f}",
-                ", ".join(f"{shown(name)} {value:.3f}" for name, value in others),
-            ]
-        )
+        """Keep it."""
+        self._predictions.append(prediction)
 
     def finish(self, promise: CoveragePoint | None) -> None:
-        """Print the table, and what abstaining meant."""
-        print_table(
-            ["image", "label", "probability", "next"],
-            self._rows,
-            texts=2,
-            paths=["image"],
-            spare=["next"],
-        )
-        if promise is not None and self.labelled:
-            say(f"unsure of {self.abstained:,} of {self.labelled:,} images")
-            say(_kept(promise))
+        """Print the table, or the document."""
+        from ..api.predict import Predicted
+
+        predicted = Predicted(self._predictions, self.failures, promise, [])
+        give(predicted, as_json=self.as_json, quiet=True)
+
+
+class JsonOutput(WholeOutput):
+    """One document."""
+
+    as_json = True
 
 
 class CsvOutput(Output):
@@ -139,26 +132,8 @@ class JsonLinesOutput(Output):
         _print_line({"path": shown(failure.path), "error": failure.reason})
 
 
-class JsonOutput(Output):
-    """One document at the end."""
-
-    def __init__(self, top: int) -> None:
-        super().__init__(top)
-        self._predictions: list[Prediction] = []
-
-    def prediction(self, prediction: Prediction) -> None:
-        """Keep it."""
-        self._predictions.append(prediction)
-
-    def finish(self, promise: CoveragePoint | None) -> None:
-        """Print the document."""
-        from ..classify.predict.predict import predict_document
-
-        print_json(predict_document(self._predictions, self.failures, promise))
-
-
 FORMATS: dict[str, type[Output]] = {
-    "table": TableOutput,
+    "table": WholeOutput,
     "csv": CsvOutput,
     "jsonl": JsonLinesOutput,
     "json": JsonOutput,
@@ -178,17 +153,6 @@ def find_format(name: str, *, as_json: bool) -> type[Output]:
     if as_json and name not in {"table", "json"}:
         raise OptionError(f"--json and --format {name} are two formats: take one")
     return FORMATS["json" if as_json else name]
-
-
-def _kept(promise: CoveragePoint) -> str:
-    """Say what labelling at this coverage meant on the training images."""
-    line = f"out of fold, {100 * promise['coverage']:.1f} % of the training images are labelled"
-    if promise["risk"] is None or promise["risk_ci95"] is None:
-        return line
-    return (
-        f"{line}, {100 * promise['risk']:.1f} % of those wrongly (95 % interval "
-        f"{interval(promise['risk_ci95'])})"
-    )
 
 
 def _print_line(document: Mapping[str, object]) -> None:

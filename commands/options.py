@@ -339,6 +339,10 @@ def _fields(picked: Picked, kind: str) -> dict[str, Any]:
     return {field: picked[f"{owner}.{field}"] for owner, field in filled if owner == kind}
 
 
+def _by_field(picked: Picked) -> dict[str, Any]:
+    return {place.partition(".")[2]: value for place, value in picked.items()}
+
+
 def _execution(picked: Picked) -> dict[str, Any]:
     from ..extract.recipe import Execution
 
@@ -378,7 +382,7 @@ GROUPS: dict[str, Callable[[Picked], dict[str, Any]]] = {
     RUNNING: _weights,
     MACHINE: _weights,
 }
-MADE = ("recipe", "recipes", "weights", "execution")
+MADE = ("options", "recipe", "recipes", "weights", "execution")
 
 
 def takes(
@@ -386,12 +390,16 @@ def takes(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the shared options of its group; it gets what they make.
 
+    A command that hands them on to :mod:`headstart.api` takes ``options``: what was typed, by the
+    name of the field that it fills.
+
     Typer reads a function's signature, so the options are written into it, in the place of the
     first parameter that they make.
     """
     rows = [row for row in options if group in row.groups]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        as_words = "options" in inspect.signature(command).parameters
         shared = [row.parameter(several=group == BACKBONES) for row in rows]
         parameters: list[inspect.Parameter] = []
         for parameter in inspect.signature(command).parameters.values():
@@ -412,7 +420,8 @@ def takes(
                 for row in rows
                 if (value := typed[row.name]) not in (None, [], row.default)
             }
-            return command(**bound.arguments, **GROUPS[group](picked))
+            made = {"options": _by_field(picked)} if as_words else GROUPS[group](picked)
+            return command(**bound.arguments, **made)
 
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -1,7 +1,7 @@
 """``headstart predict``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +12,6 @@ from .options import (
     TrustJoblib,
     takes,
 )
-
-if TYPE_CHECKING:
-    from ..extract.recipe import Execution
 
 
 @takes(RUNNING)
@@ -61,8 +58,7 @@ def predict_images(
     ] = False,
     *,
     trust_joblib: TrustJoblib = False,
-    weights: str | None,
-    execution: "Execution",
+    options: dict[str, Any],
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -74,35 +70,33 @@ def predict_images(
     """
     import sys
 
-    from ..classify.predict.model_source import abstainer_of
-    from ..classify.predict.predict import predict_each
-    from ..classify.predict.sorting import ClassFolders, copy, link
-    from ..classify.saved.load import load_model
+    from ..api.predict import open_labelling
     from ..console import remark, stages, warn_all
     from ..errors import DataError
-    from ..extract.images.listing import list_images, outside
     from ..text import shown
     from .formats import find_format
 
     output = find_format(format_, as_json=as_json)(top)
-    classifier = load_model(model, weights=weights, trust_joblib=trust_joblib, to_label=True)
-    images = list_images(paths, getattr(sys.stdin, "buffer", None))
-    folders = None
-    if sort_into is not None:
-        folders = ClassFolders(sort_into, copy if copies else link)
-        images = outside(images, sort_into)  # of an earlier run
-    promise = None if abstain is None else abstainer_of(classifier).promise(abstain)
-    remarks: list[str] = []
+    labelling = open_labelling(
+        model,
+        paths,
+        getattr(sys.stdin, "buffer", None),
+        top=top,
+        abstain=abstain,
+        sort_into=sort_into,
+        copies=copies,
+        trust_joblib=trust_joblib,
+        options=options,  # type: ignore[arg-type]  # those of the group
+    )
     output.begin()
     # Rows on the same screen are progress enough.
     with stages(quiet=quiet or (output.streams and sys.stdout.isatty())):
-        answers = predict_each(classifier, images, execution, top, abstain, remarks.append)
-        for answer in answers:
-            output.take(folders.place(answer) if folders else answer)
-    output.finish(promise)
+        for answer in labelling:
+            output.take(answer)
+    output.finish(labelling.promise)
     failures = [f"{shown(failure.path)}: {failure.reason}" for failure in output.failures]
-    warn_all([*remarks, *failures], quiet=quiet)
-    if folders is not None and not quiet:
-        remark(folders.summary())
+    warn_all([*labelling.warnings, *failures], quiet=quiet)
+    if labelling.folders is not None and not quiet:
+        remark(labelling.folders.summary())
     if not output.labelled:
         raise DataError(output.nothing())

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from headstart import console
-from headstart.tables import LEAST_PATH, fit_table, shorten
+from headstart.tables import LEAST_PATH, TextTable, fit_table, shorten
 
 WIDTHS = [40, 60, 80, 100]
 CELLS = st.text("abc漢é/", min_size=1, max_size=30)
@@ -53,15 +53,15 @@ def test_what_can_be_spared_goes_before_a_path_is_shortened():
 
 @pytest.fixture
 def printed(monkeypatch):
-    """Every table that commands print, with how it was to be laid out."""
+    """Every table that commands print, before it is laid out."""
     seen = []
-    printing = console.print_table
+    fitted = TextTable.fitted
 
-    def note(*arguments, **options):
-        seen.append((arguments, options))
-        printing(*arguments, **options)
+    def note(table, width):
+        seen.append(table)
+        return fitted(table, width)
 
-    monkeypatch.setattr(console, "print_table", note)
+    monkeypatch.setattr(TextTable, "fitted", note)
     return seen
 
 
@@ -86,12 +86,12 @@ def every_table(headstart, photographs, printed, tmp_path):
 
 def test_no_table_of_any_command_loses_a_label_or_a_figure(every_table, capsys, monkeypatch):
     assert len(every_table) >= 12
-    for arguments, options in tuple(every_table):  # printing adds to it
-        columns, rows = arguments[:2]
-        may_give_way = {*options.get("paths", ()), *options.get("spare", ())}
+    for table in tuple(every_table):  # printing adds to it
+        columns, rows = table.columns, table.rows
+        may_give_way = {*table.paths, *table.spare}
         for width in WIDTHS:
             monkeypatch.setattr(console.out, "_width", width)
-            console.print_table(*arguments, **options)
+            console.show([table])
             text = capsys.readouterr().out
             for row in rows:
                 for name, cell in zip(columns, row, strict=True):

@@ -9,8 +9,7 @@ from pathlib import Path
 from ...errors import DataError, ModelError
 from ...extract.recipe import Execution
 from ...text import shown
-from ..saved.head_model import Model
-from ..saved.network_model import TunedModel
+from ..saved.load import SavedModel
 from ..statistics.gates import DIFFERENCE
 from ..statistics.metrics import FigureDocument, evaluate
 from ..statistics.paired_tests import LEVEL, PairedTestDocument, paired_test
@@ -20,7 +19,7 @@ from .labelled import label_dataset
 
 
 def compare_with(
-    run: EvaluationRun, old: Model | TunedModel, path: Path, execution: Execution
+    run: EvaluationRun, old: SavedModel, path: Path, execution: Execution
 ) -> EvaluationRun:
     """Return the run with ``compared_with``: the old model on the same images, paired.
 
@@ -28,7 +27,7 @@ def compare_with(
     ----------
     run : EvaluationRun
         Of the new model.
-    old : Model or TunedModel
+    old : SavedModel
         The other.
     path : Path
         Its file, for the record.

@@ -1,0 +1,190 @@
+"""``headstart.compare``."""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Unpack
+
+from ..classify.compare import approaches
+from ..classify.compare import compare as protocol
+from ..classify.compare.documents import Results
+from ..classify.compare.report.tables import table
+from ..classify.compare.report.write import write_report
+from ..classify.compare.run_all import Procedure
+from ..classify.finetune.settings import FineTuneSettings
+from ..errors import OptionError
+from ..extract.images.images import Dataset
+from ..tables import TextTable
+from .data import open_data, path_of
+from .options import FeatureOptions, Place, RecipeOptions, Several, several, source_of
+from .result import Block, Result
+
+
+@dataclass(frozen=True)
+class Page:
+    """The report's page; a notebook shows it inline."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        shown = html.escape(self.html)
+        return f'<iframe srcdoc="{shown}" style="width: 100%; height: 40rem; border: 0"></iframe>'
+
+
+@dataclass(frozen=True, repr=False)
+class Compared(Result):
+    """Heads on frozen features and the fine-tuned network, on the same images."""
+
+    comparison: protocol.Comparison
+    path: Path | None  # of the page, where a report was written
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is worth telling, a line each."""
+        return self.to_dict()["warnings"]
+
+    def report(self) -> Page:
+        """Return the report as one page, which a notebook shows inline."""
+        from ..classify.compare.report.page import page_text
+
+        return Page(page_text(self.comparison))
+
+    def to_dict(self) -> Results:
+        """Return ``results.json``."""
+        return self.comparison.results
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """Return the approaches."""
+        return [dict(approach) for approach in self.to_dict()["approaches"]]
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield what the command prints."""
+        results = self.to_dict()
+        header, *rows = table(results)
+        yield TextTable(header, rows)
+        yield ""
+        yield results["verdict"]
+        reused = sum(approach["reused"] for approach in results["approaches"])
+        if reused:
+            count = len(results["approaches"])
+            yield f"{reused} of {count} were computed before (--recompute: again)"
+        if self.path is not None:
+            yield f"report: {self.path}"
+
+
+def compare(
+    data: Place | Dataset,
+    model: Several[str] = ("auto", "dense"),
+    *,
+    backbone: Several[str] = "mobilenet",
+    weights: Several[Place] = None,
+    budget: str = "standard",
+    unfreeze: Several[str] = None,
+    start: Several[str] = None,
+    batch_norm: Several[str] = None,
+    learning_rate: Several[float] = None,
+    epochs: int | None = None,
+    repeats: int = 1,
+    recompute: bool = False,
+    seed: int = 0,
+    out: Place | None = None,
+    columns: str | None = None,
+    max_failures: str | None = None,
+    command: str = "headstart.compare",
+    **options: Unpack[RecipeOptions],
+) -> Compared:
+    """Compare heads on frozen features with fine-tuning, and say which to use.
+
+    Parameters
+    ----------
+    data, columns, max_failures, **options
+        As those of :func:`headstart.fit_head`.
+    model : str or sequence of str
+        Heads to compare.
+    backbone : str or sequence of str
+        Networks to compare.
+    weights : str, path or sequence of them, optional
+        ``"imagenet"`` or a weights file for each backbone.
+    budget, unfreeze, start, batch_norm, learning_rate, epochs
+        Of fine-tuning, as those of :func:`headstart.fit_finetune`.
+    repeats : int
+        Splits to run on: the dataset's own, then stable resplits.
+    recompute : bool
+        Run again what was computed before.
+    seed : int
+        Seeds all that is random.
+    out : path, optional
+        Folder for the report; none is written when None.
+    command : str
+        What asked for it, for the record.
+
+    Returns
+    -------
+    Compared
+        Prints as a table with the verdict; ``report()`` is the page.
+
+    Raises
+    ------
+    DataError
+        If the dataset cannot be used, too many images failed or the report cannot be written.
+    OptionError
+        If a name or value is unknown.
+
+    Examples
+    --------
+    >>> import headstart
+    >>> compared = headstart.compare("photographs", model=["ridge", "centroid"])
+    >>> compared.to_frame()["kind"].to_list()
+    ['transfer', 'transfer', 'finetune']
+    >>> compared.report()._repr_html_()[:7]
+    '<iframe'
+    """
+    settings = FineTuneSettings(
+        unfreeze=several(unfreeze),
+        start=several(start),
+        batch_norm=several(batch_norm),
+        learning_rate=several(learning_rate),
+        epochs=epochs,
+        budget=budget,
+        resume=not recompute,
+        seed=seed,
+    )
+    networks = _networks(several(backbone), several(weights), options)
+    dataset = open_data(data, columns)
+    comparison = protocol.compare(
+        dataset,
+        [source_of(network, dataset) for network in networks],
+        [*several(model)],
+        [functools.partial(approaches.finetune_approach, settings)],
+        Procedure(seed, repeats, recompute),
+        max_failures=max_failures,
+        command=command,
+    )
+    folder = path_of(out)
+    return Compared(comparison, None if folder is None else write_report(comparison, folder)[0])
+
+
+def _networks(
+    backbones: Sequence[str], weights: Sequence[Place], options: RecipeOptions
+) -> list[FeatureOptions]:
+    """Return the options of each backbone.
+
+    Raises
+    ------
+    OptionError
+        If there are weights for some of them only.
+    """
+    files = weights or ("imagenet",) * len(backbones)
+    if len(files) != len(backbones):
+        raise OptionError(
+            f"{len(files)} --weights for {len(backbones)} --backbone: name one for each, in the "
+            "same order ('imagenet' where no file is meant)"
+        )
+    return [
+        {**options, "backbone": backbone, "weights": file}
+        for backbone, file in zip(backbones, files, strict=True)
+    ]

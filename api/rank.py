@@ -1,0 +1,150 @@
+"""``headstart.rank``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..cache import cache_folder, default_cache
+from ..classify.fit.rank import (
+    FeatureDocument,
+    PricedFeatures,
+    PriceDocument,
+    RankDocument,
+    RankedFeatures,
+)
+from ..classify.fit.rank import rank as rank_features
+from ..classify.statistics.metrics import METRICS
+from ..extract.images.images import Dataset
+from ..tables import TextTable
+from ..text import shown
+from .data import open_data
+from .options import Place
+from .result import Block, Result
+
+
+@dataclass(frozen=True, repr=False)
+class Ranking(Result):
+    """Features that are cached, the best first; those that are not, the cheapest first."""
+
+    document: RankDocument
+    data: str  # as it was named, for the commands that follow
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is worth telling, a line each."""
+        return self.document["warnings"]
+
+    def to_dict(self) -> RankDocument:
+        """Return the ``fit rank`` contract."""
+        return self.document
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """Return the features, those that are cached first."""
+        return [*self.document["ranked"], *self.document["not_cached"]]
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield what the command prints."""
+        results = self.document
+        ranked, not_cached = results["ranked"], results["not_cached"]
+        if ranked:
+            yield TextTable(
+                ["features", "images", "logreg, out of fold", "95 % interval", "to extract"],
+                [_ranked_row(row) for row in ranked],
+            )
+            command = " ".join(["headstart fit head", self.data, *ranked[0]["options"]])
+            yield (
+                f"a screening on {results['images']:,} of {results['training_images']:,} training "
+                f"images: '{command}' decides"
+            )
+        else:
+            yield "nothing that is cached can be ranked on these images"
+        if not_cached:
+            yield "\nnot cached, the quickest first:"
+            yield TextTable(
+                ["features", "images", "multiply-adds", "to extract", "timed on"],
+                [_price_row(row) for row in not_cached],
+            )
+            options = " ".join(not_cached[0]["options"])
+            yield f"next: headstart extract features {self.data} {options}".rstrip()
+
+
+def _ranked_row(row: RankedFeatures) -> list[str]:
+    accuracy = METRICS["accuracy"]
+    return [
+        _name(row),
+        f"{row['images']:,}",
+        accuracy.text(row["accuracy"]),
+        accuracy.range(row["ci95"]),
+        _seconds(row),
+    ]
+
+
+def _price_row(row: PricedFeatures) -> list[str]:
+    return [
+        _name(row),
+        f"{row['missing_images']:,}",
+        f"{row['multiply_adds']:.3g} G",
+        _seconds(row),
+        row["timed"] or "–",
+    ]
+
+
+def _name(row: FeatureDocument) -> str:
+    """Return the backbone and the options that make these features of it."""
+    options = row["options"]
+    return " ".join([row["backbone"], *(options[2:] if "--backbone" in options else options)])
+
+
+def _seconds(row: PriceDocument) -> str:
+    if row["seconds"] is None:
+        return "–"
+    return f"{row['seconds']:,.1f} s" if row["missing_images"] else "cached"
+
+
+def rank(
+    data: Place | Dataset,
+    images: int = 500,
+    *,
+    measure: bool = False,
+    seed: int = 0,
+    cache: Place | None = None,
+    columns: str | None = None,
+) -> Ranking:
+    """Rank cached features by logreg's accuracy on a few images, and price what is not cached.
+
+    Parameters
+    ----------
+    data, columns
+        As those of :func:`headstart.fit_head`.
+    images : int
+        Training images to score on, at most.
+    measure : bool
+        Time each backbone that is not cached, instead of scaling a timed one by multiply-adds.
+    seed : int
+        Draws the images and the folds.
+    cache : path or URL, optional
+        The cache's root; ``HEADSTART_CACHE`` or the user's cache folder when None.
+
+    Returns
+    -------
+    Ranking
+        Prints as two tables.
+
+    Raises
+    ------
+    DataError
+        If the dataset cannot be used.
+
+    Examples
+    --------
+    >>> import headstart
+    >>> fitted = headstart.fit_head("photographs")
+    >>> headstart.rank("photographs").to_dict()["ranked"][0]["backbone"]
+    'mobilenet'
+    """
+    dataset = open_data(data, columns)
+    place = default_cache() if cache is None else cache_folder(cache)
+    ranked = rank_features(dataset, place, images, seed, measure=measure)
+    return Ranking(ranked, shown(dataset.root if isinstance(data, Dataset) else data))

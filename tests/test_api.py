@@ -1,0 +1,121 @@
+"""Python asks for all that commands do, with the same words, and gets what they print."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import headstart as library
+from headstart.api.options import ExecutionOptions, FeatureOptions, ModelOptions, RecipeOptions
+from headstart.commands.options import BACKBONES, FEATURES, MACHINE, OPTIONS, RUNNING
+
+
+def test_importing_loads_nothing_heavy_and_dir_is_the_contents():
+    heavy = "sklearn", "tensorflow", "pandas", "matplotlib", "h5py"
+    code = (
+        "import sys, headstart, headstart.cli\n"
+        f"print([name for name in {heavy} if name in sys.modules])\n"
+        "print(dir(headstart) == headstart.__all__)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines() == ["[]", "True"]
+
+
+@pytest.mark.parametrize("name", sorted(set(library.__all__) - {"__version__"}))
+def test_every_public_name_is_there_documented_and_on_the_contents_page(name):
+    public = getattr(library, name)
+    assert public.__doc__
+    assert name in library.__doc__ or name == "HeadstartError"
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'fit_heads'"):
+        _ = library.fit_heads
+
+
+@pytest.mark.parametrize(
+    ("words", "group"),
+    [(FeatureOptions, FEATURES), (ModelOptions, RUNNING), (ModelOptions, MACHINE)],
+)
+def test_python_has_the_words_of_the_table_of_options(words, group):
+    fields = {row.fills.partition(".")[2] for row in OPTIONS if group in row.groups}
+    assert fields <= set(words.__annotations__)
+
+
+def test_compare_has_them_too_but_for_what_it_repeats():
+    fields = {row.fills.partition(".")[2] for row in OPTIONS if BACKBONES in row.groups}
+    assert set(RecipeOptions.__annotations__) == fields - {"backbone", "weights"}
+    assert set(ExecutionOptions.__annotations__) < set(RecipeOptions.__annotations__)
+
+
+def test_an_unknown_option_is_a_type_error(photographs):
+    with pytest.raises(TypeError, match="no option 'polling'"):
+        library.fit_head(photographs, polling="max")
+
+
+def test_a_command_prints_what_the_function_returns(headstart, photographs, tmp_path):
+    told = library.fit_head(
+        photographs, ["ridge", "centroid"], seed=1, out=tmp_path / "a.headstart"
+    )
+    arguments = ("fit", "head", photographs, "--model", "ridge", "--model", "centroid", "--seed", 1)
+    out = headstart(*arguments, "--out", tmp_path / "b.headstart")[1]
+    lines, printed = str(told).splitlines(), out.splitlines()
+    assert len(lines) == len(printed)
+    assert lines[3:5] == printed[3:5]
+    document = json.loads(headstart(*arguments, "--json")[1])
+    assert document["best"] == told.to_dict()["best"] == told.best["model"]
+
+
+def test_a_result_is_a_table_of_numbers_and_safe_html(headstart, hostile_manifest):
+    del headstart  # its engine
+    found = library.evaluate(library.load(_hostile_model(hostile_manifest)), hostile_manifest)
+    frame = found.to_frame().set_index("figure")
+    assert frame.loc["accuracy", "ci95_low"] < frame.loc["accuracy", "value"]
+    page = found._repr_html_()
+    assert "<table>" in page
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def _hostile_model(manifest):
+    path = manifest.parent / "m.headstart"
+    library.fit_head(manifest, "centroid", out=path)
+    return path
+
+
+def test_options_arrive_however_they_are_written(headstart, photographs, tmp_path):
+    del headstart
+    views = [
+        library.fit_head(photographs, views=views, cache=str(tmp_path / "cache"), layers="auto")
+        for views in ("original,flip", ["original", "flip"])
+    ]
+    assert views[0].best["taps"] == views[1].best["taps"]
+    assert (tmp_path / "cache").exists()
+
+
+def test_a_comparison_shows_its_report_inline(comparison):
+    from headstart.api.compare import Compared
+
+    compared = Compared(comparison, None)
+    assert compared.report()._repr_html_().startswith("<iframe srcdoc=")
+    assert "<script" not in compared.report()._repr_html_()
+    assert compared.to_frame()["kind"].to_list() == ["transfer", "transfer", "finetune"]
+    assert comparison.results["verdict"] in str(compared)
+
+
+def test_a_predicted_folder_lists_what_failed(headstart, colour_head, photographs):
+    del headstart
+    (photographs / "red" / "torn.jpg").write_bytes(b"\xff\xd8\xff")
+    predicted = library.predict(colour_head[1], photographs / "red")
+    assert set(predicted.to_frame()["label"]) == {"red"}
+    assert [failure.path.name for failure in predicted.failures] == ["torn.jpg"]
+    assert "torn.jpg" in predicted.warnings[0]
+
+
+def test_the_findings_of_an_inspection_are_rows(headstart, photographs):
+    del headstart
+    (photographs / "red" / "copy.png").write_bytes((photographs / "red" / "0.png").read_bytes())
+    frame = library.inspect(photographs).to_frame()
+    copies = frame[frame["finding"] == "duplicate"]
+    assert sorted(path.rsplit("/", 1)[-1] for path in copies["path"]) == ["0.png", "copy.png"]
