@@ -108,7 +108,7 @@ def test_rank_prints_its_contract_and_what_to_do_next(headstart, photographs):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("extract", "features", "/nowhere"), "error: no such folder or manifest: /nowhere"),
+        (("extract", "features", "/nowhere"), "error: no such file or folder: /nowhere"),
         (("predict", "/nowhere.headstart", "x"), "error: no model file /nowhere.headstart"),
         (("fit", "head", "DATA", "--model", "x"), "error: unknown head 'x'; valid: centroid"),
         (("fit", "head", "DATA", "--backbone", "x"), "error: unknown backbone 'x'; valid: mob"),
