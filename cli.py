@@ -23,6 +23,7 @@ from .commands import (
     search,
     serve,
 )
+from .commands.configuration import configure
 from .errors import HeadstartError
 from .stopping import Stopped, signals_stop
 from .streams import open_streams
@@ -32,10 +33,9 @@ app = typer.Typer(
     name="headstart",
     help="Turn a folder of photographs into a classifier by transfer learning.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # half of the time of --help went into importing it
-    context_settings={"max_content_width": 100},
+    context_settings={"max_content_width": 100, "auto_envvar_prefix": "HEADSTART"},
 )
 app.add_typer(extract.app, name="extract")
 app.add_typer(fit.app, name="fit")
@@ -51,6 +51,7 @@ app.command("serve")(serve.serve_model)
 app.command("export")(export.export_classifier)
 app.command("plan")(plan.plan_extraction)
 app.command("demo")(demo.demo)
+configure(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -65,7 +66,11 @@ def root(
         bool,
         # Asked for before a command is missed.
         typer.Option(
-            "--version", help="Print the version.", is_eager=True, callback=_print_version
+            "--version",
+            help="Print the version.",
+            is_eager=True,
+            callback=_print_version,
+            allow_from_autoenv=False,  # HEADSTART_VERSION may be anybody's
         ),
     ] = False,
 ) -> None:
