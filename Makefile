@@ -23,8 +23,11 @@ $(INSTALLED): pyproject.toml requirements-dev.lock
 demo: $(INSTALLED) ## Install, then run the whole job on data that comes with the install
 	$(ENV) $(BIN)/headstart demo
 
+# Two processes, each with a core of its own; what a file's tests share is made once.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+
 test: $(INSTALLED) ## Install, then run the tests
-	$(ENV) $(BIN)/python -m pytest -m "not slow"
+	$(ENV) $(ONE_THREAD) $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes
 	$(ENV) $(BIN)/python -m pytest -m slow
