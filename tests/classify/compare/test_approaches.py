@@ -19,12 +19,13 @@ from tuning import one_candidate
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
-    """Thirty pictures through the real MobileNet: source and table."""
+    """Thirty pictures through the real MobileNet at 96 pixels: source and table."""
     root = tmp_path_factory.mktemp("approaches")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
         paint_splits(root / "data", train=7, validation=3)
-        source = feature_source(execution=Execution(cache=root / "cache"))
+        execution = Execution(cache=root / "cache", engine="tensorflow")
+        source = feature_source(Recipe(input_size=96), execution)
         yield source, load_table(read_dataset(root / "data"), source)
 
 
