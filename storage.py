@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import platformdirs
 
-from .errors import OptionError, first_line
+from .errors import HeadstartError, OptionError, first_line
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL = re.compile(r"(?:file|local)://")
@@ -112,7 +112,7 @@ _HOPELESS = {
 }
 _REMEDY = {
     "no credentials": "set AWS_PROFILE or GOOGLE_APPLICATION_CREDENTIALS, or FSSPEC_S3_ANON=true "
-    "for public data",
+    "for public data"
 }
 
 
@@ -136,6 +136,28 @@ def why(error: Exception) -> str:
     if isinstance(error, NotImplementedError):
         return "this protocol cannot do that"
     return first_line(error)
+
+
+@contextlib.contextmanager
+def telling(kind: type[HeadstartError], what: str) -> Iterator[None]:
+    """Turn what a file system raises, each its own, into an error of ours: what failed, and why.
+
+    Errors of ours pass as they are.
+
+    Examples
+    --------
+    >>> with telling(OptionError, "cannot read"):
+    ...     raise OSError("no route to host")
+    Traceback (most recent call last):
+        ...
+    headstart.errors.OptionError: cannot read: no route to host
+    """
+    try:
+        yield
+    except HeadstartError:
+        raise
+    except Exception as error:
+        raise kind(f"{what}: {why(error)}") from error
 
 
 def user_folder() -> Path:

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, TypedDict
 
 from ..errors import CacheError
-from .mirror import remote_of
+from .mirror import place_of, remote_of
 from .segment import DamagedSegmentError, open_segment, read_digests, read_spec
 from .spec import SPEC_FOLDER, FeatureSpec
 from .spec_folder import damaged_segments, segment_paths, stale_temporaries
 
 
-@dataclass(frozen=True)
-class Holding:
-    """One spec's folder.
+class SpecHoldings(TypedDict):
+    """What a cache holds of one spec; ``rows`` may repeat images, ``bytes`` are all on the disk."""
 
-    Parameters
-    ----------
-    folder : Path
-        Where its segments lie.
-    spec : FeatureSpec
-        What they hold.
-    segments, rows, images : int
-        Files; rows in them; different images among those.
-    damaged, unfinished : int
-        Segments set aside; files of killed runs, which the next run removes.
-    bytes : int
-        Size of all of it on the disk.
-    """
-
-    folder: Path
-    spec: FeatureSpec
-    segments: int
-    rows: int
+    id: str
+    spec: dict[str, Any]
+    folder: str
     images: int
+    rows: int
+    segments: int
     damaged: int
     unfinished: int
     bytes: int
@@ -104,12 +91,12 @@ def _folder_spec(folder: Path) -> FeatureSpec | None:
     return None
 
 
-def holdings(cache: Path) -> list[Holding]:
+def holdings(cache: Path) -> list[SpecHoldings]:
     """Measure what a cache holds, spec by spec; unreadable segments count by their size alone."""
     return [_measure(spec, folder) for spec, folder in specs(cache)]
 
 
-def _measure(spec: FeatureSpec, folder: Path) -> Holding:
+def _measure(spec: FeatureSpec, folder: Path) -> SpecHoldings:
     paths = segment_paths(folder)
     rows, images = 0, set[bytes]()
     for path in paths:
@@ -120,16 +107,17 @@ def _measure(spec: FeatureSpec, folder: Path) -> Holding:
             continue  # merged meanwhile, or for 'verify' to tell
         rows += len(digests)
         images.update(digests)
-    return Holding(
-        folder=folder,
-        spec=spec,
-        segments=len(paths),
-        rows=rows,
-        images=len(images),
-        damaged=len(damaged_segments(folder)),
-        unfinished=len(stale_temporaries(folder)),
-        bytes=sum(_size(path) for path in folder.iterdir()),
-    )
+    return {
+        "id": spec.id,
+        "spec": asdict(spec),
+        "folder": place_of(folder),
+        "images": len(images),
+        "rows": rows,
+        "segments": len(paths),
+        "damaged": len(damaged_segments(folder)),
+        "unfinished": len(stale_temporaries(folder)),
+        "bytes": sum(_size(path) for path in folder.iterdir()),
+    }
 
 
 def _size(path: Path) -> int:

@@ -18,21 +18,12 @@ _OURS = re.compile(r"[0-9a-f]{32}\.h5(\.damaged)?")
 
 @dataclass(frozen=True)
 class Removal:
-    """What goes from one spec's folder.
+    """What goes from one spec's folder."""
 
-    Parameters
-    ----------
-    folder : Path
-        The spec's.
-    files : list of Path
-        Here or behind the cache's URL: segments, segments set aside, files of killed runs.
-    bytes : int
-        Their size.
-    """
-
-    folder: Path
+    folder: Path  # the spec's
+    # here or behind the cache's URL: segments, segments set aside, files of killed runs
     files: list[Path]
-    bytes: int
+    bytes: int  # their size
 
 
 def plan_removal(cache: Path, spec_id: str | None = None) -> list[Removal]:

@@ -35,27 +35,15 @@ MERGED_BYTES = 128 << 20  # a merged segment's features; it is put together in m
 
 @dataclass
 class Compaction:
-    """What became of one spec's segments.
+    """What became of one spec's segments."""
 
-    Parameters
-    ----------
-    folder : Path
-        The spec's.
-    before, after : int
-        Segments.
-    rows : int
-        Rows that are left.
-    duplicates : int
-        Rows dropped because another segment held the same image.
-    damaged : list of DamagedSegmentError
-        Segments found damaged and set aside.
-    """
-
-    folder: Path
+    folder: Path  # the spec's
+    # segments, before and after
     before: int = 0
     after: int = 0
-    rows: int = 0
-    duplicates: int = 0
+    rows: int = 0  # rows that are left
+    duplicates: int = 0  # rows dropped because another segment held the same image
+    # segments found damaged and set aside
     damaged: list[DamagedSegmentError] = field(default_factory=list)
 
 
@@ -179,11 +167,7 @@ class _Merge:
         """Write what has gathered as one segment, then remove those it came from."""
         if self._digests:
             write_segment(
-                self._folder,
-                self._spec,
-                self._digests,
-                np.concatenate(self._blocks),
-                self._widths,
+                self._folder, self._spec, self._digests, np.concatenate(self._blocks), self._widths
             )
             self.written += 1
             self._digests, self._blocks = [], []

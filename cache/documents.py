@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from ..text import shown
-from .catalogue import Holding
+from .catalogue import SpecHoldings
 from .clear import Removal
 from .compact import Compaction
 from .mirror import place_of
 from .verify import Problem, Verification
 
 VERSION = 1
-
-
-class SpecHoldings(TypedDict):
-    """One spec of ``cache info``."""
-
-    id: str
-    spec: dict[str, Any]
-    folder: str
-    images: int
-    rows: int
-    segments: int
-    damaged: int
-    unfinished: int
-    bytes: int
 
 
 class InfoDocument(TypedDict):
@@ -107,23 +92,9 @@ class ClearDocument(TypedDict):
     removed: list[ClearedFolder]
 
 
-def info_document(cache: Path, holdings: Sequence[Holding]) -> InfoDocument:
+def info_document(cache: Path, holdings: list[SpecHoldings]) -> InfoDocument:
     """Describe what :func:`headstart.cache.catalogue.holdings` measured."""
-    specs: list[SpecHoldings] = [
-        {
-            "id": holding.spec.id,
-            "spec": asdict(holding.spec),
-            "folder": place_of(holding.folder),
-            "images": holding.images,
-            "rows": holding.rows,
-            "segments": holding.segments,
-            "damaged": holding.damaged,
-            "unfinished": holding.unfinished,
-            "bytes": holding.bytes,
-        }
-        for holding in holdings
-    ]
-    return {"version": VERSION, "cache": place_of(cache), "specs": specs}
+    return {"version": VERSION, "cache": place_of(cache), "specs": holdings}
 
 
 def verify_document(

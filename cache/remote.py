@@ -18,6 +18,7 @@ its own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterable
@@ -26,8 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import CacheError, OptionError
-from ..storage import attempt, file_system, replacing, temporary_name, why
+from ..errors import CacheError
+from ..storage import attempt, file_system, replacing, telling, temporary_name, why
 from .segment import DamagedSegmentError, read_whole
 from .spec import SPEC_FOLDER
 from .spec_folder import DAMAGED, is_segment_name, segment_paths
@@ -44,15 +45,9 @@ class UnsentError(CacheError):
 
 @dataclass(frozen=True, slots=True)
 class RemoteCache:
-    """The other side of a mirror.
+    """The other side of a mirror."""
 
-    Parameters
-    ----------
-    url : str
-        Of any protocol that fsspec knows, without a slash at its end.
-    """
-
-    url: str
+    url: str  # of any protocol that fsspec knows, without a slash at its end
 
     def fetch_all(self, cache: Path, *, afresh: bool = False) -> None:
         """Bring the mirror's folders up to date, of every spec on either side.
@@ -154,14 +149,12 @@ class RemoteCache:
         """
         system, root = file_system(self.url)
         for name in names:
-            try:
-                attempt(functools.partial(system.rm_file, f"{root}/{folder.name}/{name}"))
-            except FileNotFoundError:
-                continue
-            except Exception as error:  # every file system has its own
-                raise CacheError(
-                    f"cannot remove {name} from {self.url}/{folder.name}: {why(error)}"
-                ) from error
+            remove = functools.partial(system.rm_file, f"{root}/{folder.name}/{name}")
+            with (
+                telling(CacheError, f"cannot remove {name} from {self.url}/{folder.name}"),
+                contextlib.suppress(FileNotFoundError),
+            ):
+                attempt(remove)
 
     def replace(self, folder: Path, gone: Iterable[str]) -> None:
         """Put all that was written in the mirror, then remove what it stands for."""
@@ -194,20 +187,16 @@ class RemoteCache:
     def _list(self, url: str) -> list[dict[str, Any]]:
         """List a folder, a request a page; one that does not exist is empty."""
         system, path = file_system(url)
-        try:
-            return list(attempt(lambda: system.ls(path, detail=True)))
-        except FileNotFoundError as error:
+        with telling(CacheError, f"cannot list the cache {url}"):
+            with contextlib.suppress(FileNotFoundError):
+                return list(attempt(lambda: system.ls(path, detail=True)))
             container = path.strip("/").partition("/")[0]
             if url.partition("://")[0] in BUCKETS and not attempt(lambda: system.exists(container)):
                 raise CacheError(
                     f"there is no bucket {container} for the cache {self.url}: make it, or give "
                     "another place with --cache DIR"
-                ) from error
-            return []
-        except OptionError:
-            raise
-        except Exception as error:  # every file system has its own
-            raise CacheError(f"cannot list the cache {url}: {why(error)}") from error
+                )
+        return []
 
 
 def _get_whole(system: Any, source: str, target: Path, size: int) -> None:
@@ -242,10 +231,7 @@ def _put_then_rename(system: Any, path: Path, folder: str) -> None:
 
 
 # An object is seen whole or not at all; elsewhere a segment is put under another name first.
-_PUTS = {
-    **dict.fromkeys((*BUCKETS, "memory"), _put),
-    **dict.fromkeys(("http", "https"), _refuse),
-}
+_PUTS = {**dict.fromkeys((*BUCKETS, "memory"), _put), **dict.fromkeys(("http", "https"), _refuse)}
 
 
 def _name(entry: dict[str, Any]) -> str:

@@ -252,10 +252,7 @@ def write_segment(
 
 
 def _image(
-    spec: FeatureSpec,
-    digests: Sequence[bytes],
-    features: NDArray[Any],
-    widths: tuple[int, ...],
+    spec: FeatureSpec, digests: Sequence[bytes], features: NDArray[Any], widths: tuple[int, ...]
 ) -> memoryview:
     """Return a segment's bytes.
 

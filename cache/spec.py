@@ -20,35 +20,6 @@ class FeatureSpec:
     numbers (to the tolerance that ``cache/FORMAT.md`` states), whichever
     engine, machine or batch they came from.
 
-    Parameters
-    ----------
-    backbone : str
-        Name in the table of backbones, such as ``"mobilenet"``.
-    weights_sha256 : str
-        SHA-256 of the weights file, 64 hexadecimal digits.
-    layers : tuple of str
-        Layers where features are tapped, in column order.
-    pooling : str
-        ``"avg"``, ``"max"``, ``"avg+max"``, ``"flatten"`` or ``"none"``;
-        ``"none"`` keeps a layer's whole map, flattened row by row.
-    input_size : tuple of int
-        Height and width in pixels.
-    resize : str
-        ``"squash"``, ``"crop"`` or ``"pad"``.
-    preprocessing : str
-        The function that scales pixels for this backbone.
-    precision : str
-        ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-    decoder : int
-        Version of the decoding recipe, see :data:`headstart.extract.decode.decode.RECIPE`.
-    views : tuple of str
-        Ways of looking at an image, see :mod:`headstart.extract.decode.views`; the columns of
-        each view follow those of the one before.
-    storage : str
-        ``"float32"`` or ``"float16"``: how a number lies on the disk.
-    bit_depth : int
-        Bits that hold the values of images of 16 bits a channel; others are the same for any.
-
     Examples
     --------
     >>> spec = FeatureSpec("mobilenet", "b2" * 32, ("conv_pw_13_relu",), "avg",
@@ -59,17 +30,22 @@ class FeatureSpec:
     12
     """
 
-    backbone: str
-    weights_sha256: str
-    layers: tuple[str, ...]
+    backbone: str  # name in the table of backbones, such as `"mobilenet"`
+    weights_sha256: str  # SHA-256 of the weights file, 64 hexadecimal digits
+    layers: tuple[str, ...]  # layers where features are tapped, in column order
+    # `"avg"`, `"max"`, `"avg+max"`, `"flatten"` or `"none"`; `"none"` keeps a layer's whole map,
+    # flattened row by row
     pooling: str
-    input_size: tuple[int, int]
-    resize: str
-    preprocessing: str
-    precision: str
-    decoder: int
+    input_size: tuple[int, int]  # height and width in pixels
+    resize: str  # `"squash"`, `"crop"` or `"pad"`
+    preprocessing: str  # the function that scales pixels for this backbone
+    precision: str  # `"float32"`, `"bfloat16"` or `"float16"`
+    decoder: int  # version of the decoding recipe, see `RECIPE`
+    # ways of looking at an image, see `views`; the columns of each view follow those of the one
+    # before
     views: tuple[str, ...] = ("original",)
-    storage: str = "float32"
+    storage: str = "float32"  # `"float32"` or `"float16"`: how a number lies on the disk
+    # bits that hold the values of images of 16 bits a channel; others are the same for any
     bit_depth: int = 16
 
     def to_json(self) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from ..storage import user_folder
 
@@ -61,24 +60,12 @@ class Address(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One reading of one image.
+    """One reading of one image."""
 
-    Parameters
-    ----------
-    path : Path or Address
-        Where it is; ``str`` of it is its name.
-    stat : Stat
-        Of the file that it is or lies in, taken before it was read.
-    read_ns : int
-        The clock just before it was read, in nanoseconds since the epoch.
-    digest : bytes
-        SHA-256 of what was read, 32 bytes.
-    """
-
-    path: Address
-    stat: Stat
-    read_ns: int
-    digest: bytes
+    path: Address  # where it is; `str` of it is its name
+    stat: Stat  # of the file that it is or lies in, taken before it was read
+    read_ns: int  # the clock just before it was read, in nanoseconds since the epoch
+    digest: bytes  # SHA-256 of what was read, 32 bytes
 
 
 def at_rest(stat: Stat, now_ns: int) -> bool:
@@ -132,41 +119,28 @@ class StatIndex:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._connection is not None:
             self._connection.close()
 
     def look_up(self, path: Address, stat: Stat) -> bytes | None:
         """Return the digest that the file had when it last looked like this."""
-        looks = _fingerprint(stat)
-        if self._connection is None or looks is None:
+        looks = fingerprint(stat)
+        if not _is_storable(looks):
             return None
-        try:
-            row = self._connection.execute(
+        rows = self._ask(
+            lambda index: index.execute(
                 "SELECT digest FROM file WHERE path = ? AND size = ? AND mtime_ns = ? "
                 "AND ctime_ns = ? AND inode = ?",
                 (os.fsencode(str(path.absolute())), *looks),
-            ).fetchone()
-        except sqlite3.Error as error:
-            self._give_up(error)
-            return None
-        return None if row is None else bytes(row[0])
+            )
+        )
+        return bytes(rows[0][0]) if rows else None
 
     def paths(self, digests: Iterable[bytes]) -> list[str]:
         """Return the addresses that had one of these digests when last read, sorted."""
         wanted = set(digests)
-        if self._connection is None or not wanted:
-            return []
-        try:
-            rows = self._connection.execute("SELECT path, digest FROM file").fetchall()
-        except sqlite3.Error as error:
-            self._give_up(error)
-            return []
+        rows = self._ask(lambda index: index.execute("SELECT path, digest FROM file"))
         return sorted(os.fsdecode(path) for path, digest in rows if digest in wanted)
 
     def record(self, sightings: Iterable[Sighting]) -> None:
@@ -175,20 +149,24 @@ class StatIndex:
         Files that may still change unseen (see :func:`at_rest`), and those whose numbers SQLite
         cannot hold, are left out and will be read again next time.
         """
-        if self._connection is None:
-            return
         rows = [
             (os.fsencode(str(seen.path.absolute())), *looks, seen.digest)
             for seen in sightings
-            if at_rest(seen.stat, seen.read_ns) and (looks := _fingerprint(seen.stat)) is not None
+            if at_rest(seen.stat, seen.read_ns) and _is_storable(looks := fingerprint(seen.stat))
         ]
+        insert = "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)"
+        self._ask(lambda index: index.executemany(insert, rows))
+
+    def _ask(self, query: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> list[Any]:
+        """Return the rows of a query; none, from then on, where the index cannot be used."""
+        if self._connection is None:
+            return []
         try:
             with self._connection:
-                self._connection.executemany(
-                    "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)", rows
-                )
+                return query(self._connection).fetchall()
         except sqlite3.Error as error:
             self._give_up(error)
+            return []
 
     def _give_up(self, error: Exception) -> None:
         self.problem = f"the stat index {self.path} cannot be used ({error}): images are read again"
@@ -198,10 +176,11 @@ class StatIndex:
         self._connection = None
 
 
-def _fingerprint(stat: Stat) -> tuple[int, int, int, int] | None:
-    """Return how a file looks; None where that is more than SQLite's integers hold.
+def fingerprint(stat: Stat) -> tuple[int, int, int, int]:
+    """Return how a file looks: size, times and inode."""
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
-    Some network disks number inodes from 2^63 on; times after 2262 have as many nanoseconds.
-    """
-    looks = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-    return looks if all(-(2**63) <= number < 2**63 for number in looks) else None
+
+def _is_storable(looks: tuple[int, ...]) -> bool:
+    """Tell whether SQLite's integers hold how a file looks: an inode may be larger."""
+    return all(-(2**63) <= number < 2**63 for number in looks)

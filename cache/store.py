@@ -42,13 +42,6 @@ Features = NDArray[np.float32]  # (n, d)
 class FeatureStore:
     """The segments of one spec in one cache folder.
 
-    Parameters
-    ----------
-    cache : Path
-        The cache's root folder.
-    spec : FeatureSpec
-        What the features are.
-
     Examples
     --------
     >>> import tempfile, numpy as np
@@ -62,8 +55,8 @@ class FeatureStore:
     array([[0., 1., 0.]], dtype=float32)
     """
 
-    cache: Path
-    spec: FeatureSpec
+    cache: Path  # the cache's root folder
+    spec: FeatureSpec  # what the features are
     damaged: list[DamagedSegmentError] = field(default_factory=list)
     _segments: set[str] = field(default_factory=set, repr=False)
     _refused: set[str] = field(default_factory=set, repr=False)  # damaged, told already

@@ -17,20 +17,11 @@ from .statindex import StatIndex, stat_index_path
 
 @dataclass(frozen=True)
 class Problem:
-    """A file of the cache that cannot be trusted.
+    """A file of the cache that cannot be trusted."""
 
-    Parameters
-    ----------
-    path : Path
-        The segment or folder.
-    reason : str
-        What is wrong.
-    digests : list of bytes
-        The images whose features are concerned, where its index could still be read.
-    """
-
-    path: Path
-    reason: str
+    path: Path  # the segment or folder
+    reason: str  # what is wrong
+    # the images whose features are concerned, where its index could still be read
     digests: list[bytes] = field(default_factory=list)
 
     @functools.cached_property
@@ -42,22 +33,14 @@ class Problem:
 
 @dataclass
 class Verification:
-    """What was read, and what is wrong.
+    """What was read, and what is wrong."""
 
-    Parameters
-    ----------
-    segments, rows : int
-        Read whole and found good.
-    problems : list of Problem
-        Empty when the cache is clean.
-    damaged, unfinished : list of Path
-        Not problems: segments set aside earlier, and files of killed runs, which the next
-        run removes. Neither is ever read.
-    """
-
+    # read whole and found good
     segments: int = 0
     rows: int = 0
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)  # empty when the cache is clean
+    # not problems: segments set aside earlier, and files of killed runs, which the next run
+    # removes. Neither is ever read.
     damaged: list[Path] = field(default_factory=list)
     unfinished: list[Path] = field(default_factory=list)
 

@@ -35,19 +35,16 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
         ["spec", "id", "images", "segments", "set aside", "size"],
         [
             [
-                " ".join(
-                    (holding.spec.backbone, "+".join(holding.spec.layers), holding.spec.pooling)
-                ),
-                holding.spec.id,
-                f"{holding.images:,}",
-                f"{holding.segments:,}",
-                f"{holding.damaged:,}",
-                size(holding.bytes),
+                f"{spec['backbone']} {'+'.join(spec['layers'])} {spec['pooling']}",
+                row["id"],
+                *(f"{n:,}" for n in (row["images"], row["segments"], row["damaged"])),
+                size(row["bytes"]),
             ]
-            for holding in held
+            for row in held
+            for spec in [row["spec"]]
         ],
     )
-    say(f"cache: {place_of(place)}, {size(sum(holding.bytes for holding in held))}")
+    say(f"cache: {place_of(place)}, {size(sum(row['bytes'] for row in held))}")
 
 
 @app.command("verify")

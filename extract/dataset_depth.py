@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ..cache.statindex import at_rest
+from ..cache.statindex import at_rest, fingerprint
 from ..errors import DecodeError
 from ..storage import replacing, user_folder
 from .decode.bit_depth import FULL, used_bits
@@ -26,18 +26,10 @@ SHALLOW = (".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".webp", ".heic", ".heif", 
 
 @dataclass(frozen=True, slots=True)
 class BitDepth:
-    """What holds the values of a dataset's images of 16 bits a channel.
+    """What holds the values of a dataset's images of 16 bits a channel."""
 
-    Parameters
-    ----------
-    bits : int
-        16 where all of them are used, or where there are no such images.
-    warnings : list of str
-        Where images do not agree.
-    """
-
-    bits: int = FULL
-    warnings: list[str] = field(default_factory=list)
+    bits: int = FULL  # 16 where all of them are used, or where there are no such images
+    warnings: list[str] = field(default_factory=list)  # where images do not agree
 
 
 def find_bit_depth(images: Sequence[Reference], max_pixels: int) -> BitDepth:
@@ -108,7 +100,6 @@ def _key(images: Sequence[Reference], max_pixels: int) -> tuple[str, bool]:
             seen = image.stat()
         except (OSError, DecodeError):
             continue
-        look = (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
-        digest.update(os.fsencode(f"{image.absolute()}\0{look}\0"))
+        digest.update(os.fsencode(f"{image.absolute()}\0{fingerprint(seen)}\0"))
         still = still and at_rest(seen, now)
     return digest.hexdigest()[:32], still

@@ -58,27 +58,13 @@ class FeaturesDocument(TypedDict):
 
 @dataclass(frozen=True)
 class FeatureRun:
-    """A dataset whose features are in the cache.
+    """A dataset whose features are in the cache."""
 
-    Parameters
-    ----------
-    source : FeatureSource
-        What was extracted, and how.
-    extraction : Extraction
-        What became of each image.
-    dimension : int or None
-        Features an image; None in an empty cache.
-    max_failures : str or None
-        How many images may fail.
-    warnings : list of str
-        What is worth telling.
-    """
-
-    source: FeatureSource
-    extraction: Extraction
-    dimension: int | None
-    max_failures: str | None
-    warnings: list[str]
+    source: FeatureSource  # what was extracted, and how
+    extraction: Extraction  # what became of each image
+    dimension: int | None  # features an image; None in an empty cache
+    max_failures: str | None  # how many images may fail
+    warnings: list[str]  # what is worth telling
 
     @property
     def images_per_second(self) -> float | None:

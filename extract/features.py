@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cache import (
-    FeatureStore,
-    StatIndex,
-    stat_index_path,
-)
+from ..cache import FeatureStore, StatIndex, stat_index_path
 from ..progress import Tell, silent, stage
 from .engine.gpus import visible_gpus
 from .images.addresses import Reference
@@ -22,30 +18,15 @@ from .source import FeatureSource
 
 @dataclass(frozen=True)
 class Features:
-    """The features of some images.
+    """The features of some images."""
 
-    Parameters
-    ----------
-    X : ndarray or StoredRows, shape (n, d), float32
-        One row for each image that could be read.
-    positions : list of int, length n
-        Which image of those given each row belongs to.
-    digests : list of bytes, length n
-        SHA-256 of each image.
-    widths : tuple of int
-        Columns of each layer within one view; d is their sum times the number of views.
-    extraction : Extraction
-        What was extracted, reused, failed.
-    warnings : list of str
-        What went wrong without stopping the run.
-    """
-
-    X: Any
-    positions: list[int]
-    digests: list[bytes]
+    X: Any  # one row for each image that could be read
+    positions: list[int]  # (n,): which image of those given each row belongs to
+    digests: list[bytes]  # (n,): SHA-256 of each image
+    # columns of each layer within one view; d is their sum times the number of views
     widths: tuple[int, ...]
-    extraction: Extraction
-    warnings: list[str]
+    extraction: Extraction  # what was extracted, reused, failed
+    warnings: list[str]  # what went wrong without stopping the run
 
 
 def ensure_features(

@@ -22,60 +22,31 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one image: a line of the ledger.
+    """What became of one image: a line of the ledger."""
 
-    Parameters
-    ----------
-    path : Reference
-        The image, as given.
-    outcome : str
-        ``"extracted"``, ``"reused"``, ``"duplicate"`` or ``"failed"``.
-    reason : str or None
-        Why it failed, or which image it repeats.
-    """
-
-    path: Reference
-    outcome: str
-    reason: str | None = None
+    path: Reference  # the image, as given
+    outcome: str  # `"extracted"`, `"reused"`, `"duplicate"` or `"failed"`
+    reason: str | None = None  # why it failed, or which image it repeats
 
 
 @dataclass
 class Extraction:
-    """What became of each image; the counts and failures add up to all images.
+    """What became of each image; the counts and failures add up to all images."""
 
-    Parameters
-    ----------
-    digests : list of (bytes or None)
-        SHA-256 of each image, in the order given; None where it failed.
-    extracted, reused, duplicates : int
-        Ran through the backbone now; were in the cache; equal an earlier image.
-    failures : list of Failure
-        Images that could not be read or decoded.
-    seconds : float
-        Wall time from the call to the last commit.
-    startup_seconds : float
-        Those that passed before the backbone was ready, on a cluster on all workers.
-    engine : str or None
-        What ran the backbone; None when nothing had to run.
-    device : str or None
-        Where it ran: ``"cpu"`` or ``"gpu"``.
-    notes : list of str
-        What is worth telling about the engine.
-    ledger : list of Outcome
-        One for each image, in the order given.
-    """
-
-    digests: list[bytes | None]
+    digests: list[bytes | None]  # SHA-256 of each image, in the order given; None where it failed
+    # ran through the backbone now; were in the cache; equal an earlier image
     extracted: int = 0
     reused: int = 0
     duplicates: int = 0
+    # images that could not be read or decoded
     failures: list[Failure] = field(default_factory=list)
-    seconds: float = 0.0
+    seconds: float = 0.0  # wall time from the call to the last commit
+    # those that passed before the backbone was ready, on a cluster on all workers
     startup_seconds: float = 0.0
-    engine: str | None = None
-    device: str | None = None
-    notes: list[str] = field(default_factory=list)
-    ledger: list[Outcome] = field(default_factory=list)
+    engine: str | None = None  # what ran the backbone; None when nothing had to run
+    device: str | None = None  # where it ran: `"cpu"` or `"gpu"`
+    notes: list[str] = field(default_factory=list)  # what is worth telling about the engine
+    ledger: list[Outcome] = field(default_factory=list)  # one for each image, in the order given
 
 
 def summarise(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..cache import Claims, FeatureStore, Sighting, StatIndex, UnsentError
 from ..errors import DecodeError
 from ..stopping import Shelter
-from .decode.decode import decode_views, resize_views
+from .decode.decode import decode_for, resize_views
 from .engine.engine import Engine, Images
 from .images.addresses import Reference, is_remote
 from .images.in_memory import PixelImage
@@ -57,6 +57,8 @@ class Run:
         To be entered before the first batch and left after the last.
     done : int
         Images that are settled.
+    elsewhere : list of Reading
+        Images that are left to other processes.
     extracted, reused : set of bytes
         Digests that went through the backbone here; that the store held.
     failures : dict of int to str
@@ -79,7 +81,7 @@ class Run:
     ) -> None:
         self.claims = Claims(stat_index.path.with_name("claims"), store.folder)
         self._max_pixels = max_pixels
-        self._elsewhere: list[Reading] = []  # left to other processes
+        self.elsewhere: list[Reading] = []
         self._paths = paths
         self._map = self._fetching()
         self._store = store
@@ -115,7 +117,7 @@ class Run:
         known = []
         for reading in readings:
             if reading.elsewhere:
-                self._elsewhere.append(reading)
+                self.elsewhere.append(reading)
                 continue
             self.done += 1
             if reading.digest is None:
@@ -158,15 +160,10 @@ class Run:
         self._stat_index.record(sighting for _, sighting, _ in self._pending if sighting)
         self._pending.clear()
 
-    @property
-    def elsewhere(self) -> int:
-        """Images that were left to other processes."""
-        return len(self._elsewhere)
-
     def wait_for_others(self) -> list[int]:
         """Wait until what other processes had claimed is settled; return what is left to do."""
-        deferred = [(r.position, r.digest, r.sighting) for r in self._elsewhere if r.digest]
-        self._elsewhere.clear()
+        deferred = [(r.position, r.digest, r.sighting) for r in self.elsewhere if r.digest]
+        self.elsewhere.clear()
         for _, digest, _ in deferred:
             self.claims.wait(digest)
         self._store.refresh()
@@ -183,16 +180,13 @@ class Run:
 
     def settle(self) -> list[bytes | None]:
         """Return each image's digest, None where it failed, once all are done."""
-        self._fail_copies()
-        return [None if i in self.failures else digest for i, digest in enumerate(self._digests)]
-
-    def _fail_copies(self) -> None:
-        """Give the copies of an image that failed its reason."""
+        # The copies of an image that failed have its reason.
         reasons = {self._digests[i]: reason for i, reason in self.failures.items()}
         reasons.pop(None, None)
         for i, digest in enumerate(self._digests):
             if digest in reasons and digest not in self._store:
                 self.failures[i] = reasons[digest]
+        return [None if i in self.failures else digest for i, digest in enumerate(self._digests)]
 
     def _fetching(self) -> Callable[..., Iterator[Reading]]:
         """Return how a batch is read: in turn, or side by side where each waits for a network."""
@@ -201,35 +195,22 @@ class Run:
         return ThreadPoolExecutor(FETCHERS, "fetch").map
 
     def _read(self, position: int) -> Reading:
-        path = self._paths[position]
-        if isinstance(path, PixelImage):
-            return self._view(position, path)
+        path, spec = self._paths[position], self._store.spec
         reading = Reading(position)
-        spec = self._store.spec
         try:
+            if isinstance(path, PixelImage):
+                reading.digest = digest = path.digest
+                if self._claim(digest, reading):
+                    reading.pixels = resize_views(
+                        path.pixels, spec.input_size, spec.resize, spec.views, digest
+                    )
+                return reading
             reading.sighting, data = read_image(path, self._max_pixels)
-            digest = reading.digest = reading.sighting.digest
+            reading.digest = digest = reading.sighting.digest
             if self._claim(digest, reading):
-                reading.pixels = decode_views(
-                    data,
-                    spec.input_size,
-                    spec.resize,
-                    spec.views,
-                    digest,
-                    self._max_pixels,
-                    spec.bit_depth,
-                )
+                reading.pixels = decode_for(spec, data, digest, self._max_pixels)
         except DecodeError as error:
             reading.failure = str(error)
-        return reading
-
-    def _view(self, position: int, image: PixelImage) -> Reading:
-        reading = Reading(position, image.digest)
-        if self._claim(image.digest, reading):
-            spec = self._store.spec
-            reading.pixels = resize_views(
-                image.pixels, spec.input_size, spec.resize, spec.views, image.digest
-            )
         return reading
 
     def _claim(self, digest: bytes, reading: Reading) -> bool:

@@ -96,7 +96,9 @@ def extract(
             if shelter.wanted is not None:
                 raise Stopped(shelter.wanted, going_on(settled + run.done, len(paths)))
             if run.elsewhere:
-                note(f"waiting for {run.elsewhere:,} images that other processes are computing")
+                note(
+                    f"waiting for {len(run.elsewhere):,} images that other processes are computing"
+                )
             unread = run.wait_for_others()
             progress(settled + run.done, len(paths))
     engine = run.engine

@@ -15,7 +15,7 @@ from ..cache.catalogue import specs
 from ..cache.documents import RecomputedDocument
 from ..errors import CacheError, DecodeError, EngineError, OptionError, WeightsError
 from ..text import shown
-from .decode.decode import decode_views
+from .decode.decode import decode_for
 from .engine.agreement import TOLERANCES, relative_error
 from .images.addresses import Reference
 from .images.dataset import read_dataset
@@ -28,30 +28,15 @@ STORED = {"float32": 0.0, "float16": 5e-4}  # largest relative error of the stor
 
 @dataclass(frozen=True)
 class Recomputation:
-    """How one spec's sample came out.
+    """How one spec's sample came out."""
 
-    Parameters
-    ----------
-    spec : FeatureSpec
-        Whose features.
-    images : int
-        Recomputed.
-    error : float or None
-        Largest relative error of an image's features; None when there was none to compare.
-    allowed : float
-        What counts as equal.
-    differing : list of Reference
-        Images whose cached features are further away than that.
-    skipped : str or None
-        Why this spec cannot be recomputed here.
-    """
-
-    spec: FeatureSpec
-    images: int
+    spec: FeatureSpec  # whose features
+    images: int  # recomputed
+    # largest relative error of an image's features; None when there was none to compare
     error: float | None
-    allowed: float
-    differing: list[Reference]
-    skipped: str | None = None
+    allowed: float  # what counts as equal
+    differing: list[Reference]  # images whose cached features are further away than that
+    skipped: str | None = None  # why this spec cannot be recomputed here
 
     def to_document(self) -> RecomputedDocument:
         """Return what ``cache verify`` says of it in JSON."""
@@ -161,15 +146,7 @@ def _draw(
         try:
             sighting, data = read_image(path, limit)
             if sighting.digest in store:
-                views = decode_views(
-                    data,
-                    spec.input_size,
-                    spec.resize,
-                    spec.views,
-                    sighting.digest,
-                    limit,
-                    spec.bit_depth,
-                )
+                views = decode_for(spec, data, sighting.digest, limit)
                 drawn.append((path, sighting.digest, views))
         except DecodeError:
             continue

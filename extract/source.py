@@ -107,9 +107,7 @@ class FeatureSource:
 
 
 def feature_source(
-    recipe: Recipe | None = None,
-    execution: Execution | None = None,
-    dataset: Dataset | None = None,
+    recipe: Recipe | None = None, execution: Execution | None = None, dataset: Dataset | None = None
 ) -> FeatureSource:
     """Resolve a recipe to a spec; the defaults of both are those of the command line.
 

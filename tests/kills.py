@@ -72,7 +72,7 @@ class Job:
 
     def hook(self):
         """Let every step that the disk or the cache can see be an event."""
-        run.decode_views = self.before("decode", run.decode_views)
+        run.decode_for = self.before("decode", run.decode_for)
         Engine.__call__ = self.before("infer", Engine.__call__)
         os.fsync = self.before("fsync", os.fsync)
         os.replace = self.before("rename", os.replace)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from headstart.extract.decode.decode import decode_views
+
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 
 # What a page, a plot or a table must show as text and nothing else.
@@ -21,6 +23,12 @@ def paint(path, colour, seed, size=(48, 64)):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)).save(path)
     return path
+
+
+def decode(*arguments, **options):
+    """Return the only view of an image file's bytes."""
+    (view,) = decode_views(*arguments, **options)
+    return view
 
 
 def paint_photographs(root):

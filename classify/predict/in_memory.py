@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.decode.decode import decode_views
+from ...extract.decode.decode import decode_for
 from ...extract.engine.engine import Images
 from ...extract.recipe import Execution
 from ..saved.head_model import Model
@@ -85,9 +85,7 @@ class Labeller:
         spec = self.model.spec
         digest = hashlib.sha256(data).digest()
         limit = self.source.execution.max_pixels
-        return decode_views(
-            data, spec.input_size, spec.resize, spec.views, digest, limit, spec.bit_depth
-        )
+        return decode_for(spec, data, digest, limit)
 
     def label(self, images: NDArray[np.uint8]) -> Labels:
         """Return the labels of images (n, V, height, width, 3), uint8, n at least 1."""

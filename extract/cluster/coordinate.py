@@ -59,21 +59,11 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The worker processes of a cluster that is started on this machine.
+    """The worker processes of a cluster that is started on this machine."""
 
-    Parameters
-    ----------
-    processes : int
-        How many.
-    threads : int
-        Of each.
-    devices : tuple of str
-        The GPU of each; empty where there is none.
-    """
-
-    processes: int
-    threads: int
-    devices: tuple[str, ...] = ()
+    processes: int  # how many
+    threads: int  # of each
+    devices: tuple[str, ...] = ()  # the GPU of each; empty where there is none
 
 
 # Name → module and function, which takes (Layout, address or None, threads a task) and is a
@@ -158,13 +148,10 @@ def extract_on_cluster(
     HeadstartError
         If no worker can load the backbone.
     """
-    begin = time.perf_counter()
-    held = store.digests()
-    digests, unread = look_up(images, store, stat_index)
-    progress(len(images) - len(unread), len(images))
-    tally = _Tally(images, digests)
-    if not unread:
-        return tally.extraction(held, begin)
+    tally = _Tally(images, store, stat_index)
+    progress(tally.done, len(images))
+    if not tally.unread:
+        return tally.extraction()
     execution = source.execution
     layout = lay_out(source.plan)
     if execution.address is not None:
@@ -178,19 +165,17 @@ def extract_on_cluster(
         where = execution.address or "this machine"
         slots = _start(workers, sent)
         note(f"{slots} workers of {execution.backend} on {where}")
-        startup = time.perf_counter() - begin
-        shards = cut(unread, execution.shard_size or shard_size(len(unread), slots))
+        tally.startup_seconds = time.perf_counter() - tally.begin
+        size = execution.shard_size or shard_size(len(tally.unread), slots)
+        shards = cut(tally.unread, size)
         work = functools.partial(extract_shard, sent)
-        settled = len(images) - len(unread)
         with sheltered() as shelter:
             for number, outcome in _spread(workers, work, images, shards, shelter):
                 tally.add(shards[number], outcome, f"shard {number + 1} of {len(shards)}")
-                progress(settled + tally.done, len(images))
+                progress(tally.done, len(images))
         if shelter.wanted is not None:
-            raise Stopped(shelter.wanted, going_on(settled + tally.done, len(images)))
-        extraction = tally.extraction(held, begin, startup)
-    _check_shared(store, extraction)
-    return extraction
+            raise Stopped(shelter.wanted, going_on(tally.done, len(images)))
+        return tally.extraction()
 
 
 def extract_on_gpus(
@@ -202,23 +187,18 @@ def extract_on_gpus(
     progress: Tell,
 ) -> Extraction:
     """Have the images that the cache lacks done by a process for each GPU of this machine."""
-    begin = time.perf_counter()
-    held = store.digests()
-    digests, unread = look_up(images, store, stat_index)
-    tally = _Tally(images, digests)
-    if unread:
+    tally = _Tally(images, store, stat_index)
+    if tally.unread:
 
         def poll() -> None:
             store.refresh()
             progress(min(len(store), len(images)), len(images))
 
         work = functools.partial(extract_shard, source)
-        results = run_on_each(devices, work, [images[index] for index in unread], poll)
+        results = run_on_each(devices, work, [images[index] for index in tally.unread], poll)
         for number, result in enumerate(results):
-            tally.add(unread[number :: len(devices)], result, f"GPU {devices[number]}")
-    extraction = tally.extraction(held, begin)
-    _check_shared(store, extraction)
-    return extraction
+            tally.add(tally.unread[number :: len(devices)], result, f"GPU {devices[number]}")
+    return tally.extraction()
 
 
 def _start(workers: Workers, source: FeatureSource) -> int:
@@ -275,15 +255,19 @@ def _spread(
 
 
 class _Tally:
-    """Adds up shards."""
+    """What the cache holds of the images, and what becomes of the others, shard by shard."""
 
-    def __init__(self, images: Images, digests: list[bytes | None]) -> None:
+    def __init__(self, images: Images, store: FeatureStore, stat_index: StatIndex) -> None:
+        self.begin = time.perf_counter()
+        self.startup_seconds = 0.0
         self._images = images
-        self._digests = digests
+        self._store = store
+        self._held = store.digests()
+        self._digests, self.unread = look_up(images, store, stat_index)
         self._failures: dict[int, str] = {}
         self._notes: dict[str, None] = {}  # in order, each once
         self._ran_on: tuple[str | None, str | None] = (None, None)
-        self.done = 0
+        self.done = len(images) - len(self.unread)
 
     def add(self, positions: list[int], outcome: ShardResult | Exception, name: str) -> None:
         """Take in what became of the images at these positions."""
@@ -299,16 +283,33 @@ class _Tally:
         self._notes.update(dict.fromkeys(outcome.notes))
         self._ran_on = (outcome.engine, outcome.device)
 
-    def extraction(self, held: set[bytes], begin: float, startup: float = 0.0) -> Extraction:
-        """Return the whole; what the cache did not hold before was extracted, by whomever."""
+    def extraction(self) -> Extraction:
+        """Return the whole; what the cache did not hold before was extracted, by whomever.
+
+        Raises
+        ------
+        CacheError
+            If the cache does not show here what the workers committed.
+        """
+        done = [digest for digest in self._digests if digest is not None]
+        for anew in (False, True):
+            self._store.refresh(anew=anew)
+            missing = sum(digest not in self._store for digest in done)
+            if not missing:
+                break
+        else:
+            raise CacheError(
+                f"the workers committed {missing:,} images that {self._store.folder} does not "
+                "show here: --cache must name one folder that all machines share"
+            )
         engine, device = self._ran_on
         return summarise(
             self._images,
             self._digests,
-            {digest for digest in self._digests if digest is not None} - held,
+            set(done) - self._held,
             self._failures,
-            seconds=time.perf_counter() - begin,
-            startup_seconds=startup,
+            seconds=time.perf_counter() - self.begin,
+            startup_seconds=self.startup_seconds,
             engine=engine,
             device=device,
             notes=list(self._notes),
@@ -319,17 +320,3 @@ def _told(error: Exception) -> str:
     """Return an error as one line."""
     line = first_line(error)
     return line if isinstance(error, HeadstartError) else f"{type(error).__name__}: {line}"
-
-
-def _check_shared(store: FeatureStore, extraction: Extraction) -> None:
-    """Look for what the workers committed."""
-    missing = 0
-    for anew in (False, True):
-        store.refresh(anew=anew)
-        missing = sum(digest is not None and digest not in store for digest in extraction.digests)
-        if not missing:
-            return
-    raise CacheError(
-        f"the workers committed {missing:,} images that {store.folder} does not show here: "
-        "--cache must name one folder that all machines share"
-    )

@@ -54,10 +54,7 @@ def workers(layout: Layout, address: str | None) -> Iterator[DaskWorkers]:
             if address is None:
                 cluster = distributed.SpecCluster(
                     workers=_processes(distributed, layout),
-                    scheduler={
-                        "cls": distributed.Scheduler,
-                        "options": LOOPBACK | {"port": 0},
-                    },
+                    scheduler={"cls": distributed.Scheduler, "options": LOOPBACK | {"port": 0}},
                     silence_logs=logging.CRITICAL,
                 )
             with cluster as scheduler, _connect(distributed, scheduler) as client:

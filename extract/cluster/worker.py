@@ -22,25 +22,14 @@ _loading = threading.Lock()  # a worker process may have several threads
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
-    """What became of a shard's images.
+    """What became of a shard's images."""
 
-    Parameters
-    ----------
-    digests : list of (bytes or None)
-        SHA-256 of each image, in the order given; None where it failed.
-    failures : dict of int to str
-        Place in the shard to the reason.
-    engine, device : str
-        What ran the backbone, and where.
-    notes : list of str
-        What is worth telling.
-    """
-
-    digests: list[bytes | None]
-    failures: dict[int, str]
+    digests: list[bytes | None]  # SHA-256 of each image, in the order given; None where it failed
+    failures: dict[int, str]  # place in the shard to the reason
+    # what ran the backbone, and where
     engine: str
     device: str
-    notes: list[str]
+    notes: list[str]  # what is worth telling
 
 
 @dataclass

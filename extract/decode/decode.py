@@ -9,6 +9,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from ...cache.spec import FeatureSpec
 from ...errors import DecodeError, first_line
 from .bit_depth import FULL, deep_colours, is_deep, is_deep_grey, is_stretched, to_eight
 from .formats import open_image
@@ -30,29 +31,6 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     8: lambda x: x.transpose(1, 0, 2)[::-1],
 }
 _ORIENTATION = 274
-
-
-def decode(
-    data: bytes,
-    size: tuple[int, int] = (224, 224),
-    resize: str = "crop",
-    max_pixels: int = MAX_PIXELS,
-) -> Pixels:
-    """Decode one image file to RGB at the backbone's input size: its original view.
-
-    See :func:`decode_views`, of whose result this is the first and only row.
-
-    Examples
-    --------
-    >>> import io
-    >>> from PIL import Image
-    >>> file = io.BytesIO()
-    >>> Image.new("RGB", (640, 480), "red").save(file, "PNG")
-    >>> decode(file.getvalue())[0, 0].tolist()
-    [255, 0, 0]
-    """
-    pixels: Pixels = decode_views(data, size, resize, max_pixels=max_pixels)[0]
-    return pixels
 
 
 def decode_views(
@@ -97,10 +75,26 @@ def decode_views(
     ------
     DecodeError
         If the bytes are not a whole image; the message is the reason.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> file = io.BytesIO()
+    >>> Image.new("RGB", (640, 480), "red").save(file, "PNG")
+    >>> decode_views(file.getvalue())[0, 0, 0].tolist()
+    [255, 0, 0]
     """
     find_rule(resize)  # before anything is decoded for it
     pixels = decode_upright(data, max(size), max_pixels, bit_depth)
     return resize_views(pixels, size, resize, views, digest)
+
+
+def decode_for(spec: FeatureSpec, data: bytes, digest: bytes, max_pixels: int) -> Pixels:
+    """Decode one image file, of this digest, as a spec asks for: see :func:`decode_views`."""
+    return decode_views(
+        data, spec.input_size, spec.resize, spec.views, digest, max_pixels, spec.bit_depth
+    )
 
 
 def decode_upright(
@@ -142,11 +136,7 @@ def decode_upright(
 
 
 def resize_views(
-    pixels: Pixels,
-    size: tuple[int, int],
-    resize: str,
-    views: Sequence[str],
-    digest: bytes,
+    pixels: Pixels, size: tuple[int, int], resize: str, views: Sequence[str], digest: bytes
 ) -> Pixels:
     """Return the views of decoded pixels at the backbone's input size.
 

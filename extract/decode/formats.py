@@ -52,23 +52,12 @@ def _dicom(data: bytes, check_size: CheckSize) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Files that Pillow alone does not read.
+    """Files that Pillow alone does not read."""
 
-    Parameters
-    ----------
-    name : str
-        What a person calls them.
-    begins : str
-        A regular expression of their first bytes.
-    remedy : str
-        What to do about one.
-    open : callable, optional
-        (bytes, check of the size) to image, by a package that may be missing.
-    """
-
-    name: str
-    begins: str
-    remedy: str
+    name: str  # what a person calls them
+    begins: str  # a regular expression of their first bytes
+    remedy: str  # what to do about one
+    # (bytes, check of the size) to image, by a package that may be missing
     open: Callable[[bytes, CheckSize], Image.Image] | None = None
 
 
@@ -77,6 +66,7 @@ _DEVELOP = "develop it to JPEG, TIFF or PNG first, for example with darktable or
 _FRAMES = "take frames out of it first, for example with ffmpeg"
 _UNPACK = "unpack it first"
 
+# fmt: off
 KINDS = (
     Kind("a HEIC image", r"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", EXTRA, _heif),
     Kind("a JPEG XL image", r"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", EXTRA, _jpeg_xl),
@@ -86,45 +76,21 @@ KINDS = (
     Kind("a camera raw file (ORF)", r"II(?:RO|RS|U\0)|MMOR", _DEVELOP),
     Kind("a camera raw file (X3F)", r"FOVb", _DEVELOP),
     Kind("an AVIF sequence", r"....ftypavi[fs]", _CONVERT),
-    Kind(
-        "not an image but a video",
-        r"....(?:ftyp|moov|mdat|wide|free)|\x1aE\xdf\xa3|FLV\x01",
-        _FRAMES,
-    ),
-    Kind(
-        "not an image but a video",
-        r"RIFF....AVI |\0\0\x01[\xb3\xba]|\x30\x26\xb2\x75|OggS",
-        _FRAMES,
-    ),
+    Kind("not an image but a video", r"....(?:ftyp|moov|mdat|wide|free)|\x1aE\xdf\xa3|FLV\x01", _FRAMES),
+    Kind("not an image but a video", r"RIFF....AVI |\0\0\x01[\xb3\xba]|\x30\x26\xb2\x75|OggS", _FRAMES),
     Kind("not an image but a sound", r"RIFF....WAVE|ID3|fLaC", "leave it out"),
-    Kind(
-        "not an image but a PDF document",
-        r"%PDF",
-        "take the images out of it first, for example with pdfimages",
-    ),
+    Kind("not an image but a PDF document", r"%PDF",
+         "take the images out of it first, for example with pdfimages"),
     Kind("not an image but a PostScript file", r"%!PS|\xc5\xd0\xd3\xc6", _CONVERT),
-    Kind(
-        "not an image but an SVG drawing",
-        r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?(?:<!DOCTYPE )?<?svg",
-        _CONVERT,
-    ),
-    Kind(
-        "not an image but a web page",
-        r"\s*<(?:!doctype html|html|head)",
-        "download the image itself",
-    ),
+    Kind("not an image but an SVG drawing",
+         r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?(?:<!DOCTYPE )?<?svg", _CONVERT),
+    Kind("not an image but a web page", r"\s*<(?:!doctype html|html|head)", "download the image itself"),
     Kind("not an image but an XML document", r"\s*<\?xml", "leave it out"),
-    Kind(
-        "not an image but a pointer of Git LFS",
-        r"version https://git-lfs",
-        "git lfs pull fetches the image",
-    ),
+    Kind("not an image but a pointer of Git LFS", r"version https://git-lfs",
+         "git lfs pull fetches the image"),
     Kind("not an image but a ZIP archive", r"PK(?:\x03\x04|\x05\x06)", _UNPACK),
-    Kind(
-        "not an image but a compressed file",
-        r"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd",
-        _UNPACK,
-    ),
+    Kind("not an image but a compressed file",
+         r"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd", _UNPACK),
     Kind("not an image but a NumPy array", r"\x93NUMPY", "give arrays in Python, or " + _CONVERT),
     Kind("not an image but an HDF5 file", r"\x89HDF", _CONVERT),
     Kind("a FITS image", r"SIMPLE  =", _CONVERT),
@@ -133,6 +99,7 @@ KINDS = (
     Kind("not an image but a DjVu document", r"AT&TFORM", _CONVERT),
     Kind("a GIMP image", r"gimp xcf", _CONVERT),
 )
+# fmt: on
 _HEAD = 1024  # bytes that tell a kind
 
 _DNG_VERSION, _SUBFILE, _SUB_IFDS, _BANDS, _BITS = 50706, 254, 330, 277, 258

@@ -10,24 +10,16 @@ from .views import crop_box, is_mirrored
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The rectangle of the upright photograph that fills the network's input.
+    """The rectangle of the upright photograph that fills the network's input."""
 
-    Parameters
-    ----------
-    left, top, right, bottom : float
-        In shares of the photograph's width and height: 0 and 1 are its edges. With grey bars
-        the rectangle reaches beyond what is shown.
-    mirrored : bool
-        Whether the network sees it mirrored.
-    part : (left, top, right, bottom)
-        The part of the photograph that the view takes, in the same shares; bars lie outside.
-    """
-
+    # in shares of the photograph's width and height: 0 and 1 are its edges. With grey bars the
+    # rectangle reaches beyond what is shown.
     left: float
     top: float
     right: float
     bottom: float
-    mirrored: bool = False
+    mirrored: bool = False  # whether the network sees it mirrored
+    # the part of the photograph that the view takes, in the same shares; bars lie outside
     part: Box = (0.0, 0.0, 1.0, 1.0)
 
     @property

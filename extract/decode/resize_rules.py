@@ -50,8 +50,7 @@ RESIZE_RULES = {
         "the middle square of each image, at {size} pixels: what lies outside it is not seen",
     ),
     "pad": ResizeRule(
-        "longer",
-        "each image with grey bars, at {size} pixels: of a narrow one little is left",
+        "longer", "each image with grey bars, at {size} pixels: of a narrow one little is left"
     ),
 }
 

@@ -16,43 +16,23 @@ UNLABELLED = ""  # the label of an image that has none yet
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One row of a dataset.
+    """One row of a dataset."""
 
-    Parameters
-    ----------
-    path : Path, Remote, Member or Row
-        Where its bytes are: see :mod:`headstart.extract.images.addresses`.
-    label : str
-        Name of its class; :data:`UNLABELLED` where it has none yet.
-    split : str or None
-        ``"train"``, ``"validation"`` or ``"test"``; None when the dataset has no splits.
-    group : str or None
-        Images of one group (a person, a camera, a burst) never straddle splits or folds.
-    """
-
-    path: Reference
-    label: str
+    path: Reference  # where its bytes are: see `addresses`
+    label: str  # name of its class; `UNLABELLED` where it has none yet
+    # `"train"`, `"validation"` or `"test"`; None when the dataset has no splits
     split: str | None = None
+    # images of one group (a person, a camera, a burst) never straddle splits or folds
     group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What part of the images a dataset holds.
+    """What part of the images a dataset holds."""
 
-    Parameters
-    ----------
-    images : int
-        Drawn.
-    of : int
-        From so many.
-    seed : int
-        By it.
-    """
-
-    images: int
-    of: int
-    seed: int
+    images: int  # drawn
+    of: int  # from so many
+    seed: int  # by it
 
 
 class ClassCount(TypedDict):
@@ -78,24 +58,12 @@ class ReadAs(TypedDict):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images with their labels.
+    """Images with their labels."""
 
-    Parameters
-    ----------
-    root : Path or Remote
-        The folder, manifest or shard that it was read from.
-    images : list of Image
-        Sorted by path for a folder, in the file's order for a manifest or shards.
-    warnings : list of str
-        What was left out, in words.
-    sampled : Sampled or None
-        Of the training images, where these are a part of them.
-    """
-
-    root: Path | Remote
-    images: list[Image]
-    warnings: list[str] = field(default_factory=list)
-    sampled: Sampled | None = None
+    root: Path | Remote  # the folder, manifest or shard that it was read from
+    images: list[Image]  # sorted by path for a folder, in the file's order for a manifest or shards
+    warnings: list[str] = field(default_factory=list)  # what was left out, in words
+    sampled: Sampled | None = None  # of the training images, where these are a part of them
 
     @property
     def classes(self) -> list[str]:

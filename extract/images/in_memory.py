@@ -17,21 +17,14 @@ DOMAIN = b"headstart pixels 1\0"
 class PixelImage:
     """One image given as pixels.
 
-    Parameters
-    ----------
-    pixels : ndarray, shape (height, width, 3), uint8
-        RGB, 0 to 255, upright, of any size.
-    name : str
-        What to call it where a file would be called by its path.
-
     Attributes
     ----------
     digest : bytes
         Its key in the cache, see :func:`digest_pixels`.
     """
 
-    pixels: Pixels
-    name: str
+    pixels: Pixels  # RGB, 0 to 255, upright, of any size
+    name: str  # what to call it where a file would be called by its path
     digest: bytes = field(init=False)
 
     def __post_init__(self) -> None:

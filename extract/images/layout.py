@@ -30,18 +30,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the folders of a tree say.
+    """What the folders of a tree say."""
 
-    Parameters
-    ----------
-    places : list of Place or None
-        Of each file; None where it is left out.
-    warnings : list of str
-        What was left out, in words.
-    """
-
-    places: list[Place | None]
-    warnings: list[str] = field(default_factory=list)
+    places: list[Place | None]  # of each file; None where it is left out
+    warnings: list[str] = field(default_factory=list)  # what was left out, in words
 
 
 @dataclass(slots=True)

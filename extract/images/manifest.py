@@ -21,8 +21,7 @@ from .manifest_table import ManifestRow, ManifestTable, read_table
 from .names import SPLITS, split_named
 from .objects import sign
 from .remote import File, Remote
-from .shards.members import Member
-from .shards.parquet_rows import Row
+from .shards.members import InShard
 
 LARGEST = 4 << 30  # bytes of a manifest behind a URL
 
@@ -161,7 +160,7 @@ class _Rows:
             seen = os.stat(path)
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
             inside = reference(path) if "#" in name else None
-            if isinstance(inside, Member | Row):
+            if isinstance(inside, InShard):
                 return inside, path
             raise DataError(f"no such file: {shown(path)}") from error
         if not stat.S_ISREG(seen.st_mode):

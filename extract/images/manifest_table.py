@@ -29,43 +29,24 @@ WESTERN = "cp1252"  # what spreadsheets of western Europe and America write; a p
 
 
 class ManifestRow(NamedTuple):
-    """One row, as it stands there but for spaces around its fields.
+    """One row, as it stands there but for spaces around its fields."""
 
-    Parameters
-    ----------
-    line : int
-        Where it begins; a quoted field may hold line ends.
-    path, label, split, group : str
-        Empty where there is none.
-    problem : str
-        What is wrong with the row.
-    """
-
-    line: int
+    line: int  # where it begins; a quoted field may hold line ends
+    # empty where there is none
     path: str = ""
     label: str = ""
     split: str = ""
     group: str = ""
-    problem: str = ""
+    problem: str = ""  # what is wrong with the row
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestTable:
-    """The rows of a manifest, read one by one.
+    """The rows of a manifest, read one by one."""
 
-    Parameters
-    ----------
-    rows : iterator of ManifestRow
-        In the file's order.
-    encoding : str
-        That it was read by.
-    warnings : list of str
-        What was assumed, in words.
-    """
-
-    rows: Iterator[ManifestRow]
-    encoding: str
-    warnings: list[str] = field(default_factory=list)
+    rows: Iterator[ManifestRow]  # in the file's order
+    encoding: str  # that it was read by
+    warnings: list[str] = field(default_factory=list)  # what was assumed, in words
 
 
 def read_columns(text: str) -> dict[str, str]:

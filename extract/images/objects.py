@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ...errors import DataError
-from ...storage import attempt, file_system, why
+from ...storage import attempt, file_system, telling
 from .images import Dataset, Image
 from .layout import EXPECTED, lay_out
 from .remote import File, Remote, signature_of
@@ -78,12 +79,9 @@ def sign(files: Sequence[Remote]) -> tuple[dict[Remote, Remote], set[Remote]]:
         if len(some) < FEW or folder.startswith(("http://", "https://")):
             continue
         system, top = file_system(folder)
-        try:
+        listed = []
+        with telling(DataError, f"cannot list {folder}"), contextlib.suppress(FileNotFoundError):
             listed = attempt(lambda s=system, t=top: s.ls(t, detail=True))  # type: ignore[misc]
-        except FileNotFoundError:
-            listed = []
-        except Exception as error:  # every file system has its own
-            raise DataError(f"cannot list {folder}: {why(error)}") from error
         by_name = {info["name"].rpartition("/")[2]: info for info in listed}
         for file in some:
             info = by_name.get(file.url.rpartition("/")[2])

@@ -8,15 +8,14 @@ import os
 import re
 from pathlib import Path
 
-from ...errors import DataError, OptionError
-from ...storage import attempt, file_system, is_url, why, without_file
+from ...errors import DataError
+from ...storage import attempt, file_system, is_url, telling, without_file
 from ...text import shown
 from .addresses import Reference, reference
 from .folder import plain_files
 from .remote import File, Remote, signature_of
 from .shards.kinds import kind_named, list_shard
-from .shards.members import Member
-from .shards.parquet_rows import Row
+from .shards.members import InShard
 
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 _MAGIC = re.compile(r"[*?[{]")
@@ -41,7 +40,7 @@ def references(place: str | os.PathLike[str]) -> list[Reference]:
         If there is nothing, or a shard cannot be read.
     """
     address = reference(place)
-    if isinstance(address, Member | Row):
+    if isinstance(address, InShard):
         return [address]
     files = files_at(place)
     if files == [address]:  # named by itself: worth a look at its first bytes
@@ -129,12 +128,8 @@ def _plain(match: Path) -> list[Path]:
 def _remote_files(url: str) -> list[File]:
     files: dict[str, Remote] = {}
     for written in braces(url):
-        try:
+        with telling(DataError, f"cannot list {written}"):
             listed = attempt(functools.partial(_listed, written))
-        except OptionError:
-            raise
-        except Exception as error:  # every file system has its own
-            raise DataError(f"cannot list {written}: {why(error)}") from error
         if not listed:
             raise DataError(f"nothing is at {written}: no such file, folder or pattern")
         files |= {file.url: file for file in listed}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from ...errors import DataError, DecodeError
-from ...storage import attempt, file_system, why
+from ...storage import attempt, file_system, telling
 
 BLOCK_BYTES = 4 << 20  # of a remote file, fetched ahead of what is read
 BLOCKS = 16  # of one file that stay in memory
@@ -74,17 +74,10 @@ def _seconds(time: Any) -> float:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Remote:
-    """A file behind a URL.
+    """A file behind a URL."""
 
-    Parameters
-    ----------
-    url : str
-        Of any protocol that fsspec knows.
-    signature : Signature, optional
-        As a listing told it; looked up when None.
-    """
-
-    url: str
+    url: str  # of any protocol that fsspec knows
+    # as a listing told it; looked up when None
     signature: Signature | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
@@ -110,10 +103,9 @@ class Remote:
         if self.signature is not None:
             return self.signature
         system, path = file_system(self.url)
-        try:
-            return signature_of(attempt(lambda: system.info(path)))
-        except Exception as error:  # every file system has its own
-            raise DecodeError(f"cannot look up: {why(error)}") from error
+        with telling(DecodeError, "cannot look up"):
+            info = attempt(lambda: system.info(path))
+        return signature_of(info)
 
     def read(self, limit: int) -> tuple[Signature, bytes]:
         """Return the signature and all bytes.
@@ -126,10 +118,8 @@ class Remote:
         signature = self.stat()
         check_size(signature.st_size, limit)
         system, path = file_system(self.url)
-        try:
+        with telling(DecodeError, "cannot read"):
             data: bytes = attempt(lambda: system.cat_file(path))
-        except Exception as error:  # every file system has its own
-            raise DecodeError(f"cannot read: {why(error)}") from error
         check_size(len(data), limit)
         return signature, data
 
@@ -157,18 +147,10 @@ def open_file(file: File) -> Any:
     DataError
         If it cannot be opened.
     """
-    try:
+    with telling(DataError, f"cannot open {file}"):
         if isinstance(file, Path):
             return open(file, "rb")
         system, path = file_system(file.url)
-        return attempt(
-            lambda: system.open(
-                path,
-                "rb",
-                block_size=BLOCK_BYTES,
-                cache_type="background",
-                cache_options={"maxblocks": BLOCKS},
-            )
-        )
-    except Exception as error:  # every file system has its own
-        raise DataError(f"cannot open {file}: {why(error)}") from error
+        ahead = {"block_size": BLOCK_BYTES, "cache_type": "background"}
+        blocks = {"maxblocks": BLOCKS}
+        return attempt(lambda: system.open(path, "rb", **ahead, cache_options=blocks))

@@ -24,18 +24,10 @@ CALLS = 2  # of each worker, after one that warms it up
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How quickly one backbone runs here, decoding left out.
+    """How quickly one backbone runs here, decoding left out."""
 
-    Parameters
-    ----------
-    backbone : str
-        Which one was timed.
-    images_per_second : float
-        With all workers.
-    """
-
-    backbone: str
-    images_per_second: float
+    backbone: str  # which one was timed
+    images_per_second: float  # with all workers
 
     def of(self, backbone: Backbone) -> float:
         """Return the images a second of another backbone: as its multiply-adds, a rough rule.

@@ -11,84 +11,45 @@ from .stage_timer import Costs
 
 WORKERS = (1, 10, 100, 1000)
 
-# What makes a stage quicker; the first that applies to the options in use is the best.
-ADVICE: dict[str, tuple[tuple[Callable[[FeatureSource], bool], str], ...]] = {
-    "read": (
-        (
-            lambda source: True,
-            "reading: put the workers near the images, or --workers up: a waiting thread costs no core",
-        ),
-    ),
-    "decode": (
-        (
-            lambda source: True,
-            "decoding: keep JPEGs of about twice the backbone's input, or add cores",
-        ),
-    ),
-    "backbone": (
-        (
-            lambda source: len(source.spec.views) > 1,
-            "the backbone: --views original runs it once an image",
-        ),
-        (
-            lambda source: source.spec.backbone != "mobilenet",
-            "the backbone: --backbone mobilenet, the lightest",
-        ),
-        (
-            lambda source: source.plan.device == "cpu",
-            "the backbone: a GPU (pip install 'headstart[gpu]'), or more cores",
-        ),
-        (
-            lambda source: source.spec.precision == "float32",
-            "the backbone: --precision float16, on the GPU",
-        ),
-    ),
-    "commit": (
-        (
-            lambda source: source.spec.storage == "float32",
-            "writing: --storage float16 halves it, at a relative error of 5e-4",
-        ),
-        (
-            lambda source: source.spec.pooling in ("flatten", "none"),
-            "writing: --pooling avg keeps one number a channel",
-        ),
-    ),
-    "network": (
-        (
-            lambda source: True,
-            "the network: no more workers, but smaller images or more disks and servers",
-        ),
-    ),
-}
+# fmt: off
+# Stage, when it applies, what makes the stage quicker; the first that applies to the options in use is the best.
+ADVICE: tuple[tuple[str, Callable[[FeatureSource], bool], str], ...] = (
+    ("read", lambda source: True,
+     "reading: put the workers near the images, or --workers up: a waiting thread costs no core"),
+    ("decode", lambda source: True,
+     "decoding: keep JPEGs of about twice the backbone's input, or add cores"),
+    ("backbone", lambda source: len(source.spec.views) > 1,
+     "the backbone: --views original runs it once an image"),
+    ("backbone", lambda source: source.spec.backbone != "mobilenet",
+     "the backbone: --backbone mobilenet, the lightest"),
+    ("backbone", lambda source: source.plan.device == "cpu",
+     "the backbone: a GPU (pip install 'headstart[gpu]'), or more cores"),
+    ("backbone", lambda source: source.spec.precision == "float32",
+     "the backbone: --precision float16, on the GPU"),
+    ("commit", lambda source: source.spec.storage == "float32",
+     "writing: --storage float16 halves it, at a relative error of 5e-4"),
+    ("commit", lambda source: source.spec.pooling in ("flatten", "none"),
+     "writing: --pooling avg keeps one number a channel"),
+    ("network", lambda source: True,
+     "the network: no more workers, but smaller images or more disks and servers"),
+)
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What the whole takes with a number of workers.
+    """What the whole takes with a number of workers."""
 
-    Parameters
-    ----------
-    workers : int
-        Worker processes.
-    shards : int
-        Tasks, and how many images each: ``shard_size``.
-    shard_size : int
-        Images.
-    images_per_second, hours : float
-        Of all together; until the last shard is done.
-    read_mb_per_second, write_mb_per_second : float
-        What they ask of the images' store and of the cache.
-    bottleneck : str
-        A stage, or ``"network"`` where the bandwidth given is less than they would read and write.
-    """
-
-    workers: int
-    shards: int
-    shard_size: int
+    workers: int  # worker processes
+    shards: int  # tasks, and how many images each: `shard_size`
+    shard_size: int  # images
+    # of all together; until the last shard is done
     images_per_second: float
     hours: float
+    # what they ask of the images' store and of the cache
     read_mb_per_second: float
     write_mb_per_second: float
+    # a stage, or `"network"` where the bandwidth given is less than they would read and write
     bottleneck: str
 
 
@@ -146,4 +107,4 @@ def forecast(
 
 def advise(bottleneck: str, source: FeatureSource) -> list[str]:
     """Return what makes a bottleneck wider, for these options."""
-    return [line for applies, line in ADVICE[bottleneck] if applies(source)]
+    return [line for stage, applies, line in ADVICE if stage == bottleneck and applies(source)]

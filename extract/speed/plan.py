@@ -52,26 +52,15 @@ class PlanDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class ExtractionPlan:
-    """What is left to extract, and what it takes.
+    """What is left to extract, and what it takes."""
 
-    Parameters
-    ----------
-    source : FeatureSource
-        What is extracted.
-    images, cached, unknown : int
-        All; those whose features are cached; those of which only reading would tell.
-    costs : Costs
-        Of an image.
-    forecasts : list of Forecast
-        One a number of workers.
-    """
-
-    source: FeatureSource
+    source: FeatureSource  # what is extracted
+    # all; those whose features are cached; those of which only reading would tell
     images: int
     cached: int
     unknown: int
-    costs: Costs
-    forecasts: list[Forecast]
+    costs: Costs  # of an image
+    forecasts: list[Forecast]  # one a number of workers
 
     @property
     def left(self) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...cache import FeatureStore, StatIndex
 from ...errors import DataError, DecodeError
-from ..decode.decode import decode_views
+from ..decode.decode import decode_for
 from ..images.addresses import Reference
 from ..images.read import read_image
 from ..pipeline import SEGMENT_ROWS, extract
@@ -31,24 +31,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What an image costs one worker, measured.
+    """What an image costs one worker, measured."""
 
-    Parameters
-    ----------
-    seconds : dict of str to float
-        Stage (``read``, ``decode``, ``backbone``, ``commit``) to seconds an image.
-    threads : int
-        Of a worker: one, or all cores where TensorFlow spreads a call over them.
-    file_bytes, feature_bytes : float
-        Of an image's file; of its row in a segment.
-    sampled, failed : int
-        Images that were timed; that could not be used.
-    """
-
-    seconds: dict[str, float]
-    threads: int
+    seconds: dict[str, float]  # stage (`read`, `decode`, `backbone`, `commit`) to seconds an image
+    threads: int  # of a worker: one, or all cores where TensorFlow spreads a call over them
+    # of an image's file; of its row in a segment
     file_bytes: float
     feature_bytes: float
+    # images that were timed; that could not be used
     sampled: int
     failed: int
 
@@ -98,17 +88,7 @@ def measure_costs(paths: Sequence[Reference], source: FeatureSource, sample: int
     limit = source.execution.max_pixels
     files, read = timed(lambda path: read_image(path, limit), chosen, plan.workers)
     pictures, decode = timed(
-        lambda file: decode_views(
-            file[1],
-            spec.input_size,
-            spec.resize,
-            spec.views,
-            file[0].digest,
-            limit,
-            spec.bit_depth,
-        ),
-        files,
-        plan.workers,
+        lambda file: decode_for(spec, file[1], file[0].digest, limit), files, plan.workers
     )
     if not pictures:
         raise DataError(f"none of the {len(chosen)} images of the sample can be used")

@@ -1,6 +1,7 @@
 """What is computed, what is reused, what is lost: never more than one segment."""
 
 import builtins
+import os
 import shutil
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing_behind(go, photographs
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CacheError, match=r"No space left on device.*committed before are safe"):
         go(photographs)
     assert not [p for p in (photographs.parent / "cache").rglob("*") if p.is_file()]

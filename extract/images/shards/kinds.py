@@ -19,23 +19,12 @@ HEAD = 512  # bytes that tell a kind: a tar's whole first header
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of shard.
+    """One kind of shard."""
 
-    Parameters
-    ----------
-    name : str
-        As its makers write it.
-    ending : str
-        What its files' names end with; a regular expression.
-    recognise : callable
-        The first 512 bytes to whether they are of this kind.
-    read : callable
-        (shard, opened file, list that takes warnings) to samples.
-    """
-
-    name: str
-    ending: str
-    recognise: Callable[[bytes], bool]
+    name: str  # as its makers write it
+    ending: str  # what its files' names end with; a regular expression
+    recognise: Callable[[bytes], bool]  # the first 512 bytes to whether they are of this kind
+    # (shard, opened file, list that takes warnings) to samples
     read: Callable[[File, Any, list[str]], list[Sample]]
 
 

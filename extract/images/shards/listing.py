@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ....cache.statindex import at_rest
+from ....cache.statindex import at_rest, fingerprint
 from ....storage import replacing, user_folder
 from ..remote import File
 from .members import Member
@@ -28,28 +28,18 @@ VERSION = 2  # raise it when a change to a reader moves what it returns
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The images of one shard.
+    """The images of one shard."""
 
-    Parameters
-    ----------
-    kind : str
-        The shard's.
-    samples : list of Sample
-        In the order that they have there.
-    warnings : list of str
-        What had to be left out, in words.
-    """
-
-    kind: str
-    samples: list[Sample]
-    warnings: list[str] = field(default_factory=list)
+    kind: str  # the shard's
+    samples: list[Sample]  # in the order that they have there
+    warnings: list[str] = field(default_factory=list)  # what had to be left out, in words
 
 
 def recall(shard: File) -> Listing | None:
     """Return what a shard held when it was last listed; None when it has changed since."""
     try:
         document = json.loads(gzip.decompress(_file(shard).read_bytes()))
-        if [document["version"], document["signature"]] != [VERSION, _signature(shard.stat())]:
+        if [document["version"], document["signature"]] != [VERSION, [*fingerprint(shard.stat())]]:
             return None
         samples = [
             Sample(_placed(shard, place), label, name) for place, label, name in document["samples"]
@@ -77,7 +67,7 @@ def remember(shard: File, seen: Any, read_ns: int, listing: Listing) -> None:
         return
     document = {
         "version": VERSION,
-        "signature": _signature(seen),
+        "signature": fingerprint(seen),
         "kind": listing.kind,
         "samples": [
             [_place(sample.image), sample.label, sample.name] for sample in listing.samples
@@ -99,10 +89,6 @@ def look(shard: File) -> tuple[Any, int]:
 def _file(shard: File) -> Path:
     name = hashlib.sha256(os.fsencode(str(shard.absolute()))).hexdigest()
     return user_folder() / "shards" / name[:2] / f"{name[2:32]}.json.gz"
-
-
-def _signature(seen: Any) -> list[int]:
-    return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino]
 
 
 def _place(image: Member | Row) -> list[int]:

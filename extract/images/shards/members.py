@@ -5,19 +5,64 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ....errors import DecodeError
-from ....storage import attempt, why
+from ....storage import attempt, telling
 from ..remote import File, Remote, Signature, check_size, open_file
 
 SHARDS_OPEN = 4  # remote ones
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Member:
+class InShard:
+    """An image that lies in a shard; it looks unchanged as long as its shard does."""
+
+    shard: File  # the file
+
+    @property
+    def place(self) -> str:
+        """Where it lies, behind the shard's address."""
+        raise NotImplementedError
+
+    def _bytes(self, seen: Any, limit: int) -> bytes:
+        """Return its bytes, of a shard that looks like this."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return f"{self.shard}#{self.place}"
+
+    @property
+    def name(self) -> str:
+        """Its address without the shard's folder."""
+        return f"{self.shard.name}#{self.place}"
+
+    def absolute(self) -> Self:
+        """Return the same image by the shard's absolute address."""
+        return replace(self, shard=self.shard.absolute())
+
+    def stat(self) -> os.stat_result | Signature:
+        """Return what tells that its shard has not changed."""
+        return self.shard.stat()
+
+    def read(self, limit: int) -> tuple[os.stat_result | Signature, bytes]:
+        """Return the shard's signature and the image's bytes.
+
+        Raises
+        ------
+        DecodeError
+            If it has more bytes than the limit or cannot be read.
+        """
+        with telling(DecodeError, "cannot read"):
+            seen = self.shard.stat()
+            data = self._bytes(seen, limit)
+        return seen, data
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Member(InShard):
     """An image inside a shard, as it stands there: so many bytes from an offset on.
 
     Parameters
@@ -33,51 +78,26 @@ class Member:
     'train-000.tar#1024+53321'
     """
 
-    shard: File
     offset: int
     size: int
 
-    def __str__(self) -> str:
-        return f"{self.shard}#{self.offset}+{self.size}"
-
     @property
-    def name(self) -> str:
-        """Its address without the shard's folder."""
-        return f"{self.shard.name}#{self.offset}+{self.size}"
+    def place(self) -> str:
+        """Offset and size."""
+        return f"{self.offset}+{self.size}"
 
-    def absolute(self) -> Member:
-        """Return the same member by the shard's absolute address."""
-        return Member(self.shard.absolute(), self.offset, self.size)
-
-    def stat(self) -> os.stat_result | Signature:
-        """Return what tells that its shard has not changed."""
-        return self.shard.stat()
-
-    def read(self, limit: int) -> tuple[os.stat_result | Signature, bytes]:
-        """Return the shard's signature and the member's bytes.
-
-        Raises
-        ------
-        DecodeError
-            If it has more bytes than the limit or cannot be read.
-        """
+    def _bytes(self, seen: Any, limit: int) -> bytes:
         check_size(self.size, limit)
-        try:
-            seen = self.shard.stat()
-            if isinstance(self.shard, Path):
-                with open(self.shard, "rb") as file:
-                    data = _cut(file, self.offset, self.size)
-            else:
-                lock, file = _opened(self.shard.url, seen)
-                with lock:
-                    data = attempt(lambda: _cut(file, self.offset, self.size))
-        except DecodeError:
-            raise
-        except Exception as error:  # every file system has its own
-            raise DecodeError(f"cannot read: {why(error)}") from error
+        if isinstance(self.shard, Path):
+            with open(self.shard, "rb") as file:
+                data = _cut(file, self.offset, self.size)
+        else:
+            lock, remote = _opened(self.shard.url, seen)
+            with lock:
+                data = attempt(lambda: _cut(remote, self.offset, self.size))
         if len(data) < self.size:
             raise DecodeError(f"the shard ends {self.size - len(data):,} bytes too early")
-        return seen, data
+        return data
 
 
 @functools.lru_cache(SHARDS_OPEN)

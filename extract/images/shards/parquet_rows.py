@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import functools
 import json
-import os
 import threading
 import weakref
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ....cache.statindex import fingerprint
 from ....errors import DataError, DecodeError, OptionError
-from ....storage import why
-from ..remote import File, Signature, check_size, open_file
+from ..remote import File, check_size, open_file
+from .members import InShard
 
 BATCH = 16  # rows read together
 AHEAD_BYTES = 128 << 20  # of images that were read on the way to others: threads take turns
@@ -25,7 +25,7 @@ IMAGES = ("image", "img", "jpg", "jpeg", "png")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Row:
+class Row(InShard):
     """An image in a row of a Parquet file.
 
     Parameters
@@ -36,42 +36,17 @@ class Row:
         Counted from 0 over all row groups.
     """
 
-    shard: File
     row: int
 
-    def __str__(self) -> str:
-        return f"{self.shard}#{self.row}"
-
     @property
-    def name(self) -> str:
-        """Its address without the shard's folder."""
-        return f"{self.shard.name}#{self.row}"
+    def place(self) -> str:
+        """The row."""
+        return str(self.row)
 
-    def absolute(self) -> Row:
-        """Return the same row by the shard's absolute address."""
-        return Row(self.shard.absolute(), self.row)
-
-    def stat(self) -> os.stat_result | Signature:
-        """Return what tells that its shard has not changed."""
-        return self.shard.stat()
-
-    def read(self, limit: int) -> tuple[os.stat_result | Signature, bytes]:
-        """Return the shard's signature and the image's bytes.
-
-        Raises
-        ------
-        DecodeError
-            If it has more bytes than the limit or cannot be read.
-        """
-        try:
-            seen = self.shard.stat()
-            data = read_row(self.shard, seen, self.row)
-        except DecodeError:
-            raise
-        except Exception as error:  # pyarrow's and every file system's own
-            raise DecodeError(f"cannot read: {why(error)}") from error
+    def _bytes(self, seen: Any, limit: int) -> bytes:
+        data = read_row(self.shard, seen, self.row)
         check_size(len(data), limit)
-        return seen, data
+        return data
 
 
 def read_row(shard: File, signature: Any, row: int) -> bytes:
@@ -85,7 +60,7 @@ def read_row(shard: File, signature: Any, row: int) -> bytes:
     DecodeError
         If the row holds no bytes.
     """
-    data = _window(shard, _fingerprint(signature)).read(row)
+    data = _window(shard, fingerprint(signature)).read(row)
     if data is None:
         raise DecodeError("the row holds no image bytes")
     return data
@@ -150,24 +125,15 @@ class _Window:
 
 
 @functools.lru_cache(FILES_OPEN)
-def _window(shard: File, fingerprint: tuple[int, ...]) -> _Window:
+def _window(shard: File, looks: tuple[int, ...]) -> _Window:
     """Return a file's window, as long as the file does not change."""
-    del fingerprint
+    del looks
     return _Window(shard)
 
 
 def forget() -> None:
     """Close the files that are kept open."""
     _window.cache_clear()
-
-
-def _fingerprint(signature: Any) -> tuple[int, ...]:
-    return (
-        signature.st_size,
-        signature.st_mtime_ns,
-        signature.st_ctime_ns,
-        signature.st_ino,
-    )
 
 
 def open_parquet(file: Any) -> Any:

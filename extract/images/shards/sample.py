@@ -10,19 +10,10 @@ from .parquet_rows import Row
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image of a shard.
+    """One image of a shard."""
 
-    Parameters
-    ----------
-    image : Member or Row
-        Where its bytes are.
-    label : str, int or None
-        Its class by name, or by a number that stands for a name elsewhere; None where the
-        shard does not say.
-    name : str
-        What the shard calls it; a tar file's has the folders that it lies in.
-    """
-
-    image: Member | Row
+    image: Member | Row  # where its bytes are
+    # its class by name, or by a number that stands for a name elsewhere; None where the shard does
+    # not say
     label: str | int | None
-    name: str
+    name: str  # what the shard calls it; a tar file's has the folders that it lies in

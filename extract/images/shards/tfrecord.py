@@ -113,55 +113,48 @@ def _label(features: Any, where: str) -> str | int | None:
     return None
 
 
+# https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto, as
+# far as images and labels go; packages differ, so that TensorFlow's own can be loaded beside it.
+_PROTO = """
+name: "headstart/example.proto" package: "headstart" syntax: "proto3"
+message_type {
+  name: "BytesList" field { name: "value" number: 1 type: TYPE_BYTES label: LABEL_REPEATED }
+}
+message_type {
+  name: "Int64List" field { name: "value" number: 1 type: TYPE_INT64 label: LABEL_REPEATED }
+}
+message_type {
+  name: "Feature"
+  field { name: "bytes_list" number: 1 type: TYPE_MESSAGE type_name: ".headstart.BytesList" }
+  field { name: "int64_list" number: 3 type: TYPE_MESSAGE type_name: ".headstart.Int64List" }
+}
+message_type {
+  name: "Features"
+  field {
+    name: "feature" number: 1 label: LABEL_REPEATED
+    type: TYPE_MESSAGE type_name: ".headstart.Features.FeatureEntry"
+  }
+  nested_type {
+    name: "FeatureEntry" options { map_entry: true }
+    field { name: "key" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+    field {
+      name: "value" number: 2 label: LABEL_OPTIONAL
+      type: TYPE_MESSAGE type_name: ".headstart.Feature"
+    }
+  }
+}
+message_type {
+  name: "Example"
+  field { name: "features" number: 1 type: TYPE_MESSAGE type_name: ".headstart.Features" }
+}
+"""
+
+
 @functools.cache
 def _example() -> Any:
-    """Return the message ``tensorflow.Example``, built here: TensorFlow takes seconds to import.
+    """Return the message ``tensorflow.Example``, built here: TensorFlow takes seconds to import."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-    https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto
-    """
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-    kinds = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="headstart/example.proto", package="headstart", syntax="proto3"
-    )
-
-    def message(name: str, *fields: tuple[str, int, int, str | None, bool]) -> Any:
-        made = file.message_type.add(name=name)
-        for field, number, kind, of, repeated in fields:
-            label = kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL
-            made.field.add(
-                name=field,
-                number=number,
-                type=kind,
-                label=label,
-                type_name=of and f".headstart.{of}",
-            )
-        return made
-
-    message("BytesList", ("value", 1, kinds.TYPE_BYTES, None, True))
-    message("FloatList", ("value", 1, kinds.TYPE_FLOAT, None, True))
-    message("Int64List", ("value", 1, kinds.TYPE_INT64, None, True))
-    message(
-        "Feature",
-        ("bytes_list", 1, kinds.TYPE_MESSAGE, "BytesList", False),
-        ("float_list", 2, kinds.TYPE_MESSAGE, "FloatList", False),
-        ("int64_list", 3, kinds.TYPE_MESSAGE, "Int64List", False),
-    )
-    features = message(
-        "Features", ("feature", 1, kinds.TYPE_MESSAGE, "Features.FeatureEntry", True)
-    )
-    entry = features.nested_type.add(name="FeatureEntry")
-    entry.options.map_entry = True
-    entry.field.add(name="key", number=1, type=kinds.TYPE_STRING, label=kinds.LABEL_OPTIONAL)
-    entry.field.add(
-        name="value",
-        number=2,
-        type=kinds.TYPE_MESSAGE,
-        label=kinds.LABEL_OPTIONAL,
-        type_name=".headstart.Feature",
-    )
-    message("Example", ("features", 1, kinds.TYPE_MESSAGE, "Features", False))
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
+    pool.Add(text_format.Parse(_PROTO, descriptor_pb2.FileDescriptorProto()))
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("headstart.Example"))

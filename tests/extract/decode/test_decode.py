@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headstart.errors import DecodeError, OptionError
-from headstart.extract.decode.decode import decode
+from pictures import decode
 
 GRADIENT = np.stack(
     [

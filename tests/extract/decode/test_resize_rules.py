@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from headstart.classify.export.resize import resized as resized_by_tensorflow
 from headstart.classify.saved.card_limits import _of_the_backbone
 from headstart.errors import OptionError
-from headstart.extract.decode.decode import decode, resize_views
+from headstart.extract.decode.decode import resize_views
 from headstart.extract.decode.frame import find_frame
 from headstart.extract.decode.resize_rules import (
     FILTER,
@@ -23,6 +23,7 @@ from headstart.extract.decode.resize_rules import (
     resized,
 )
 from headstart.extract.recipe import Recipe
+from pictures import decode
 
 SIDE = 64
 PILLOWS = {

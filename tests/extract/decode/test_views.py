@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 
 from headstart.errors import OptionError
-from headstart.extract.decode.decode import decode, decode_views
+from headstart.extract.decode.decode import decode_views
 from headstart.extract.decode.resize_rules import RESIZE_RULES
 from headstart.extract.decode.views import CROP_SIDE, make_views, parse_views
+from pictures import decode
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from dirty import DUPLICATE, FAILED, FILES, LEFT_OUT
 from fakes import FakeEngine, engines_made_by
 from headstart.cache import StatIndex
 from headstart.errors import DecodeError
-from headstart.extract.decode.decode import decode
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import extract
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
 from headstart.text import shown
+from pictures import decode
 from shards import parquet_of, tar_of
 
 

@@ -69,8 +69,9 @@ def test_a_bandwidth_that_is_less_than_the_workers_want_is_the_bottleneck():
 
 def test_every_bottleneck_has_advice_that_fits_the_options(tmp_path):
     source = feature_source(Recipe(views="original,flip"), Execution(cache=tmp_path))
-    assert set(ADVICE) == {*STAGES, "network"}
-    assert all(advise(bottleneck, source) for bottleneck in ADVICE)
+    bottlenecks = {stage for stage, *_ in ADVICE}
+    assert bottlenecks == {*STAGES, "network"}
+    assert all(advise(bottleneck, source) for bottleneck in bottlenecks)
     assert "--views original" in advise("backbone", source)[0]
     assert not any("mobilenet" in line for line in advise("backbone", source))
 

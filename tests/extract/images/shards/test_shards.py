@@ -2,8 +2,11 @@
 
 import gc
 import json
+import os
 import pickle
+import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.places import braces, references
 from headstart.extract.images.read import read_image
 from headstart.extract.images.shard_dataset import split_of
-from headstart.extract.images.shards import parquet_rows
+from headstart.extract.images.shards import kinds, parquet_rows
 from headstart.extract.images.shards.members import Member
 from headstart.extract.images.shards.parquet_rows import Row
 from headstart.storage import user_folder
@@ -391,23 +394,41 @@ def test_findings_about_shards_show_their_pictures(tmp_path, photographs, headst
     assert "data:image/jpeg;base64" in (tmp_path / "page" / "inspect.html").read_text()
 
 
-def test_an_unchanged_shard_is_not_opened_to_list_it_again(tmp_path, at_rest, monkeypatch):
+def refuse(*_):
+    raise OSError("opened again")
+
+
+@pytest.fixture
+def opening_fails(monkeypatch):
+    """Return what lets every shard that is opened from then on fail."""
+    refusing = tuple(replace(kind, recognise=refuse) for kind in kinds.KINDS)
+    return lambda: monkeypatch.setattr(kinds, "KINDS", refusing)
+
+
+def test_an_unchanged_shard_is_not_opened_to_list_it_again(tmp_path, at_rest, opening_fails):
     shard = webdataset_of(tmp_path / "shards" / "train.tar", SAMPLES)
     first = read_dataset(tmp_path / "shards"), read_dataset(shard)
-    with monkeypatch.context() as patch:
-        patch.setattr("headstart.extract.images.shards.kinds.open_file", None)
-        assert (read_dataset(tmp_path / "shards"), read_dataset(shard)) == first
+    opening_fails()
+    assert (read_dataset(tmp_path / "shards"), read_dataset(shard)) == first
+    webdataset_of(shard, SAMPLES[:10])
+    with pytest.raises(DataError, match=r"cannot read .*: opened again"):
+        read_dataset(shard)
+
+
+def test_a_shard_that_has_changed_is_listed_anew(tmp_path, at_rest):
+    shard = webdataset_of(tmp_path / "train.tar", SAMPLES)
+    assert len(read_dataset(shard).images) == 40
     webdataset_of(shard, SAMPLES[:10])
     assert len(read_dataset(shard).images) == 10
 
 
-def test_a_shard_that_may_still_change_is_listed_every_time(tmp_path, monkeypatch):
+def test_a_shard_that_may_still_change_is_listed_every_time(tmp_path, opening_fails):
     shard = webdataset_of(tmp_path / "train.tar", SAMPLES)
-    monkeypatch.setattr("headstart.cache.statindex.FINE_TICK_NS", 10**15)
-    monkeypatch.setattr("headstart.cache.statindex.COARSE_TICK_NS", 10**15)
+    ahead = time.time() + 3600  # no clock has passed it: the next change may show the same
+    os.utime(shard, (ahead, ahead))
     assert len(read_dataset(shard).images) == 40
-    monkeypatch.setattr("headstart.extract.images.shards.webdataset.tarfile", None)
-    with pytest.raises(DataError, match="cannot read"):
+    opening_fails()
+    with pytest.raises(DataError, match=r"cannot read .*: opened again"):
         read_dataset(shard)
 
 
