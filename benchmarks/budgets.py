@@ -25,7 +25,7 @@ from headstart.classify.statistics.intervals import wilson
 from headstart.demo import write_digits
 from headstart.extract.backbone.backbones import backbone_of
 from headstart.extract.backbone.loading import load_keras
-from headstart.extract.decode.decode import decode
+from headstart.extract.decode.decode import decode_views
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import FeatureSource, feature_source
@@ -83,7 +83,10 @@ def guided(name: str, table: Table, source: FeatureSource) -> dict[str, Any]:
     spec = source.spec
     begin, cpu = time.perf_counter(), time.process_time()
     images = np.stack(
-        [decode(Path(path).read_bytes(), spec.input_size, spec.resize) for path in table.paths]
+        [
+            decode_views(Path(path).read_bytes(), spec.input_size, spec.resize)[0]
+            for path in table.paths
+        ]
     )
     fitting, evaluation = table.split.fitting, table.split.evaluation
     rows, held = hold_out(table.y[fitting], table.groups[fitting], 0)

@@ -22,7 +22,7 @@ from timing import Ways, in_turns, report
 
 from headstart.cache import FeatureStore, StatIndex
 from headstart.extract.backbone.loading import load_keras
-from headstart.extract.decode.decode import decode
+from headstart.extract.decode.decode import decode_views
 from headstart.extract.engine.tensorflow import TensorFlowEngine
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import extract
@@ -64,7 +64,7 @@ def mobilenet(folder: Path, paths: list[Path], scratch: Path) -> Ways:
     source = feature_source(execution=Execution(cache=scratch / "networks"))
     engine = source.engine()
     reference = TensorFlowEngine(source.spec, source.weights)
-    images = np.stack([decode(path.read_bytes()) for path in paths[:FORWARD_IMAGES]])
+    images = np.stack([decode_views(path.read_bytes())[0] for path in paths[:FORWARD_IMAGES]])
     count = len(images)
     ways: Ways = {
         "headstart": (ours(paths, source, engine, scratch), len(paths)),

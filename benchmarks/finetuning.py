@@ -25,7 +25,7 @@ from headstart.classify.network.upper import Network, Upper
 from headstart.extract.backbone.backbones import backbone_of, find_backbone
 from headstart.extract.backbone.blocks import find_boundary
 from headstart.extract.backbone.loading import load_keras
-from headstart.extract.decode.decode import decode
+from headstart.extract.decode.decode import decode_views
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution, Recipe
@@ -169,7 +169,7 @@ class Job:
     def pixels(self) -> Any:
         """Return the images decoded, (n, height * width * 3), float32."""
         spec = self.source.spec
-        images = [decode(p.read_bytes(), spec.input_size, spec.resize) for p in self.paths]
+        images = [decode_views(p.read_bytes(), spec.input_size, spec.resize)[0] for p in self.paths]
         return np.stack(images).reshape(len(images), -1).astype(np.float32)
 
 

@@ -267,7 +267,7 @@ def test_a_network_takes_other_sizes_where_its_weights_know_none():
     small = row.sized(96)
     assert small.build().input_shape == (None, 96, 96, 3)
     assert small.multiply_adds == pytest.approx(row.multiply_adds * (96 / 224) ** 2)
-    with pytest.raises(OptionError, match="--input-size 100: mobilenet takes 96, 128, 160"):
+    with pytest.raises(OptionError, match="--input-size 100: mobilenet takes 64, 96, 128"):
         row.sized(100)
     with pytest.raises(OptionError, match="--input-size 96: resnet50 takes 224"):
         find_backbone("resnet50").sized(96)
