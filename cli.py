@@ -18,6 +18,7 @@ from .commands import (
     fit,
     group,
     inspect,
+    label,
     plan,
     predict,
     search,
@@ -44,6 +45,7 @@ app.add_typer(cache.app, name="cache")
 app.command("inspect")(inspect.inspect_data)
 app.command("search")(search.search_data)
 app.command("group")(group.group_data)
+app.command("label")(label.label_data)
 app.command("predict")(predict.predict_images)
 app.command("evaluate")(evaluate.evaluate_data)
 app.command("explain")(explain.explain_images)

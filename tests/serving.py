@@ -57,11 +57,16 @@ class Served:
         return self.process.wait(), self.said[-1]
 
 
-@contextlib.contextmanager
 def serving(model, *arguments, cache, **environment):
     """Yield a service on a free port."""
+    return started("serve", str(model), "--port", "0", *arguments, cache=cache, **environment)
+
+
+@contextlib.contextmanager
+def started(*arguments, cache, **environment):
+    """Yield a command that serves, its address read."""
     process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "serve", str(model), "--port", "0", *arguments],
+        [sys.executable, "-c", COMMAND, *arguments],
         env={**os.environ, "HEADSTART_CACHE": str(cache), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.rows import take
 from ...extract.failures import check_failures, check_limit
 from ...extract.features import load_features
 from ...extract.images.images import Dataset, Image
 from ...extract.images.remote import Remote
 from ...extract.ledger import Failure
 from ...extract.source import FeatureSource
+from .columns import TapSelector
 from .near_duplicates import Directions
+from .split import Rows
 from .table import IN_MEMORY, find_taps
 
 FITS = 1 << 30  # bytes of directions that are kept; those of more are made block by block
@@ -35,6 +39,8 @@ class Collection:
         Unit vectors of their square-rooted features: products are cosines.
     X : ndarray or StoredRows, shape (n, d), float32
         The features themselves.
+    taps : TapSelector or None
+        What the columns of ``X`` are where there are several layers or views.
     digests : list of bytes, length n
         SHA-256 of each.
     failed : list of Failure
@@ -46,10 +52,26 @@ class Collection:
     root: Path | Remote
     images: list[Image]
     directions: NDArray[np.float32] | Directions
-    X: NDArray[np.float32]
+    X: Any
+    taps: TapSelector | None
     digests: list[bytes]
     failed: list[Failure]
     warnings: list[str]
+
+    def some(self, rows: Rows) -> Collection:
+        """Return some of the photographs, in the order of their rows."""
+        directions = self.directions
+        if isinstance(directions, Directions):
+            directions = Directions(take(self.X, rows), self.taps)
+        else:
+            directions = directions[rows]
+        return replace(
+            self,
+            images=[self.images[row] for row in rows],
+            directions=directions,
+            X=take(self.X, rows),
+            digests=[self.digests[row] for row in rows],
+        )
 
     def known(self) -> tuple[list[str], NDArray[np.intp]]:
         """Return the classes, and the class index of each row: -1 where it has no label."""
@@ -80,6 +102,7 @@ def load_collection(
         images=[dataset.images[position] for position in features.positions],
         directions=directions[np.arange(n)] if 4 * n * d <= FITS else directions,
         X=features.X,
+        taps=taps,
         digests=features.digests,
         failed=features.extraction.failures,
         warnings=[*dataset.warnings, *features.warnings],

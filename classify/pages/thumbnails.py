@@ -66,8 +66,13 @@ def open_upright(path: Reference, side: int, max_pixels: int = MAX_PIXELS) -> Im
     return picture
 
 
-def jpeg_uri(picture: Image.Image, quality: int = QUALITY) -> str:
-    """Return a picture as a data URI."""
+def jpeg(picture: Image.Image, quality: int = QUALITY) -> bytes:
+    """Return a picture as the bytes of a JPEG file."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return buffer.getvalue()
+
+
+def jpeg_uri(picture: Image.Image, quality: int = QUALITY) -> str:
+    """Return a picture as a data URI."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(picture, quality)).decode('ascii')}"

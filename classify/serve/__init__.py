@@ -15,6 +15,20 @@ from .limits import Limits
 PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
 
 
+def need_packages(command: str) -> None:
+    """See that what a page on loopback takes is installed.
+
+    Raises
+    ------
+    OptionError
+        If it is not; the message names the pip command.
+    """
+    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+        raise OptionError(
+            f"{command} needs {', '.join(missing)}, not installed: pip install 'headstart[serve]'"
+        )
+
+
 def serve(
     model: SavedModel,
     execution: Execution,
@@ -56,10 +70,7 @@ def serve(
     Stopped
         With the signal.
     """
-    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
-        raise OptionError(
-            f"serve needs {', '.join(missing)}, not installed: pip install 'headstart[serve]'"
-        )
+    need_packages("serve")
     from .app import make_app
     from .server import listen, run, url_of
 

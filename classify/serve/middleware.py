@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .metrics import Metrics
@@ -82,6 +83,47 @@ def closing(app: ASGIApp, stopping: Callable[[], bool]) -> ASGIApp:
             MutableHeaders(scope=message)["Connection"] = "close"
 
     return at_answers(app, touch)
+
+
+def bounded(app: ASGIApp, most: int) -> ASGIApp:
+    """Refuse bodies over a number of bytes, and those that do not say how long they are."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", ()))
+        answer = app
+        if b"transfer-encoding" in headers:
+            answer = PlainTextResponse("say how long the body is", 411)
+        elif int(headers.get(b"content-length", b"0")) > most:
+            answer = PlainTextResponse(f"the body has more than {most:,} bytes", 413)
+        await answer(scope, receive, send)
+
+    return call
+
+
+def of_one_origin(app: ASGIApp, hosts: Collection[str]) -> ASGIApp:
+    """Refuse requests that another page made a browser send: of a foreign origin or host name.
+
+    A page elsewhere can post to a service on this machine, or have its own name resolve to it
+    (DNS rebinding). It cannot choose the headers ``Origin`` and ``Host``.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What is behind.
+    hosts : collection of str
+        Values of ``Host`` that are ours, with the port; any when empty.
+    """
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name: value.decode("latin-1") for name, value in scope.get("headers", ())}
+        host, origin = headers.get(b"host", ""), headers.get(b"origin")
+        foreign = origin is not None and origin.partition("://")[2] != host
+        answer = app
+        if scope["type"] == "http" and (foreign or (hosts and host not in hosts)):
+            answer = PlainTextResponse("requests of other pages are refused", 403)
+        await answer(scope, receive, send)
+
+    return call
 
 
 def answering_head(app: ASGIApp) -> ASGIApp:

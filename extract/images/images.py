@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -121,6 +121,11 @@ class Dataset:
             "groups": len({image.group for image in self.images} - {None}),
             "warnings": self.warnings,
         }
+
+    def without_labels(self) -> Dataset:
+        """Return the same images, none of which has a label, a split or a group."""
+        images = [Image(image.path, UNLABELLED) for image in self.images]
+        return replace(self, images=images)
 
     def counts(self) -> Counter[str]:
         """Images a class."""

@@ -54,7 +54,7 @@ def synthetic(sizes, spread=0.05, far=0):
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     images = [Image(f"{n}.jpg", "") for n in range(len(rows))]
     digests = [bytes([n // 256, n % 256]) * 16 for n in range(len(rows))]
-    return Collection("x", images, rows, rows, digests, [], [])
+    return Collection("x", images, rows, rows, None, digests, [], [])
 
 
 def test_the_number_of_groups_is_found():

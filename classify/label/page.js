@@ -1,0 +1,257 @@
+"use strict";
+{
+  const by = (id) => document.getElementById(id);
+  const grid = by("grid"), naming = by("naming"), large = by("large"), input = by("name");
+  const KEYS = "123456789abcdefghijklmnopqrstuvwxyz";
+  const BATCH = 12, CHUNK = 200;
+  let mode = "label", items = [], cursor = 0, anchor = 0, state = null, naming_for = null;
+  let only, ended = false, polling = null;
+  let queue = Promise.resolve(); // requests go one after another, in the order of the keys
+
+  const element = (tag, text, name) => {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text;
+    if (name) made.className = name;
+    return made;
+  };
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const range = ([low, high]) => `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %`;
+  const tell = (words) => { by("trouble").textContent = words; };
+
+  const ask = async (path, body) => {
+    const sent = body === undefined ? {} : {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+    };
+    let answer;
+    try {
+      answer = await fetch(path, sent);
+    } catch {
+      throw new Error("Not saved: the server does not answer. Start headstart label again.");
+    }
+    const document = await answer.json();
+    if (!answer.ok) throw new Error(typeof document.detail === "string" ? document.detail : "It was refused.");
+    return document;
+  };
+  const then = (work) => {
+    queue = queue.then(work).then(() => tell(""), (error) => tell(error.message));
+    return queue;
+  };
+
+  // What is known, above and below the grid
+
+  const know = (now) => {
+    state = now;
+    const { labelled, photographs, quality, file, classes } = now;
+    by("progress").textContent = `${labelled.toLocaleString("en")} of ${photographs.toLocaleString("en")} labelled, in ${file}`;
+    const words = [];
+    if (quality) {
+      const { labelled: own, checks, next, advice } = quality;
+      words.push(`Out of fold on the ${own.n} labelled: ${percent(own.accuracy)} right (95 % interval ${range(own.ci95)}); they are harder than the rest.`);
+      if (checks) words.push(`On ${checks.n} drawn at random: ${percent(checks.accuracy)} (${range(checks.ci95)}).`);
+      words.push(next || labelled < 128 ? advice : "");
+    } else words.push("Guesses begin with two photographs each of two classes.");
+    by("quality").textContent = words.join(" ");
+    const choices = classes.map(({ name }, place) => {
+      const button = element("button", name);
+      if (KEYS[place]) button.append(" ", element("kbd", KEYS[place]));
+      button.addEventListener("click", () => give(name));
+      return button;
+    });
+    by("choices").replaceChildren(...choices);
+    by("known").replaceChildren(...classes.map(({ name }) => {
+      const option = element("option");
+      option.value = name;
+      return option;
+    }));
+    by("classes").replaceChildren(...classes.map(({ name, photographs: count }) => {
+      const row = element("li"), show = element("button", "Show"), rename = element("button", "Rename or merge");
+      show.setAttribute("aria-label", `Show ${name}`);
+      rename.setAttribute("aria-label", `Rename or merge ${name}`);
+      show.addEventListener("click", () => open("all", name));
+      rename.addEventListener("click", () => call(`New name for ${name}; another class's name merges them`, (to) =>
+        then(async () => { know(await ask("classes", { name: to, was: name })); await load(); })));
+      row.append(element("span", `${name}: ${count.toLocaleString("en")} `), show, " ", rename);
+      return row;
+    }));
+    clearTimeout(polling);
+    if (now.learning) polling = setTimeout(() => then(async () => know(await ask("state"))), 700);
+  };
+
+  // The grid
+
+  const tile = (item, place) => {
+    const made = element("li");
+    made.setAttribute("role", "option");
+    const image = element("img");
+    image.loading = "lazy";
+    image.decoding = "async";
+    image.alt = "";
+    image.src = `pictures/small/${item.picture}`;
+    made.append(image, element("b"), element("span", item.name, "name"));
+    made.addEventListener("click", (event) => choose(items.indexOf(made.item), event.shiftKey || event.ctrlKey));
+    made.addEventListener("contextmenu", (event) => { event.preventDefault(); choose(items.indexOf(made.item), true); });
+    made.item = item;
+    item.tile = made;
+    paint(item, place);
+    return made;
+  };
+  const said = ({ label, guess, share }) => {
+    if (label && mode === "review") return `${label}; rather ${guess}? ${percent(share)}`;
+    if (label) return label;
+    return guess ? `${guess}? ${percent(share)}` : "no guess yet";
+  };
+  const paint = (item) => {
+    item.tile.children[1].textContent = said(item);
+    item.tile.classList.toggle("done", Boolean(item.label) && (mode !== "review" || Boolean(item.settled)));
+    item.tile.setAttribute("aria-label", `${item.name}: ${said(item)}`);
+  };
+  const select = () => {
+    const [low, high] = [Math.min(cursor, anchor), Math.max(cursor, anchor)];
+    items.forEach((item, place) => {
+      item.tile.setAttribute("aria-selected", String(place >= low && place <= high));
+      item.tile.tabIndex = place === cursor ? 0 : -1;
+    });
+  };
+  const choose = (place, several = false) => {
+    if (!items.length) return;
+    cursor = Math.max(0, Math.min(place, items.length - 1));
+    if (!several) anchor = cursor;
+    select();
+    items[cursor].tile.focus({ preventScroll: false });
+  };
+  const chosen = () => items.slice(Math.min(cursor, anchor), Math.max(cursor, anchor) + 1);
+
+  const show = (list, focused = true) => {
+    items = list;
+    grid.replaceChildren(...items.map(tile));
+    by("empty").hidden = items.length > 0;
+    by("empty").textContent = mode === "review" ? "No label is doubted." : "Nothing is left to show here.";
+    cursor = anchor = 0;
+    if (items.length && focused && !naming.open) choose(0);
+  };
+  const load = async () => {
+    ended = false;
+    if (mode === "all") {
+      const named = only === undefined ? "" : `&label=${encodeURIComponent(only)}`;
+      show(await ask(`photographs?count=${CHUNK}${named}`));
+    } else show(await ask(`${mode === "review" ? "review" : "next"}?count=${BATCH}`));
+    know(await ask("state"));
+  };
+  const open = (to, label) => {
+    mode = to;
+    only = label;
+    document.querySelectorAll("[data-mode]").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.mode === mode)));
+    by("pass").textContent = mode === "review" ? "Keep" : "Skip";
+    return then(load);
+  };
+  new IntersectionObserver((seen) => {
+    if (mode !== "all" || ended || !items.length || !seen[0].isIntersecting) return;
+    then(async () => {
+      const named = only === undefined ? "" : `&label=${encodeURIComponent(only)}`;
+      const more = await ask(`photographs?start=${items.length}&count=${CHUNK}${named}`);
+      ended = more.length < CHUNK;
+      items.push(...more);
+      grid.append(...more.map(tile));
+      select();
+    });
+  }, { rootMargin: "800px" }).observe(by("more"));
+
+  // What a person does
+
+  const settled = (item) => (mode === "review" ? item.settled : item.label || item.skipped);
+  const onwards = (given) => {
+    if (mode === "all") return choose(items.indexOf(given[given.length - 1]) + 1);
+    const left = items.findIndex((item) => !settled(item));
+    if (left >= 0) {
+      const after = items.findIndex((item, place) => place > cursor && !settled(item));
+      choose(after >= 0 ? after : left);
+    } else then(load);
+  };
+  // Shown at once, and taken back where the server refuses it.
+  const write = (pairs, path, body) => {
+    const before = pairs.map(([item]) => ({ ...item }));
+    pairs.forEach(([item, change]) => { Object.assign(item, change); paint(item); });
+    then(async () => {
+      try {
+        know(await ask(path, body));
+      } catch (error) {
+        pairs.forEach(([item], place) => { Object.assign(item, { label: null, settled: false, skipped: false }, before[place]); paint(item); });
+        throw error;
+      }
+    });
+    onwards(pairs.map(([item]) => item));
+  };
+  const put = (pairs, reason) => {
+    const labels = Object.fromEntries(pairs.map(([item, label]) => [item.row, label]));
+    if (pairs.length) write(pairs.map(([item, label]) => [item, { label, settled: true }]), "labels", reason ? { labels, reason } : { labels });
+  };
+  const give = (label) => put(chosen().map((item) => [item, label]), mode === "label" ? null : "corrected");
+  const acts = {
+    accept: () => put(chosen().filter(({ guess }) => guess).map((item) => [item, item.guess]), mode === "label" ? null : "corrected"),
+    name: () => call("Class of what is chosen", give),
+    pass: () => {
+      const own = chosen();
+      if (!own.length) return;
+      if (mode === "review") put(own.map((item) => [item, item.label]), "kept");
+      else if (mode === "label") write(own.map((item) => [item, { skipped: true }]), "skip", { rows: own.map(({ row }) => row) });
+    },
+    undo: () => then(async () => {
+      const { photographs, state: now } = await ask("undo", {});
+      if (mode === "label" && photographs.length) {
+        const rows = new Set(photographs.map(({ row }) => row));
+        show([...photographs, ...items.filter(({ row }) => !rows.has(row))]);
+      } else if (photographs.length) await load();
+      know(now);
+    }),
+    enlarge: () => {
+      if (!items.length) return;
+      large.querySelector("img").src = `pictures/large/${items[cursor].picture}`;
+      large.querySelector("img").alt = items[cursor].name;
+      large.showModal();
+    },
+  };
+  const call = (words, use) => {
+    naming_for = use;
+    by("ask").textContent = words;
+    input.value = "";
+    naming.showModal();
+    input.focus();
+  };
+  naming.addEventListener("close", () => {
+    const name = input.value.trim();
+    if (naming.returnValue === "ok" && name) {
+      if (items.length || naming_for !== give) naming_for(name);
+      else then(async () => know(await ask("classes", { name })));
+    }
+    naming.returnValue = "";
+    if (items.length) items[cursor].tile.focus();
+  });
+  large.addEventListener("close", () => items[cursor]?.tile.focus());
+
+  document.querySelectorAll("[data-act]").forEach((button) => button.addEventListener("click", () => acts[button.dataset.act]()));
+  document.querySelectorAll("[data-mode]").forEach((button) => button.addEventListener("click", () => open(button.dataset.mode)));
+  by("fit").addEventListener("click", () => then(async () => {
+    by("quality").textContent = "Fitting …";
+    const fitted = await ask("fit", {});
+    by("quality").textContent = `Saved ${fitted.path}: ${percent(fitted.accuracy)} right (${range(fitted.ci95)}) on the ${fitted.n} photographs of the ${fitted.split}. ${fitted.warnings.join(" ")}`;
+  }));
+
+  const columns = () => Math.max(1, items.filter(({ tile }) => tile.offsetTop === items[0].tile.offsetTop).length);
+  const moves = {
+    ArrowLeft: () => cursor - 1, ArrowRight: () => cursor + 1, ArrowUp: () => cursor - columns(),
+    ArrowDown: () => cursor + columns(), Home: () => 0, End: () => items.length - 1,
+  };
+  const keys = { Enter: "accept", "+": "name", ".": "pass", Backspace: "undo", " ": "enlarge" };
+  document.addEventListener("keydown", (event) => {
+    const elsewhere = naming.open || large.open || event.ctrlKey || event.metaKey || event.altKey;
+    if (elsewhere || (event.target.closest("button, summary") && [" ", "Enter"].includes(event.key))) return;
+    const place = KEYS.indexOf(event.key);
+    const known = state?.classes[place];
+    if (event.key in moves) choose(moves[event.key](), event.shiftKey);
+    else if (event.key in keys) acts[keys[event.key]]();
+    else if (event.key.length === 1 && place >= 0 && known) give(known.name);
+    else return;
+    event.preventDefault();
+  });
+  open("label");
+}

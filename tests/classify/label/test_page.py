@@ -1,0 +1,173 @@
+"""The page in a real browser: sixty labels by keyboard, through a reload and a kill; on a phone."""
+
+import csv
+import re
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the page: headstart[serve] is not installed")
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from browsing import patient_context
+from pictures import COLOURS, paint
+from serving import started
+
+EACH = 24
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Flat: 24 pictures of each colour, and one whose name is markup."""
+    root = tmp_path_factory.mktemp("photographs")
+    for c, (name, colour) in enumerate(COLOURS.items()):
+        for number in range(EACH):
+            paint(root / f"{name}-{number}.png", colour, seed=100 * c + number)
+    paint(root / "red-<img src=x onerror=alert(1)>.png", COLOURS["red"], seed=999)
+    return root
+
+
+@pytest.fixture
+def labelling(folder, tmp_path, tmp_path_factory):
+    """Start ``headstart label`` on the folder; ``label(port)`` to start it again."""
+    cache = tmp_path_factory.getbasetemp() / "label-cache"
+
+    def start(port=0):
+        files = ("--out", str(tmp_path / "labels.csv"), "--model", str(tmp_path / "m.headstart"))
+        return started("label", str(folder), "--port", str(port), *files, cache=cache)
+
+    return start
+
+
+def written(tmp_path):
+    with open(tmp_path / "labels.csv", encoding="utf-8", newline="") as file:
+        return {row["path"].rpartition("/")[2]: row["label"] for row in csv.DictReader(file)}
+
+
+def open_page(browser, url, complaints, **options):
+    context = patient_context(browser, **options)
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(url)
+    expect(page.get_by_role("option").first).to_be_visible()
+    return page
+
+
+def selected(page):
+    return page.get_by_role("option", selected=True)
+
+
+def labelled(page):
+    text = page.locator("#progress").inner_text()
+    found = re.match(r"([\d,]+) of", text)
+    return int(found[1]) if found else 0
+
+
+def label_by_keys(page, until, given):
+    """Label what is selected by its name: Enter where the guess is right, else a key, else +."""
+    while len(given) < until:
+        item = selected(page)
+        name = item.locator(".name").inner_text()
+        truth = name.partition("-")[0]
+        choices = page.locator("#choices button").all_inner_texts()
+        keys = {text.split()[0]: text.split()[-1] for text in choices}
+        if item.locator("b").inner_text().startswith(f"{truth}?"):
+            page.keyboard.press("Enter")
+        elif truth in keys:
+            page.keyboard.press(keys[truth])
+        else:
+            page.keyboard.press("+")
+            page.keyboard.type(truth)
+            page.keyboard.press("Enter")
+        given[name] = truth
+        expect(page.locator("#progress")).to_have_text(re.compile(rf"^{len(given)} of "))
+        expect(selected(page).locator(".name")).not_to_have_text(name)
+
+
+def test_sixty_photographs_by_keyboard_through_a_reload_and_a_kill(browser, labelling, tmp_path):
+    complaints, given = [], {}
+    with labelling() as server:
+        page = open_page(browser, server.url, complaints)
+        port = server.address[1]
+        label_by_keys(page, 14, given)
+        page.reload()
+        expect(selected(page)).to_have_count(1)
+        label_by_keys(page, 30, given)
+        server.process.kill()
+        server.process.wait()
+    assert written(tmp_path) == given
+    with labelling(port) as server:
+        page.goto(server.url)
+        expect(selected(page)).to_have_count(1)
+        label_by_keys(page, 60, given)
+        page.keyboard.press("Backspace")
+        expect(page.locator("#progress")).to_have_text(re.compile("^59 of "))
+        last, truth = list(given.items())[-1]
+        expect(selected(page).locator(".name")).to_have_text(last)
+        del given[last]
+        label_by_keys(page, 60, given)
+        assert given[last] == truth
+        page.context.close()
+    assert written(tmp_path) == given
+    assert complaints == []
+
+
+def test_classes_are_merged_and_doubted_labels_corrected(browser, labelling, tmp_path):
+    complaints = []
+    with labelling() as server:
+        page = open_page(browser, server.url, complaints)
+        given = {}
+        label_by_keys(page, 40, given)
+        page.get_by_role("button", name="All photographs").click()
+        wrong = next(name for name, truth in given.items() if truth == "red")
+        page.get_by_role("option").filter(has_text=wrong).click()
+        page.get_by_role("button", name="blue", exact=False).first.click()
+        expect(page.get_by_role("option").filter(has_text=wrong).locator("b")).to_have_text("blue")
+        page.get_by_role("button", name="Doubted labels").click()
+        first = page.get_by_role("option").first
+        expect(first).to_contain_text(wrong)
+        expect(first.locator("b")).to_contain_text("blue; rather red?")
+        page.keyboard.press("Enter")
+        expect(page.locator("#empty")).to_be_visible()
+        assert written(tmp_path) == given
+        page.get_by_text("Classes", exact=True).click()
+        page.get_by_role("button", name="Rename or merge red").click()
+        page.get_by_label("New name").fill("green")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Show red")).to_have_count(0)
+        assert set(written(tmp_path).values()) == {"blue", "green"}
+        page.get_by_role("button", name="Fit the classifier").click()
+        expect(page.locator("#quality")).to_contain_text("Saved")
+        assert (tmp_path / "m.headstart").exists()
+        page.context.close()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_and_a_thumb_can_use_it(browser, labelling, tmp_path, scheme):
+    complaints = []
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    with labelling() as server:
+        page = open_page(
+            browser, server.url, complaints, color_scheme=scheme, bypass_csp=True, **phone
+        )
+        page.get_by_role("option").nth(1).tap()
+        page.get_by_role("button", name="Class …").tap()
+        page.get_by_label("Class").fill("mine")
+        page.get_by_role("button", name="Give", exact=True).tap()
+        expect(page.locator("#progress")).to_have_text(re.compile("^1 of "))
+        assert list(written(tmp_path).values()) == ["mine"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        heights = page.locator("#bar button").evaluate_all("all => all.map(b => b.offsetHeight)")
+        assert min(heights) >= 44
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        serious = [
+            (found["id"], [node["html"][:200] for node in found["nodes"][:3]])
+            for found in Axe().run(page).response["violations"]
+            if found["impact"] in ("serious", "critical")
+        ]
+        page.context.close()
+    assert serious == []
+    assert complaints == []
