@@ -60,6 +60,7 @@ bench: $(INSTALLED) ## Measure extraction, heads, fine-tuning and the service ag
 	$(ENV) $(BIN)/python benchmarks/finetuning.py
 	$(ENV) $(BIN)/python benchmarks/budgets.py
 	$(ENV) $(BIN)/python benchmarks/serving.py
+	$(ENV) $(BIN)/python benchmarks/labelling.py
 
 lock: ## Write constraints.txt and requirements-dev.lock anew from the newest versions that resolve
 	rm -rf .lock && $(PYTHON) -m venv .lock
