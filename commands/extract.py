@@ -32,7 +32,11 @@ def extract_features(
     execution: "Execution",
     max_failures: MaxFailures = None,
     out: Annotated[
-        Path | None, typer.Option(help="Also write one portable HDF5 table here.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write one portable table: .h5, .parquet (a list column 'embedding') or .npz.",
+        ),
     ] = None,
     columns: Columns = None,
     quiet: Quiet = False,

@@ -13,7 +13,7 @@ from .failures import check_failures, check_limit
 from .features import ensure_features, load_features
 from .images.images import Dataset
 from .ledger import Extraction
-from .portable_table import write_table
+from .portable_table import check_table, write_table
 from .source import FeatureSource
 
 
@@ -140,9 +140,11 @@ def extract_dataset(
     CacheError
         If the cache or the table cannot be written.
     OptionError
-        If the limit of failures cannot be.
+        If the limit of failures cannot be, or no table ends so.
     """
     check_limit(max_failures)
+    if out is not None:
+        check_table(out)
     paths = [image.path for image in dataset.images]
     store = source.store()
     extraction, warnings = ensure_features(paths, source, store, stage("extracting"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cache import FeatureStore, StatIndex, stat_index_path
+from ..cache import FeatureSpec, FeatureStore, StatIndex, stat_index_path
 from ..progress import Tell, silent, stage
 from .engine.gpus import visible_gpus
 from .images.addresses import Reference
@@ -100,3 +100,22 @@ def load_features(
     extraction, X, positions = read_features(store, run, in_memory)
     digests = [digest for digest in extraction.digests if digest is not None]
     return Features(X, positions, digests, store.widths, extraction, list(dict.fromkeys(warnings)))
+
+
+def column_names(spec: FeatureSpec, widths: Sequence[int]) -> list[str]:
+    """Name the columns in the cache's order: view after view, layer after layer.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        What was extracted.
+    widths : sequence of int
+        Columns of each layer within one view.
+    """
+    layers = [
+        f"{layer}_{number}"
+        for layer, width in zip(spec.layers, widths, strict=True)
+        for number in range(width)
+    ]
+    views = spec.views
+    return layers if len(views) == 1 else [f"{view}_{name}" for view in views for name in layers]

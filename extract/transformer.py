@@ -13,10 +13,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
+from ..cache import FeatureSpec
 from ..cache.place import cache_folder
 from ..storage import user_folder
 from .engine.turns import taking_turns
-from .features import Features, load_features
+from .features import Features, column_names, load_features
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
 from .inputs import as_images, check_all_used
@@ -134,7 +135,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         del y  # scikit-learn's contract
         source = self._source()
         features = _load(as_images(X, source.spec.bit_depth), source)
-        self.feature_names_ = _names(source, features)
+        self.feature_names_ = _names(source.spec, features.widths)
         rows: NDArray[np.float32] = features.X
         return rows
 
@@ -154,11 +155,20 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         return rows
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
-        """Return a name for each column, such as ``conv_pw_13_relu_0``."""
+        """Return a name for each column, such as ``conv_pw_13_relu_0``.
+
+        Raises
+        ------
+        NotFittedError
+            If neither ``fit`` nor the cache has seen an image.
+        """
         del input_features  # an image has no columns to be named after
-        if not hasattr(self, "feature_names_"):
+        if hasattr(self, "feature_names_"):
+            return self.feature_names_
+        store = self._source().store()
+        if store.dimension is None:
             raise NotFittedError("ImageFeatures knows its columns once fit has seen an image")
-        return self.feature_names_
+        return _names(store.spec, store.widths)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Nothing has to be learnt."""
@@ -195,6 +205,10 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         return feature_source(recipe, execution)
 
 
+def _names(spec: FeatureSpec, widths: Sequence[int]) -> NDArray[Any]:
+    return np.array(column_names(spec, widths), dtype=object)
+
+
 def _load(images: list[Reference | PixelImage], source: FeatureSource) -> Features:
     """Return the features of all images; what is missing is extracted by one caller at a time."""
     place = f"{source.cache.absolute()}\0{source.spec.id}".encode("utf-8", "surrogateescape")
@@ -203,16 +217,3 @@ def _load(images: list[Reference | PixelImage], source: FeatureSource) -> Featur
         features = load_features(images, source)
     check_all_used(features.extraction.failures, len(images), "take them out of X and y")
     return features
-
-
-def _names(source: FeatureSource, features: Features) -> NDArray[Any]:
-    """Name the columns in the cache's order: view after view, layer after layer."""
-    views = source.spec.views
-    layers = [
-        f"{layer}_{number}"
-        for layer, width in zip(source.spec.layers, features.widths, strict=True)
-        for number in range(width)
-    ]
-    if len(views) == 1:
-        return np.array(layers, dtype=object)
-    return np.array([f"{view}_{name}" for view in views for name in layers], dtype=object)

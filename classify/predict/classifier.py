@@ -17,7 +17,7 @@ from .model_source import source_of
 
 
 class Classifier:
-    """A trained classifier from images to class names.
+    """A trained classifier from images to class names, which scikit-learn takes as one of its own.
 
     Images go through the same decoder, cache and network as at training: its labels and
     probabilities are those of ``headstart predict``. The engine starts once, with the first
@@ -91,6 +91,37 @@ class Classifier:
         failures = [failure for block in blocks for failure in block.failures]
         check_all_used(failures, len(given), "take them out")
         return np.concatenate([block.probabilities for block in blocks])
+
+    def score(self, images: Any, labels: Any) -> float:
+        """Return the share of images (n) whose label (n) it names, 0 to 1; the errors are the same."""
+        return float(np.mean(self.predict(images) == np.asarray(labels)))
+
+    def fit(self, images: Any = None, labels: Any = None) -> Classifier:
+        """Return itself: it is trained, as in a ``sklearn.frozen.FrozenEstimator``.
+
+        ``cross_val_score`` evaluates it on each fold as it is; images that it was trained on
+        flatter it there.
+        """
+        del images, labels  # scikit-learn's contract
+        return self
+
+    def __sklearn_clone__(self) -> Classifier:
+        """Be used as it is where scikit-learn clones what it fits."""
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that it is a classifier, of images and not of numbers."""
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(two_d_array=False, one_d_array=True, string=True),
+        )
 
     def __repr__(self) -> str:
         return f"<Classifier {self.model.name}, {len(self.classes_)} classes>"

@@ -256,6 +256,8 @@ def test_columns_are_named_and_data_frames_come_out(images, labelled):
     frame = images.set_output(transform="pandas").fit_transform(labelled[0])
     assert isinstance(frame, pd.DataFrame)
     assert list(frame.columns[:2]) == ["conv_pw_13_relu_0", "conv_pw_13_relu_1"]
+    unfitted = clone(images).set_output(transform="pandas").transform(labelled[0])
+    assert list(unfitted.columns) == list(frame.columns)
     images.set_params(views="original,flip").fit(labelled[0])
     names = images.get_feature_names_out()
     assert (names[0], names[12], len(names)) == (

@@ -1,6 +1,7 @@
 """headstart.load: the same answers as the command line, for whatever image Python holds."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -106,3 +107,30 @@ def test_the_package_loads_nothing_heavy_until_it_is_asked():
         "import sys, headstart\nassert not {'sklearn', 'tensorflow', 'h5py'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_scikit_learn_takes_it_as_a_classifier(classifier, photographs):
+    from sklearn.base import clone, is_classifier
+    from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score
+    from sklearn.model_selection import cross_val_score
+
+    paths = sorted(photographs.rglob("*.*"))
+    labels = [path.parent.name for path in paths]
+    assert is_classifier(classifier)
+    assert clone(classifier) is classifier
+    assert classifier.score(paths, labels) == accuracy_score(labels, classifier.predict(paths))
+    assert cross_val_score(classifier, paths, labels, cv=3).tolist() == [1.0] * 3
+    matrix = ConfusionMatrixDisplay.from_estimator(classifier, paths, labels).confusion_matrix
+    assert matrix.tolist() == np.diag([10, 10, 10]).tolist()
+
+
+def test_its_calibration_can_be_drawn(headstart, photographs, tmp_path):
+    from sklearn.calibration import CalibrationDisplay
+
+    shutil.rmtree(photographs / "green")
+    path = tmp_path / "two.headstart"
+    assert headstart("fit", "head", photographs, "--out", path)[0] == 0
+    paths = sorted(photographs.rglob("*.*"))
+    labels = [path.parent.name for path in paths]
+    drawn = CalibrationDisplay.from_estimator(package.load(path), paths, labels, n_bins=2)
+    assert drawn.y_prob.max() > 0.5
