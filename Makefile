@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ENV := env -u PYTHONPATH
 
-.PHONY: help demo test test-slow check types format docs examples bench lock audit clean
+.PHONY: help demo test test-slow check types format docs examples bench lock audit dist clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -72,6 +72,13 @@ lock: ## Write constraints.txt and requirements-dev.lock anew from the newest ve
 		--custom-compile-command 'make lock' --output-file requirements-dev.lock pyproject.toml -
 	rm -rf .lock
 
+dist: ## Build wheel and source into dist/, and check them as a package index does
+	rm -rf .dist dist && $(PYTHON) -m venv .dist
+	.dist/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	.dist/bin/python -m build --outdir dist .
+	.dist/bin/twine check --strict dist/*
+	rm -rf .dist build
+
 audit: ## Look the pinned packages up among known vulnerabilities; needs the database's network
 	rm -rf .audit && $(PYTHON) -m venv .audit
 	.audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
@@ -79,4 +86,4 @@ audit: ## Look the pinned packages up among known vulnerabilities; needs the dat
 	rm -rf .audit
 
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) .lock .audit .link build dist *.egg-info
+	rm -rf $(VENV) .lock .audit .dist .link build dist *.egg-info
