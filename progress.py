@@ -1,6 +1,6 @@
 """How far a run is, and what will take a while: said by library code, shown by whoever listens.
 
-As with ``logging``, code says it to nobody in particular, from whatever thread it runs in, and
+As with ``logging``, whose ``headstart`` logger is told, too, code says it to nobody in particular, from whatever thread it runs in, and
 nobody hears it unless a listener is installed. A listener hears all threads of its process; other
 processes (a cluster's workers, joblib's) have none, and what started them tells of them.
 
@@ -14,6 +14,7 @@ Examples
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from typing import Protocol, TypeVar
 
@@ -37,6 +38,7 @@ class Listener(Protocol):
         ...
 
 
+_logger = logging.getLogger("headstart")
 L = TypeVar("L", bound=Listener)
 
 # Of the process and not of a context: threads of pools, which have contexts of their own, are heard.
@@ -50,6 +52,7 @@ def silent(done: int, total: int, note: str = "") -> None:
 
 def stage(name: str) -> Tell:
     """Begin a stage; return the function that takes ``(done, total)`` and perhaps a few words."""
+    _logger.debug("%s", name)
     for listener in _listeners[-1:]:
         return listener.stage(name)
     return silent
@@ -57,6 +60,7 @@ def stage(name: str) -> Tell:
 
 def note(line: str) -> None:
     """Say, in a line, what will take a while."""
+    _logger.info("%s", line)
     for listener in _listeners[-1:]:
         listener.note(line)
 

@@ -87,7 +87,7 @@ def source_of(options: FeatureOptions, dataset: Dataset | None = None) -> Featur
     return feature_source(*_read(options), dataset)
 
 
-def execution_of(options: ModelOptions) -> Execution:
+def execution_of(options: ModelOptions | FeatureOptions) -> Execution:
     """Return how to run, of the options of a saved classifier; the errors are the same."""
     return _read(options)[1]
 

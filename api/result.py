@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,6 +21,10 @@ class Result(ABC):
     ``print`` shows what the command prints, a notebook the same as HTML, :meth:`to_dict` is the
     command's ``--json`` and :meth:`to_frame` a table of its figures.
     """
+
+    def __post_init__(self) -> None:
+        for line in self.warnings:
+            logging.getLogger("headstart").warning("%s", line)
 
     @property
     @abstractmethod

@@ -1,5 +1,6 @@
 """``headstart cache``."""
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,8 +9,8 @@ import typer
 from .options import MACHINE, Cache, Json, Quiet, Seed, takes
 
 if TYPE_CHECKING:
+    from ..api.options import ModelOptions
     from ..cache.verify import Problem, Verification
-    from ..extract.recipe import Execution
     from ..extract.recompute import Recomputation
 
 app = typer.Typer(help="Look after the features that are kept.", no_args_is_help=True)
@@ -55,8 +56,7 @@ def cache_verify(
         typer.Argument(metavar="[DATA]", help="The dataset that --recompute draws from."),
     ] = None,
     *,
-    weights: str | None,
-    execution: "Execution",
+    options: "ModelOptions",
     recompute: Annotated[
         int, typer.Option(min=0, help="Extract so many images of DATA afresh and compare.")
     ] = 0,
@@ -71,6 +71,7 @@ def cache_verify(
 
     Example: headstart cache verify photographs/ --recompute 20
     """
+    from ..api.options import execution_of
     from ..cache import default_cache
     from ..cache.documents import verify_document
     from ..cache.verify import check_clean, verify
@@ -80,13 +81,15 @@ def cache_verify(
 
     if bool(recompute) != (data is not None):
         raise OptionError("--recompute N and DATA go together: images are drawn from DATA")
+    execution = execution_of(options)
     place = execution.cache or default_cache()
+    weights = os.fspath(options.get("weights") or "imagenet")
     with stages(quiet=quiet):
         verification = verify(place, mend=mend)
         again = (
             []
             if data is None
-            else recompute_specs(data, place, weights or "imagenet", execution, recompute, seed)
+            else recompute_specs(data, place, weights, execution, recompute, seed)
         )
     if as_json:
         recomputed = [sample.to_document() for sample in again]

@@ -17,8 +17,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..api.options import FeatureOptions
     from ..extract.feature_run import FeatureRun
-    from ..extract.recipe import Execution, Recipe
 
 app = typer.Typer(help="Run the frozen backbone over images.", no_args_is_help=True)
 
@@ -28,8 +28,7 @@ app = typer.Typer(help="Run the frozen backbone over images.", no_args_is_help=T
 def extract_features(
     data: Data,
     *,
-    recipe: "Recipe",
-    execution: "Execution",
+    options: "FeatureOptions",
     max_failures: MaxFailures = None,
     out: Annotated[
         Path | None,
@@ -46,13 +45,13 @@ def extract_features(
 
     Example: headstart extract features photographs/
     """
+    from ..api.options import source_of
     from ..console import print_json, stages, warn
     from ..extract.feature_run import extract_dataset
-    from ..extract.source import feature_source
 
     dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
     with stages(quiet=quiet):
-        source = feature_source(recipe, execution, dataset)
+        source = source_of(options, dataset)
         run = extract_dataset(dataset, source, out, max_failures)
     if as_json:
         print_json(run.to_document())

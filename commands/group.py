@@ -9,16 +9,15 @@ from .dataset import read_data
 from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, Seed, takes
 
 if TYPE_CHECKING:
+    from ..api.options import FeatureOptions
     from ..classify.group.group import Grouping
-    from ..extract.recipe import Execution, Recipe
 
 
 @takes(FEATURES)
 def group_data(
     data: Data,
     *,
-    recipe: "Recipe",
-    execution: "Execution",
+    options: "FeatureOptions",
     max_failures: MaxFailures = None,
     seed: Seed = 0,
     out: Annotated[
@@ -38,15 +37,15 @@ def group_data(
 
     Example: headstart group photographs/ --out groups
     """
+    from ..api.options import source_of
     from ..classify.data.collection import load_collection
     from ..classify.group.group import group, link_groups
     from ..classify.group.page import write_sheets
     from ..console import print_json, remark, say, stages, warn_all
-    from ..extract.source import feature_source
 
     dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
     with stages(quiet=quiet):
-        source = feature_source(recipe, execution, dataset)
+        source = source_of(options, dataset)
         grouping = group(load_collection(dataset, source, max_failures), seed)
         page = None if out is None else write_sheets(grouping, out)
         linked = None if out is None else link_groups(grouping, out)

@@ -9,9 +9,9 @@ from .dataset import read_data
 from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, Seed, takes
 
 if TYPE_CHECKING:
+    from ..api.options import FeatureOptions
     from ..classify.data.collection import Collection
     from ..classify.label.simulate import NeededDocument, SimulationDocument
-    from ..extract.recipe import Execution, Recipe
     from ..extract.source import FeatureSource
 
 
@@ -48,8 +48,7 @@ def label_data(
         typer.Option(min=0.0, max=1.0, help="Accuracy: how many simulated labels reach it?"),
     ] = None,
     *,
-    recipe: "Recipe",
-    execution: "Execution",
+    options: "FeatureOptions",
     max_failures: MaxFailures = None,
     seed: Seed = 0,
     columns: Columns = None,
@@ -63,15 +62,15 @@ def label_data(
 
     Example: headstart label photographs/ --out labels.csv
     """
+    from ..api.options import source_of
     from ..classify.data.collection import load_collection
     from ..console import print_json, stages
-    from ..extract.source import feature_source
 
     dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
     if unlabelled:
         dataset = dataset.without_labels()
     with stages(quiet=quiet):
-        source = feature_source(recipe, execution, dataset)
+        source = source_of(options, dataset)
         collection = load_collection(dataset, source, max_failures)
         if not simulate:
             _serve(collection, source, (host, port), (out, model), seed, quiet=quiet)

@@ -6,7 +6,7 @@ typed arrives in the field that it fills.
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_origin
@@ -142,9 +142,9 @@ class SharedOption:
     help : str
         What ``--help`` says.
     fills : str
-        ``"recipe.FIELD"`` or ``"execution.FIELD"``, see :mod:`headstart.extract.recipe`.
+        A field of :class:`headstart.extract.recipe.Recipe` or ``Execution``.
     groups : tuple of str
-        Of commands that take it, see :data:`GROUPS`.
+        Of commands that take it: :data:`FEATURES` and those below it.
     least, most : int, optional
         The smallest and the largest number that is taken.
     metavar : str, optional
@@ -177,10 +177,10 @@ class SharedOption:
         return inspect.Parameter(self.name, way, default=default, annotation=kind)
 
 
-FEATURES = "features"  # of one recipe: recipe, execution
-BACKBONES = "backbones"  # of one recipe or several: recipes, execution
-RUNNING = "running"  # of a saved model, here or on a cluster: weights, execution
-MACHINE = "machine"  # of a saved model, here: weights, execution
+FEATURES = "features"  # of one recipe
+BACKBONES = "backbones"  # of one recipe or several
+RUNNING = "running"  # of a saved model, here or on a cluster
+MACHINE = "machine"  # of a saved model, here
 RECIPES = (FEATURES, BACKBONES)
 CLUSTERS = (FEATURES, BACKBONES, RUNNING)
 ALL = (FEATURES, BACKBONES, RUNNING, MACHINE)
@@ -192,7 +192,7 @@ OPTIONS = (
         str,
         "mobilenet",
         "mobilenet, vgg16 or another: see 'extract list'.",
-        "recipe.backbone",
+        "backbone",
         RECIPES,
         repeated="mobilenet, vgg16 or another; repeat to compare several.",
     ),
@@ -201,7 +201,7 @@ OPTIONS = (
         str,
         "imagenet",
         "'imagenet' or a Keras weights file.",
-        "recipe.weights",
+        "weights",
         ALL,
         repeated="'imagenet' or a Keras weights file; repeat, one for each backbone.",
     ),
@@ -211,16 +211,16 @@ OPTIONS = (
         None,
         "Layer to tap; repeat for several. auto: one a stage, chosen among by cross-validation. "
         "Default: the last.",
-        "recipe.layers",
+        "layers",
         RECIPES,
     ),
-    SharedOption("pooling", str, "avg", "avg, max, avg+max or flatten.", "recipe.pooling", RECIPES),
+    SharedOption("pooling", str, "avg", "avg, max, avg+max or flatten.", "pooling", RECIPES),
     SharedOption(
         "resize",
         str,
         "crop",
         "crop, squash or pad to the backbone's input size.",
-        "recipe.resize",
+        "resize",
         RECIPES,
     ),
     SharedOption(
@@ -229,7 +229,7 @@ OPTIONS = (
         None,
         "Side in pixels that images are brought to; mobilenet and vgg16 take 96, 128, 160, 192, "
         "224, 256, 288 and 320. Default: the backbone's own.",
-        "recipe.input_size",
+        "input_size",
         RECIPES,
         metavar="N",
     ),
@@ -238,7 +238,7 @@ OPTIONS = (
         str,
         "original",
         "original, flip, crop1 to crop99, with commas between.",
-        "recipe.views",
+        "views",
         RECIPES,
     ),
     SharedOption(
@@ -246,7 +246,7 @@ OPTIONS = (
         str,
         "float32",
         "float32, bfloat16 (some CPUs) or float16 (GPUs).",
-        "recipe.precision",
+        "precision",
         RECIPES,
     ),
     SharedOption(
@@ -254,7 +254,7 @@ OPTIONS = (
         str,
         "float32",
         "float32, or float16 for half the disk.",
-        "recipe.storage",
+        "storage",
         RECIPES,
     ),
     SharedOption(
@@ -262,7 +262,7 @@ OPTIONS = (
         int | None,
         None,
         "Bits used of images of 16 a channel. Default: what all their values fit into.",
-        "recipe.bit_depth",
+        "bit_depth",
         RECIPES,
         least=8,
         most=16,
@@ -272,7 +272,7 @@ OPTIONS = (
         str,
         "auto",
         "auto, onnxruntime (the CPU's) or tensorflow (the reference, the GPU's).",
-        "execution.engine",
+        "engine",
         ALL,
     ),
     SharedOption(
@@ -280,7 +280,7 @@ OPTIONS = (
         int | None,
         None,
         "Images a call. Default: by engine and memory.",
-        "execution.batch_size",
+        "batch_size",
         ALL,
         least=1,
     ),
@@ -289,7 +289,7 @@ OPTIONS = (
         int | None,
         None,
         "Threads that decode and run. Default: by cores and memory.",
-        "execution.workers",
+        "workers",
         ALL,
         least=1,
     ),
@@ -298,17 +298,17 @@ OPTIONS = (
         int | None,
         None,
         "Refuse larger images. Default: 89,478,485, Pillow's own limit.",
-        "execution.max_pixels",
+        "max_pixels",
         ALL,
         least=1,
     ),
-    SharedOption("cache", Cache, None, "", "execution.cache", ALL),
+    SharedOption("cache", Cache, None, "", "cache", ALL),
     SharedOption(
         "backend",
         str,
         "local",
         "local, or worker processes of dask or ray: who fills the cache.",
-        "execution.backend",
+        "backend",
         CLUSTERS,
     ),
     SharedOption(
@@ -316,7 +316,7 @@ OPTIONS = (
         str | None,
         None,
         "A running cluster's scheduler. Default: one is started on this machine.",
-        "execution.address",
+        "address",
         CLUSTERS,
     ),
     SharedOption(
@@ -324,74 +324,19 @@ OPTIONS = (
         int | None,
         None,
         "Images a cluster's task. Default: up to 4,096, 4 tasks a worker or more.",
-        "execution.shard_size",
+        "shard_size",
         CLUSTERS,
         least=1,
     ),
 )
 
-Picked = Mapping[str, Any]  # "recipe.layers" → what was typed
-
-
-def _fields(picked: Picked, kind: str) -> dict[str, Any]:
-    """Return the fields of one dataclass that something was typed for."""
-    filled = (place.split(".") for place in picked)
-    return {field: picked[f"{owner}.{field}"] for owner, field in filled if owner == kind}
-
-
-def _by_field(picked: Picked) -> dict[str, Any]:
-    return {place.partition(".")[2]: value for place, value in picked.items()}
-
-
-def _execution(picked: Picked) -> dict[str, Any]:
-    from ..extract.recipe import Execution
-
-    return {"execution": Execution(**_fields(picked, "execution"))}
-
-
-def _one_recipe(picked: Picked) -> dict[str, Any]:
-    from ..extract.recipe import Recipe
-
-    return {"recipe": Recipe(**_fields(picked, "recipe")), **_execution(picked)}
-
-
-def _recipes(picked: Picked) -> dict[str, Any]:
-    from ..errors import OptionError
-    from ..extract.recipe import Recipe
-
-    fields = _fields(picked, "recipe")
-    backbones = fields.pop("backbone", ("mobilenet",))
-    files = fields.pop("weights", ("imagenet",) * len(backbones))
-    if len(files) != len(backbones):
-        raise OptionError(
-            f"{len(files)} --weights for {len(backbones)} --backbone: name one for each, in the "
-            "same order ('imagenet' where no file is meant)"
-        )
-    pairs = zip(backbones, files, strict=True)
-    return {"recipes": [Recipe(*pair, **fields) for pair in pairs], **_execution(picked)}
-
-
-def _weights(picked: Picked) -> dict[str, Any]:
-    return {"weights": picked.get("recipe.weights"), **_execution(picked)}
-
-
-# Group → what was typed to the arguments that its commands take instead of the options.
-GROUPS: dict[str, Callable[[Picked], dict[str, Any]]] = {
-    FEATURES: _one_recipe,
-    BACKBONES: _recipes,
-    RUNNING: _weights,
-    MACHINE: _weights,
-}
-MADE = ("options", "recipe", "recipes", "weights", "execution")
-
 
 def takes(
     group: str, options: Iterable[SharedOption] = OPTIONS
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the shared options of its group; it gets what they make.
+    """Give a command the shared options of its group; its ``options`` are those that were typed.
 
-    A command that hands them on to :mod:`headstart.api` takes ``options``: what was typed, by the
-    name of the field that it fills.
+    They are the keyword arguments of :mod:`headstart.api`, by the field that each fills.
 
     Typer reads a function's signature, so the options are written into it, in the place of the
     first parameter that they make.
@@ -399,15 +344,12 @@ def takes(
     rows = [row for row in options if group in row.groups]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        as_words = "options" in inspect.signature(command).parameters
-        shared = [row.parameter(several=group == BACKBONES) for row in rows]
         parameters: list[inspect.Parameter] = []
         for parameter in inspect.signature(command).parameters.values():
-            if parameter.name not in MADE:
+            if parameter.name == "options":
+                parameters += [row.parameter(several=group == BACKBONES) for row in rows]
+            else:
                 parameters.append(parameter.replace(kind=parameter.POSITIONAL_OR_KEYWORD))
-            elif shared:
-                parameters += shared
-                shared = []
         signature = inspect.Signature(parameters)
 
         @functools.wraps(command)
@@ -420,8 +362,7 @@ def takes(
                 for row in rows
                 if (value := typed[row.name]) not in (None, [], row.default)
             }
-            made = {"options": _by_field(picked)} if as_words else GROUPS[group](picked)
-            return command(**bound.arguments, **made)
+            return command(**bound.arguments, options=picked)
 
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -8,7 +8,7 @@ from .dataset import read_data
 from .options import FEATURES, Columns, Data, Json, Quiet, takes
 
 if TYPE_CHECKING:
-    from ..extract.recipe import Execution, Recipe
+    from ..api.options import FeatureOptions
     from ..extract.speed.plan import ExtractionPlan
 
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 def plan_extraction(
     data: Data,
     *,
-    recipe: "Recipe",
-    execution: "Execution",
+    options: "FeatureOptions",
     processes: Annotated[
         list[int] | None,
         typer.Option(
@@ -45,8 +44,8 @@ def plan_extraction(
     """
     import time
 
+    from ..api.options import source_of
     from ..console import print_json, say, stages, warn
-    from ..extract.source import feature_source
     from ..extract.speed.forecast import WORKERS
     from ..extract.speed.plan import plan_extraction as reckon
 
@@ -56,7 +55,7 @@ def plan_extraction(
     with stages(quiet=quiet):
         plan = reckon(
             [image.path for image in dataset.images],
-            feature_source(recipe, execution, dataset),
+            source_of(options, dataset),
             sample=sample,
             workers=processes or WORKERS,
             bandwidth=bandwidth,

@@ -1,7 +1,7 @@
 """``headstart predict``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from .options import (
     TrustJoblib,
     takes,
 )
+
+if TYPE_CHECKING:
+    from ..api.options import ModelOptions
 
 
 @takes(RUNNING)
@@ -58,7 +61,7 @@ def predict_images(
     ] = False,
     *,
     trust_joblib: TrustJoblib = False,
-    options: dict[str, Any],
+    options: "ModelOptions",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -86,7 +89,7 @@ def predict_images(
         sort_into=sort_into,
         copies=copies,
         trust_joblib=trust_joblib,
-        options=options,  # type: ignore[arg-type]  # those of the group
+        options=options,
     )
     output.begin()
     # Rows on the same screen are progress enough.

@@ -10,8 +10,8 @@ from .dataset import read_data
 from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, TrustJoblib, takes
 
 if TYPE_CHECKING:
+    from ..api.options import FeatureOptions
     from ..classify.search.search import Search
-    from ..extract.recipe import Execution, Recipe
 
 
 @takes(FEATURES)
@@ -29,8 +29,7 @@ def search_data(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Photographs to find.")] = 20,
     *,
-    recipe: "Recipe",
-    execution: "Execution",
+    options: "FeatureOptions",
     max_failures: MaxFailures = None,
     trust_joblib: TrustJoblib = False,
     out: Annotated[
@@ -46,11 +45,11 @@ def search_data(
 
     Example: headstart search photographs/ --like uakari.jpg --top 30 --out found
     """
+    from ..api.options import execution_of, source_of
     from ..classify.saved.load import load_model
     from ..classify.search.page import write_search
     from ..classify.search.search import search_class, search_like
     from ..console import print_json, say, stages, warn_all
-    from ..extract.source import feature_source
 
     if bool(like) == (model is not None) or (model is None) != (label is None):
         raise OptionError("name what to look for: --like IMAGE, or --model MODEL --class NAME")
@@ -58,9 +57,9 @@ def search_data(
     with stages(quiet=quiet):
         if model is not None and label is not None:
             classifier = load_model(model, trust_joblib=trust_joblib, to_label=True)
-            found = search_class(dataset, classifier, label, execution, top)
+            found = search_class(dataset, classifier, label, execution_of(options), top)
         else:
-            source = feature_source(recipe, execution, dataset)
+            source = source_of(options, dataset)
             found = search_like(dataset, like or [], source, top, max_failures)
         page = None if out is None else write_search(found, out)
     if as_json:

@@ -8,7 +8,7 @@ import typer
 from .options import MACHINE, Quiet, TrustJoblib, takes
 
 if TYPE_CHECKING:
-    from ..extract.recipe import Execution
+    from ..api.options import ModelOptions
 
 
 @takes(MACHINE)
@@ -46,8 +46,7 @@ def serve_model(
     ] = 64,
     *,
     trust_joblib: TrustJoblib = False,
-    weights: str | None,
-    execution: "Execution",
+    options: "ModelOptions",
     quiet: Quiet = False,
 ) -> None:
     """Label photographs over HTTP, and on a plain page, until a signal ends it.
@@ -57,6 +56,7 @@ def serve_model(
 
     Example: headstart serve photographs.headstart --port 8000
     """
+    from ..api.options import execution_of
     from ..classify.saved.load import load_model
     from ..classify.serve import serve
     from ..classify.serve.limits import Limits
@@ -72,10 +72,10 @@ def serve_model(
             if not loopback and not quiet:
                 warn(f"other machines can reach {host}, and there is no authentication")
 
-        classifier = load_model(model, weights=weights, trust_joblib=trust_joblib)
+        classifier = load_model(model, weights=options.get("weights"), trust_joblib=trust_joblib)
         serve(
             classifier,
-            execution,
+            execution_of(options),
             (host, port),
             limits,
             top=top,

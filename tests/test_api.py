@@ -39,12 +39,12 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
     [(FeatureOptions, FEATURES), (ModelOptions, RUNNING), (ModelOptions, MACHINE)],
 )
 def test_python_has_the_words_of_the_table_of_options(words, group):
-    fields = {row.fills.partition(".")[2] for row in OPTIONS if group in row.groups}
+    fields = {row.fills for row in OPTIONS if group in row.groups}
     assert fields <= set(words.__annotations__)
 
 
 def test_compare_has_them_too_but_for_what_it_repeats():
-    fields = {row.fills.partition(".")[2] for row in OPTIONS if BACKBONES in row.groups}
+    fields = {row.fills for row in OPTIONS if BACKBONES in row.groups}
     assert set(RecipeOptions.__annotations__) == fields - {"backbone", "weights"}
     assert set(ExecutionOptions.__annotations__) < set(RecipeOptions.__annotations__)
 
@@ -119,3 +119,16 @@ def test_the_findings_of_an_inspection_are_rows(headstart, photographs):
     frame = library.inspect(photographs).to_frame()
     copies = frame[frame["finding"] == "duplicate"]
     assert sorted(path.rsplit("/", 1)[-1] for path in copies["path"]) == ["0.png", "copy.png"]
+
+
+def test_the_logger_hears_warnings_notes_and_stages_and_is_silent_by_default(
+    headstart, photographs, caplog, capsys
+):
+    del headstart
+    (photographs / "red" / "torn.jpg").write_bytes(b"\xff\xd8\xff")
+    with caplog.at_level("DEBUG", logger="headstart"):
+        fitted = library.fit_head(photographs)
+    levels = {record.levelname for record in caplog.records if record.name == "headstart"}
+    assert levels == {"DEBUG", "INFO", "WARNING"}
+    assert fitted.warnings[0] in caplog.messages
+    assert capsys.readouterr() == ("", "")
