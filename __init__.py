@@ -8,7 +8,8 @@ notebook, and has ``to_dict()`` and ``to_frame()``:
 - ``learning_curve(data)``, ``rank(data)``: what more images bring; which features first;
 - ``inspect(data)``: duplicates, leaks, likely label errors, outliers;
 - ``predict(model, images)``, ``evaluate(model, data)``, ``explain(model, images)``;
-- ``export(model, out)``: ONNX, TensorFlow Lite, SavedModel.
+- ``export(model, out)``: ONNX, TensorFlow Lite, SavedModel; ``push(model, repo)``: to the
+  Hugging Face Hub.
 
 For scikit-learn:
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .api.inspect import inspect
     from .api.learning_curve import learning_curve
     from .api.predict import predict
+    from .api.push import push
     from .api.rank import rank
     from .classify.predict.classifier import Classifier, load
     from .extract.transformer import ImageFeatures
@@ -54,6 +56,7 @@ __all__ = [
     "learning_curve",
     "load",
     "predict",
+    "push",
     "rank",
 ]
 

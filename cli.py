@@ -21,6 +21,7 @@ from .commands import (
     label,
     plan,
     predict,
+    push,
     search,
     serve,
 )
@@ -51,6 +52,7 @@ app.command("evaluate")(evaluate.evaluate_data)
 app.command("explain")(explain.explain_images)
 app.command("serve")(serve.serve_model)
 app.command("export")(export.export_classifier)
+app.command("push")(push.push_model)
 app.command("plan")(plan.plan_extraction)
 app.command("demo")(demo.demo)
 configure(app)
