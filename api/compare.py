@@ -16,11 +16,10 @@ from ..classify.compare.report.tables import table
 from ..classify.compare.report.write import write_report
 from ..classify.compare.run_all import Procedure
 from ..classify.finetune.settings import FineTuneSettings
-from ..errors import OptionError
 from ..extract.images.images import Dataset
 from ..tables import TextTable
 from .data import open_data, path_of
-from .options import FeatureOptions, Place, RecipeOptions, Several, several, source_of
+from .options import Place, RecipeOptions, Several, networks, several, source_of
 from .result import Block, Result
 
 
@@ -153,11 +152,11 @@ def compare(
         resume=not recompute,
         seed=seed,
     )
-    networks = _networks(several(backbone), several(weights), options)
+    named = networks(several(backbone), several(weights), options)
     dataset = open_data(data, columns)
     comparison = protocol.compare(
         dataset,
-        [source_of(network, dataset) for network in networks],
+        [source_of(network, dataset) for network in named],
         [*several(model)],
         [functools.partial(approaches.finetune_approach, settings)],
         Procedure(seed, repeats, recompute),
@@ -166,25 +165,3 @@ def compare(
     )
     folder = path_of(out)
     return Compared(comparison, None if folder is None else write_report(comparison, folder)[0])
-
-
-def _networks(
-    backbones: Sequence[str], weights: Sequence[Place], options: RecipeOptions
-) -> list[FeatureOptions]:
-    """Return the options of each backbone.
-
-    Raises
-    ------
-    OptionError
-        If there are weights for some of them only.
-    """
-    files = weights or ("imagenet",) * len(backbones)
-    if len(files) != len(backbones):
-        raise OptionError(
-            f"{len(files)} --weights for {len(backbones)} --backbone: name one for each, in the "
-            "same order ('imagenet' where no file is meant)"
-        )
-    return [
-        {**options, "backbone": backbone, "weights": file}
-        for backbone, file in zip(backbones, files, strict=True)
-    ]

@@ -112,13 +112,14 @@ def fit_finetune(
     license: str | None = None,
     columns: str | None = None,
     max_failures: str | None = None,
+    embed: bool = False,
     **options: Unpack[FeatureOptions],
 ) -> FineTuned:
     """Fine-tune a backbone: search how on held-out images, train on all, evaluate once.
 
     Parameters
     ----------
-    data, out, license, columns, max_failures, **options
+    data, out, license, columns, max_failures, embed, **options
         As those of :func:`headstart.fit_head`.
     unfreeze, start, batch_norm, learning_rate, augment, layer_decay
         What the search may choose among, one or several of each, its own where None; these, and
@@ -176,4 +177,5 @@ def fit_finetune(
     )
     dataset = open_data(data, columns)
     source = source_of(options, dataset)
-    return FineTuned(fit_network(dataset, source, settings, path_of(out), license, max_failures))
+    run = fit_network(dataset, source, settings, path_of(out), license, max_failures, embed=embed)
+    return FineTuned(run)

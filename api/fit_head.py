@@ -93,6 +93,7 @@ def fit_head(
     license: str | None = None,
     columns: str | None = None,
     max_failures: str | None = None,
+    embed: bool = False,
     **options: Unpack[FeatureOptions],
 ) -> FittedHeads:
     """Train heads on cached features, extracting what is missing, and evaluate each once.
@@ -120,6 +121,8 @@ def fit_head(
         A manifest's columns, such as ``"path=filename,label=class"``.
     max_failures : str, optional
         Images that may fail, such as ``"10"`` or ``"5%"``; all but one when None.
+    embed : bool
+        Put the backbone's file into the classifier's, to travel.
     **options
         Backbone, layers, cache and more, see
         :class:`headstart.api.options.FeatureOptions`.
@@ -153,5 +156,6 @@ def fit_head(
         out=path_of(out),
         licence=license,
         max_failures=max_failures,
+        embed=embed,
     )
     return FittedHeads(run)

@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict, TypeVar
+from typing import Any, TypeAlias, TypedDict, TypeVar, cast
 
 from ..cache import cache_folder
+from ..errors import OptionError
+from ..extract.backbone.network_file import is_file
+from ..extract.backbone.preprocessing import Declared
 from ..extract.images.images import Dataset
 from ..extract.recipe import Execution, Recipe
 from ..extract.source import FeatureSource, feature_source
@@ -50,6 +53,13 @@ class RecipeOptions(ExecutionOptions, total=False):
     precision: str
     storage: str
     bit_depth: int | None
+    mean: str | None  # these and what follows are of a network in a file:
+    std: str | None  # see headstart.extract.backbone.preprocessing.Declared
+    scale: str | None
+    channels: str | None
+    interpolation: str | None
+    crop: str | None
+    golden: tuple[str, str] | None
 
 
 class FeatureOptions(RecipeOptions, total=False):
@@ -72,6 +82,41 @@ def several(given: Several[Any]) -> tuple[Any, ...]:
     if isinstance(given, Iterable) and not isinstance(given, str):
         return tuple(given)
     return (given,)
+
+
+def networks(
+    backbones: Sequence[str], weights: Sequence[Place], options: RecipeOptions
+) -> list[FeatureOptions]:
+    """Return the options of each backbone; what is declared of pixels is for those in files.
+
+    Raises
+    ------
+    OptionError
+        If there are weights or poolings for some of them only.
+    """
+    files = weights or ("imagenet",) * len(backbones)
+    poolings = several(options.get("pooling", "avg"))
+    poolings *= len(backbones) if len(poolings) == 1 else 1
+    for what, given in (("--weights", files), ("--pooling", poolings)):
+        if len(given) != len(backbones):
+            raise OptionError(
+                f"{len(given)} {what} for {len(backbones)} --backbone: name one for each, in the "
+                "same order ('imagenet' where no weights file is meant)"
+            )
+    declared = {field.name for field in fields(Declared)}
+    table = {key: value for key, value in options.items() if key not in declared}
+    return [
+        cast(
+            "FeatureOptions",
+            {
+                **(options if is_file(backbone) else table),
+                "backbone": backbone,
+                "weights": file,
+                "pooling": pooling,
+            },
+        )
+        for backbone, file, pooling in zip(backbones, files, poolings, strict=True)
+    ]
 
 
 def source_of(options: FeatureOptions, dataset: Dataset | None = None) -> FeatureSource:
@@ -98,7 +143,8 @@ def recipe_of(options: FeatureOptions) -> Recipe:
 
 
 def _read(options: Mapping[str, Any]) -> tuple[Recipe, Execution]:
-    known = [{field.name for field in fields(kind)} for kind in (Recipe, Execution)]
+    kinds = (Recipe, Execution, Declared)
+    known = [{field.name for field in fields(kind)} for kind in kinds]
     for name in options:
         if not any(name in names for names in known):
             raise TypeError(
@@ -109,7 +155,11 @@ def _read(options: Mapping[str, Any]) -> tuple[Recipe, Execution]:
         for name, value in options.items()
         if value is not None
     }
-    recipe, execution = ({name: given[name] for name in names & set(given)} for names in known)
+    recipe, execution, declared = (
+        {name: given[name] for name in names & set(given)} for names in known
+    )
+    if declared:
+        recipe["declared"] = Declared(**declared)
     return Recipe(**recipe), Execution(**execution)
 
 

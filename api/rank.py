@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
-from ..cache import cache_folder, default_cache
+from ..cache import default_cache
 from ..classify.fit.rank import (
     FeatureDocument,
     PricedFeatures,
@@ -20,7 +20,7 @@ from ..extract.images.images import Dataset
 from ..tables import TextTable
 from ..text import shown
 from .data import open_data
-from .options import Place
+from .options import Place, RecipeOptions, Several, execution_of, networks, several, source_of
 from .result import Block, Result
 
 
@@ -50,7 +50,14 @@ class Ranking(Result):
         ranked, not_cached = results["ranked"], results["not_cached"]
         if ranked:
             yield TextTable(
-                ["features", "images", "logreg, out of fold", "95 % interval", "to extract"],
+                [
+                    "features",
+                    "images",
+                    "logreg, out of fold",
+                    "95 % interval",
+                    "an image",
+                    "to extract",
+                ],
                 [_ranked_row(row) for row in ranked],
             )
             command = " ".join(["headstart fit head", self.data, *ranked[0]["options"]])
@@ -77,6 +84,7 @@ def _ranked_row(row: RankedFeatures) -> list[str]:
         f"{row['images']:,}",
         accuracy.text(row["accuracy"]),
         accuracy.range(row["ci95"]),
+        "–" if row["seconds_an_image"] is None else f"{1000 * row['seconds_an_image']:,.1f} ms",
         _seconds(row),
     ]
 
@@ -109,8 +117,10 @@ def rank(
     *,
     measure: bool = False,
     seed: int = 0,
-    cache: Place | None = None,
     columns: str | None = None,
+    backbone: Several[str] = None,
+    weights: Several[Place] = None,
+    **options: Unpack[RecipeOptions],
 ) -> Ranking:
     """Rank cached features by logreg's accuracy on a few images, and price what is not cached.
 
@@ -124,8 +134,12 @@ def rank(
         Time each backbone that is not cached, instead of scaling a timed one by multiply-adds.
     seed : int
         Draws the images and the folds.
-    cache : path or URL, optional
-        The cache's root; ``HEADSTART_CACHE`` or the user's cache folder when None.
+    backbone : str or sequence of str, optional
+        Rank these alone; what the cache lacks of the images is extracted, nothing else.
+    weights : str, path or sequence of them, optional
+        ``"imagenet"`` or a weights file for each backbone.
+    **options
+        Layers, cache and more, see :class:`headstart.api.options.RecipeOptions`.
 
     Returns
     -------
@@ -145,6 +159,8 @@ def rank(
     'mobilenet'
     """
     dataset = open_data(data, columns)
-    place = default_cache() if cache is None else cache_folder(cache)
-    ranked = rank_features(dataset, place, images, seed, measure=measure)
+    place = execution_of({"cache": options.get("cache")}).cache or default_cache()
+    named = networks(several(backbone), several(weights), options)
+    sources = [source_of(network, dataset) for network in named]
+    ranked = rank_features(dataset, place, images, seed, measure=measure, sources=sources)
     return Ranking(ranked, shown(dataset.root if isinstance(data, Dataset) else data))

@@ -66,7 +66,8 @@ def extract_features(
 @app.command("list")
 def extract_list(
     backbone: Annotated[
-        str | None, typer.Argument(metavar="BACKBONE", help="Show this one's layers instead.")
+        str | None,
+        typer.Argument(metavar="BACKBONE", help="Show the layers of this one, or of a file."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -104,7 +105,10 @@ def extract_list(
         return
     print_table(
         ["layer", "kind", "shape"],
-        [[row["name"], row["kind"], " x ".join(map(str, row["shape"]))] for row in layers],
+        [
+            [row["name"], row["kind"], " x ".join(str(side or "?") for side in row["shape"])]
+            for row in layers
+        ],
     )
 
 

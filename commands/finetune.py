@@ -12,6 +12,7 @@ from .options import (
     Budget,
     Columns,
     Data,
+    Embed,
     Epochs,
     Json,
     LearningRate,
@@ -87,6 +88,7 @@ def finetune(
     ] = False,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the classifier here.")] = None,
+    embed: Embed = False,
     license_: License = None,
     gates: Assert = None,
     columns: Columns = None,
@@ -126,6 +128,7 @@ def finetune(
             license=license_,
             columns=columns,
             max_failures=max_failures,
+            embed=embed,
             **options,
         )
     give(tuned, as_json=as_json, quiet=quiet)

@@ -12,6 +12,7 @@ from .options import (
     Assert,
     Columns,
     Data,
+    Embed,
     Json,
     License,
     MaxFailures,
@@ -61,6 +62,7 @@ def fit_head(
     ] = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
+    embed: Embed = False,
     license_: License = None,
     gates: Assert = None,
     columns: Columns = None,
@@ -88,6 +90,7 @@ def fit_head(
             license=license_,
             columns=columns,
             max_failures=max_failures,
+            embed=embed,
             **options,
         )
     give(fitted, as_json=as_json, quiet=quiet)

@@ -75,6 +75,10 @@ License = Annotated[
         help="Of the saved classifier, for its card, such as mit or cc-by-4.0. Default: none yet.",
     ),
 ]
+Embed = Annotated[
+    bool,
+    typer.Option("--embed", help="Put the backbone's file into the classifier's, to travel."),
+]
 TrustJoblib = Annotated[
     bool,
     typer.Option(
@@ -142,7 +146,8 @@ class SharedOption:
     help : str
         What ``--help`` says.
     fills : str
-        A field of :class:`headstart.extract.recipe.Recipe` or ``Execution``.
+        A field of :class:`headstart.extract.recipe.Recipe` or ``Execution``, or of
+        :class:`headstart.extract.backbone.preprocessing.Declared`.
     groups : tuple of str
         Of commands that take it: :data:`FEATURES` and those below it.
     least, most : int, optional
@@ -179,11 +184,13 @@ class SharedOption:
 
 FEATURES = "features"  # of one recipe
 BACKBONES = "backbones"  # of one recipe or several
+RANKED = "ranked"  # of several recipes, or of none at all
 RUNNING = "running"  # of a saved model, here or on a cluster
 MACHINE = "machine"  # of a saved model, here
-RECIPES = (FEATURES, BACKBONES)
+SEVERAL = (BACKBONES, RANKED)
+RECIPES = (FEATURES, *SEVERAL)
 CLUSTERS = (FEATURES, BACKBONES, RUNNING)
-ALL = (FEATURES, BACKBONES, RUNNING, MACHINE)
+ALL = (*RECIPES, RUNNING, MACHINE)
 
 # In the order of --help.
 OPTIONS = (
@@ -191,10 +198,10 @@ OPTIONS = (
         "backbone",
         str,
         "mobilenet",
-        "mobilenet, vgg16 or another: see 'extract list'.",
+        "mobilenet, vgg16 or another: see 'extract list'; or a network's FILE.onnx.",
         "backbone",
         RECIPES,
-        repeated="mobilenet, vgg16 or another; repeat to compare several.",
+        repeated="mobilenet, vgg16, another or a FILE.onnx; repeat to compare several.",
     ),
     SharedOption(
         "weights",
@@ -214,7 +221,16 @@ OPTIONS = (
         "layers",
         RECIPES,
     ),
-    SharedOption("pooling", str, "avg", "avg, max, avg+max or flatten.", "pooling", RECIPES),
+    SharedOption(
+        "pooling",
+        str,
+        "avg",
+        "Of maps: avg, max, avg+max or flatten; of tokens: cls (the first) or mean.",
+        "pooling",
+        RECIPES,
+        repeated="Of maps: avg, max, avg+max or flatten; of tokens: cls (the first) or mean; one "
+        "for all, or repeat, one for each backbone.",
+    ),
     SharedOption(
         "resize",
         str,
@@ -232,6 +248,45 @@ OPTIONS = (
         "input_size",
         RECIPES,
         metavar="N",
+    ),
+    *(
+        SharedOption(
+            name,
+            str | None,
+            None,
+            f"Of a network in a file: {text}.",
+            name,
+            RECIPES,
+            metavar=metavar,
+        )
+        for name, metavar, text in (
+            ("mean", "R,G,B", "taken from each scaled pixel, in the network's order; kept"),
+            ("std", "R,G,B", "what that is divided by; kept"),
+            ("scale", "X", "what pixels of 0 to 255 are multiplied by first, such as 1/255; kept"),
+            ("channels", "ORDER", "rgb or bgr; kept"),
+            ("interpolation", "NAME", "how images are resized: bilinear, bicubic, …; kept"),
+            ("crop", "SHARE", "of the shorter side, seen; kept"),
+        )
+    ),
+    SharedOption(
+        "golden",
+        tuple[str, str] | None,
+        None,
+        "Of a network in a file: an image and its features (these layers and pooling), which each "
+        "start must come to; kept.",
+        "golden",
+        RECIPES,
+        metavar="IMAGE FEATURES.npy",
+    ),
+    SharedOption(
+        "backbone_file",
+        str | None,
+        None,
+        "Where the network in a file lies here that the classifier was trained on; same as "
+        "--weights. Default: where training found it.",
+        "weights",
+        (RUNNING, MACHINE),
+        metavar="FILE",
     ),
     SharedOption(
         "views",
@@ -347,7 +402,7 @@ def takes(
         parameters: list[inspect.Parameter] = []
         for parameter in inspect.signature(command).parameters.values():
             if parameter.name == "options":
-                parameters += [row.parameter(several=group == BACKBONES) for row in rows]
+                parameters += [row.parameter(several=group in SEVERAL) for row in rows]
             else:
                 parameters.append(parameter.replace(kind=parameter.POSITIONAL_OR_KEYWORD))
         signature = inspect.Signature(parameters)

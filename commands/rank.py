@@ -1,14 +1,17 @@
 """``headstart fit rank``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .options import Cache, Columns, Data, Json, Quiet, Seed
+from .options import RANKED, Columns, Data, Json, Quiet, Seed, takes
 
 
+@takes(RANKED)
 def rank_features(
     data: Data,
+    *,
+    options: dict[str, Any],
     images: Annotated[int, typer.Option(min=2, help="Training images to score on, at most.")] = 500,
     measure: Annotated[
         bool,
@@ -19,12 +22,13 @@ def rank_features(
         ),
     ] = False,
     seed: Seed = 0,
-    cache: Cache = None,
     columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Rank cached features by logreg's accuracy on a few images, and price what is not cached.
+
+    With --backbone: rank these alone, extracting what the cache lacks of the few images.
 
     Example: headstart fit rank photographs/
     """
@@ -32,5 +36,5 @@ def rank_features(
     from ..console import give, stages
 
     with stages(quiet=quiet):
-        ranking = rank(data, images, measure=measure, seed=seed, cache=cache, columns=columns)
+        ranking = rank(data, images, measure=measure, seed=seed, columns=columns, **options)
     give(ranking, as_json=as_json, quiet=quiet)

@@ -8,6 +8,8 @@ from typing import Any
 
 from ..cache import FeatureSpec, cache_folder, place_of
 from ..errors import OptionError, unknown
+from .backbone.network_file import is_file
+from .backbone.preprocessing import Declared
 from .decode.bit_depth import FULL
 from .decode.decode import MAX_PIXELS
 from .decode.resize_rules import find_rule
@@ -24,7 +26,7 @@ class Recipe:
     Parameters
     ----------
     backbone : str
-        Name in the table of backbones.
+        Name in the table of backbones, or a network's file.
     weights : str
         ``"imagenet"`` or a weights file.
     layers : tuple of str
@@ -44,6 +46,9 @@ class Recipe:
         ``"float32"``, or ``"float16"`` for half the disk and a relative error of 5e-4.
     bit_depth : int, optional
         Bits that hold the values of images of 16 bits a channel, 8 to 16; found when None.
+    declared : Declared, optional
+        How pixels are prepared for a network in a file, see
+        :mod:`headstart.extract.backbone.preprocessing`.
 
     Raises
     ------
@@ -61,6 +66,7 @@ class Recipe:
     precision: str = "float32"
     storage: str = "float32"
     bit_depth: int | None = None
+    declared: Declared | None = None
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
@@ -73,8 +79,11 @@ class Recipe:
 
     @property
     def named_weights(self) -> str:
-        """What a saved model remembers: ``"imagenet"``, or the file's whole path."""
-        return self.weights if self.weights == "imagenet" else str(Path(self.weights).absolute())
+        """What a saved model remembers: ``"imagenet"``, or where the file was."""
+        file = self.weights
+        if file == "imagenet" and is_file(self.backbone):
+            file = self.backbone
+        return file if file == "imagenet" or ":" in file else str(Path(file).absolute())
 
     @classmethod
     def of(cls, spec: FeatureSpec, weights: str = "imagenet") -> Recipe:
@@ -90,6 +99,7 @@ class Recipe:
             precision=spec.precision,
             storage=spec.storage,
             bit_depth=spec.bit_depth,
+            declared=Declared.of(spec.preprocessing) if is_file(spec.backbone) else None,
         )
 
 

@@ -9,15 +9,16 @@ from typing import Any
 
 from ..cache import FeatureSpec, FeatureStore, cache_folder, default_cache, place_of
 from ..errors import OptionError
-from .backbone.backbones import BACKBONES, Backbone, find_backbone
-from .backbone.weights import file_sha256, find_weights
+from .backbone.backbone import Backbone
+from .backbone.backbones import BACKBONES, find_backbone
 from .dataset_depth import find_bit_depth
 from .decode.bit_depth import FULL
 from .decode.decode import RECIPE
 from .decode.proof import prove_decoder
 from .decode.views import parse_views
-from .engine.choose import Plan, choose, this_machine
+from .engine.choose import Plan, choose, engine_for, this_machine
 from .engine.engine import Engine
+from .engine.golden import keep_golden
 from .engine.open_engine import EngineRequest, open_engine
 from .images.images import Dataset
 from .recipe import Execution, Recipe
@@ -135,7 +136,7 @@ def feature_source(
     backbone = _sized(recipe)
     plan = plan_for(recipe, execution)
     layers = _layers(backbone, recipe.layers)
-    weights = find_weights(backbone.name, backbone.imagenet, recipe.weights)
+    weights = backbone.find_weights(recipe.weights)
     bit_depth = recipe.bit_depth
     if bit_depth is None and dataset is not None:
         depth = find_bit_depth([image.path for image in dataset.images], execution.max_pixels)
@@ -143,11 +144,11 @@ def feature_source(
         dataset.warnings.extend(depth.warnings)
     spec = FeatureSpec(
         backbone=backbone.name,
-        weights_sha256=file_sha256(weights),
+        weights_sha256=backbone.digest(weights),
         layers=layers,
         pooling=recipe.pooling,
         input_size=backbone.input_size,
-        resize=recipe.resize,
+        resize=backbone.resize_rule(recipe.resize),
         preprocessing=backbone.preprocessing,
         precision=recipe.precision,
         decoder=RECIPE,
@@ -155,6 +156,8 @@ def feature_source(
         storage=recipe.storage,
         bit_depth=bit_depth or FULL,
     )
+    if recipe.declared is not None and recipe.declared.golden is not None:
+        keep_golden(spec, *recipe.declared.golden)
     cache = execution.cache or default_cache()
     return FeatureSource(recipe, execution, spec, weights, cache, plan)
 
@@ -167,10 +170,11 @@ def plan_for(recipe: Recipe, execution: Execution) -> Plan:
     OptionError
         If the backbone is unknown, or this machine cannot do what was asked.
     """
+    backbone = _sized(recipe)
     return choose(
         this_machine(),
-        _sized(recipe).activation_mb << 20,
-        execution.engine,
+        backbone.activation_mb << 20,
+        engine_for(backbone, execution.engine, recipe.precision),
         recipe.precision,
         execution.batch_size,
         execution.workers,
@@ -178,8 +182,7 @@ def plan_for(recipe: Recipe, execution: Execution) -> Plan:
 
 
 def _sized(recipe: Recipe) -> Backbone:
-    backbone = find_backbone(recipe.backbone)
-    return backbone if recipe.input_size is None else backbone.sized(recipe.input_size)
+    return find_backbone(recipe.backbone, recipe.weights, recipe.declared, recipe.input_size)
 
 
 def _layers(backbone: Backbone, wanted: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,21 +7,24 @@ import typer
 from typer.testing import CliRunner
 
 from headstart import compare
-from headstart.api.options import execution_of, recipe_of
+from headstart.api.options import execution_of, networks, recipe_of
 from headstart.commands.options import (
     ALL,
     BACKBONES,
     FEATURES,
     MACHINE,
     OPTIONS,
+    RANKED,
     RUNNING,
     SharedOption,
     takes,
 )
 from headstart.errors import OptionError
+from headstart.extract.backbone.preprocessing import Declared
 from headstart.extract.recipe import Execution, Recipe
 
-FIELDS = {field.name: field for kind in (Recipe, Execution) for field in fields(kind)}
+KINDS = (Recipe, Declared, Execution)
+FIELDS = {field.name: field for kind in KINDS for field in fields(kind) if field.name != "declared"}
 
 
 def asked(group, *arguments, options=OPTIONS):
@@ -57,7 +60,10 @@ def test_each_row_fills_a_field_and_both_have_one_default(row):
 
 
 def test_each_field_has_one_row():
-    assert sorted(row.fills for row in OPTIONS) == sorted(FIELDS)
+    assert {row.fills for row in OPTIONS} == set(FIELDS)
+    for group in (FEATURES, BACKBONES, RANKED):
+        filled = [row.fills for row in OPTIONS if group in row.groups]
+        assert len(filled) == len(set(filled))
 
 
 def test_what_nobody_types_is_left_to_the_default():
@@ -82,6 +88,34 @@ def test_several_backbones_share_everything_but_their_weights(photographs):
     }
     with pytest.raises(OptionError, match="2 --weights for 1 --backbone"):
         compare(photographs, backbone="vgg16", weights=("a", "b"))
+
+
+def test_pooling_is_one_for_all_backbones_or_one_for_each():
+    both = ("--backbone", "vgg16", "--backbone", "mobilenet", "--pooling", "max")
+    assert asked(BACKBONES, *both, "--pooling", "avg")[1][1]["pooling"] == ("max", "avg")
+    names = ("vgg16", "mobilenet")
+    for pooling, made in (("max", ("max", "max")), (("max", "avg"), ("max", "avg"))):
+        options = networks(names, (), {"pooling": pooling})
+        assert [recipe_of(each) for each in options] == [
+            Recipe(name, pooling=how) for name, how in zip(names, made, strict=True)
+        ]
+    with pytest.raises(OptionError, match="2 --pooling for 1 --backbone"):
+        networks(("vgg16",), (), {"pooling": ("max", "avg")})
+
+
+def test_what_is_declared_goes_to_networks_in_files_alone():
+    typed = ("--mean", "0.5", "--golden", "image.png", "features.npy")
+    declared = Declared(mean="0.5", golden=("image.png", "features.npy"))
+    options = asked(FEATURES, "--backbone", "x.onnx", *typed)[1][1]
+    assert recipe_of(options) == Recipe("x.onnx", declared=declared)
+    options = asked(BACKBONES, *typed)[1][1]
+    recipes = [recipe_of(each) for each in networks(("x.onnx", "vgg16"), (), options)]
+    assert recipes == [Recipe("x.onnx", declared=declared), Recipe("vgg16")]
+
+
+def test_a_models_backbone_is_where_either_name_says():
+    for name in ("--weights", "--backbone-file"):
+        assert asked(MACHINE, name, "x.onnx")[1][1] == {"weights": "x.onnx"}
 
 
 def test_a_model_on_this_machine_alone_takes_no_clusters_options():

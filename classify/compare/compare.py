@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import OptionError
+from ...extract.backbone.backbones import backbone_of
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
@@ -100,7 +102,7 @@ def compare(
         "versions": versions(),
         "machine": describe_machine(),
     }
-    results = summarise(ran, curve, doctor, _settings(heads, benches[0], procedure), made)
+    results = summarise(ran, curve, doctor, _settings(heads, benches, procedure), made)
     return Comparison(results, _evidence(ran.runs, best.bench.table))
 
 
@@ -113,9 +115,18 @@ def _prepare(
     max_failures: str | None,
 ) -> list[Bench]:
     rows = find_heads(heads)
+    trainable = [backbone_of(source.spec, source.weights).graph == "keras" for source in sources]
+    if not any(trainable):
+        raise OptionError(
+            "ONNX files only run, so there is nothing to fine-tune: add a --backbone with a Keras "
+            "graph, such as mobilenet, or compare heads alone with 'fit head' and 'fit rank'"
+        )
     plans = [  # errors now, not after an extraction
-        [*(head_approach(row, seed) for row in rows), *(make(source) for make in networks)]
-        for source in sources
+        [
+            *(head_approach(row, seed) for row in rows),
+            *(make(source) for make in networks if moves),
+        ]
+        for source, moves in zip(sources, trainable, strict=True)
     ]
     benches = [
         prepare(dataset, source, approaches, max_failures)
@@ -125,14 +136,18 @@ def _prepare(
     return benches
 
 
-def _settings(heads: Sequence[str], bench: Bench, procedure: Procedure) -> SettingsDocument:
-    return {
-        "heads": list(heads),
-        "finetune": [
+def _settings(heads: Sequence[str], benches: list[Bench], procedure: Procedure) -> SettingsDocument:
+    searched = (
+        [
             candidate
             for approach in bench.approaches
             for candidate in approach.settings.get("candidates", [])
-        ],
+        ]
+        for bench in benches
+    )
+    return {
+        "heads": list(heads),
+        "finetune": next(filter(None, searched), []),  # the same on all that can be trained
         "seed": procedure.seed,
         "repeats": procedure.repeats,
     }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import TrainingError
+from ...extract.backbone.embedded import part_of
 from ...extract.images.images import Dataset
 from ...extract.images.remote import Remote
 from ...extract.source import FeatureSource
@@ -57,6 +58,8 @@ def fit_network(
     out: Path | None = None,
     licence: str | None = None,
     max_failures: str | None = None,
+    *,
+    embed: bool = False,
 ) -> NetworkRun:
     """Run ``fit finetune``: search, train the winner, evaluate once, save where told.
 
@@ -74,6 +77,8 @@ def fit_network(
         Of the classifier, for its card.
     max_failures : str, optional
         See :func:`headstart.extract.failures.check_failures`.
+    embed : bool
+        Whether the backbone's file travels inside the classifier's.
 
     Raises
     ------
@@ -82,6 +87,7 @@ def fit_network(
         cache, in the file that the message names.
     """
     check_depths(source, settings)  # a typing error must not cost an extraction
+    also = part_of(source.weights, source.spec.weights_sha256) if embed else {}
     table = load_table(dataset, source, max_failures)
     result = fine_tune_dataset(table, source, settings)
     if result.diverged is not None and out is None:
@@ -89,7 +95,7 @@ def fit_network(
     record = network_record(result, table, dataset.root, settings, out)
     if out is not None:
         record["account"] = give_account(table, result.probabilities, settings.seed, licence)
-        save_with_card(replace(result.model, record=record), out)
+        save_with_card(replace(result.model, record=record), out, also)
     if result.diverged is not None:
         raise TrainingError(
             f"training diverged: {result.diverged}; the best weights, those after "

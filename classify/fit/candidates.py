@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSpec, FeatureStore
-from ...extract.backbone.backbones import BACKBONES, find_backbone
+from ...extract.backbone.backbones import BACKBONES, backbone_of, find_backbone
+from ...extract.backbone.network_file import is_file
 from ...extract.backbone.weights import file_sha256
 from ...extract.decode.decode import RECIPE
 from ...extract.recipe import Recipe
@@ -88,16 +89,16 @@ def command_options(spec: FeatureSpec) -> list[str]:
     >>> command_options(spec)
     ['--layer', 'auto', '--views', 'original,flip']
     """
-    backbone = find_backbone(spec.backbone)
-    side = spec.input_size[0]
+    backbone = backbone_of(spec)
+    own, side = find_backbone(spec.backbone), spec.input_size[0]
     layers = ["auto"] if spec.layers == backbone.stages else list(spec.layers)
     asked: dict[str, list[str]] = {
-        "backbone": [spec.backbone],
+        "backbone": [backbone.reference],
         "weights": [_weights(spec)],
         "layer": [] if spec.layers == (backbone.layer,) else layers,
         "pooling": [spec.pooling],
-        "resize": [spec.resize],
-        "input-size": [] if side == backbone.input_size[0] else [str(side)],
+        "resize": [] if spec.resize == own.resize_rule("crop") else [spec.resize],
+        "input-size": [] if side == own.input_size[0] else [str(side)],
         "views": [",".join(spec.views)],
         "precision": [spec.precision],
         "storage": [spec.storage],
@@ -113,5 +114,7 @@ def command_options(spec: FeatureSpec) -> list[str]:
 
 
 def _weights(spec: FeatureSpec) -> str:
-    local = find_backbone(spec.backbone).imagenet.local()
+    if is_file(spec.backbone):
+        return "imagenet"  # it brings its own: nothing to be named
+    local = BACKBONES[spec.backbone].imagenet.local()
     return "imagenet" if local.is_file() and file_sha256(local) == spec.weights_sha256 else "FILE"

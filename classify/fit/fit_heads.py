@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import unknown
+from ...extract.backbone.embedded import part_of
 from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
 from ...progress import stage
@@ -98,6 +99,8 @@ def fit_heads(
     out: Path | None = None,
     licence: str | None = None,
     max_failures: str | None = None,
+    *,
+    embed: bool = False,
 ) -> HeadsRun:
     """Run ``fit head``: one record a head; save the best where told.
 
@@ -115,6 +118,8 @@ def fit_heads(
         Of the classifier, for its card.
     max_failures : str, optional
         See :func:`headstart.extract.failures.check_failures`.
+    embed : bool
+        Whether the backbone's file travels inside the classifier's.
 
     Raises
     ------
@@ -122,6 +127,7 @@ def fit_heads(
         If a setting is unknown, or a named head cannot weigh classes.
     """
     heads = settings.heads()  # a typing error must not cost an extraction
+    also = part_of(source.weights, source.spec.weights_sha256) if embed else {}
     table = load_table(dataset, source, max_failures, in_memory=settings.in_memory)
     fitted, left_out = _fit_each(heads, table, settings)
     best, close = _pick(fitted, settings.rule)
@@ -134,7 +140,7 @@ def fit_heads(
     if out is not None:
         stage("writing the model card")
         record["account"] = give_account(table, best.probabilities, settings.seed, licence)
-        save_with_card(to_model(best, table, source, record), out)
+        save_with_card(to_model(best, table, source, record), out, also)
         remarks += _tell_joblib(best.head, out)
     return HeadsRun(
         records,

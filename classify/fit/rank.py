@@ -13,9 +13,17 @@ from numpy.typing import NDArray
 from ...cache import DamagedSegmentError, FeatureSpec, FeatureStore
 from ...cache.catalogue import specs
 from ...extract.backbone.backbones import backbone_of
+from ...extract.features import load_features
 from ...extract.images.images import Dataset
 from ...extract.recipe import Execution, Recipe
-from ...extract.speed.engine_speed import Speed, nearest_speed, time_backbone, time_kept
+from ...extract.source import FeatureSource
+from ...extract.speed.engine_speed import (
+    Speed,
+    nearest_speed,
+    time_backbone,
+    time_engine,
+    time_kept,
+)
 from ...progress import stage
 from ..data.folds import make_folds
 from ..heads.fits import open_fits
@@ -56,6 +64,7 @@ class PriceDocument(TypedDict):
     missing_images: int
     multiply_adds: float
     seconds: float | None
+    seconds_an_image: float | None
     timed: str | None
 
 
@@ -111,6 +120,7 @@ def rank(
     *,
     measure: bool = False,
     timing: Timing = Timing(),
+    sources: Sequence[FeatureSource] = (),
 ) -> RankDocument:
     """Run ``fit rank``: score what is cached, price what is not.
 
@@ -133,6 +143,9 @@ def rank(
         Time the backbones that are not cached instead of scaling by multiply-adds.
     timing : Timing
         How they are timed.
+    sources : sequence of FeatureSource
+        Rank these alone, by any backbone: what the cache lacks of the sample is extracted, nothing
+        else.
 
     Raises
     ------
@@ -141,12 +154,17 @@ def rank(
     """
     stage("looking at the images and the cache")
     sample = draw_screening_sample(dataset, images, seed)
-    known = [spec for spec, _ in specs(cache) if is_current(spec)]
+    if sources:
+        known = [source.spec for source in sources]
+        speeds = [_extract_sample(source, sample) for source in sources]
+    else:
+        known = [spec for spec, _ in specs(cache) if is_current(spec)]
+        speeds = timing.kept(known, cache)
     stores = [FeatureStore(cache, spec) for spec in known]
     candidates = cached_candidates(stores, sample)
     partly = [store.spec for store in stores if is_scarce(store, sample)]
-    absent = absent_specs([*(candidate.spec for candidate in candidates), *partly])
-    speeds = timing.kept(known, cache)
+    seen = [*(candidate.spec for candidate in candidates), *partly]
+    absent = [] if sources else absent_specs(seen)
     if measure:
         stage("timing backbones")
         missing = {spec.backbone for spec in absent} - {speed.backbone for speed in speeds}
@@ -179,6 +197,15 @@ def rank(
         "warnings": [*dataset.warnings, *(str(d) for store in stores for d in store.damaged)],
         "cache": str(cache),
     }
+
+
+def _extract_sample(source: FeatureSource, sample: ScreeningSample) -> Speed:
+    """Extract what the cache lacks of a sample; return the speed of the engine."""
+    stage(f"features of {source.spec.backbone}")
+    source = source.keeping_engine()
+    load_features(sample.paths, source)
+    rate = time_engine(source.engine(), source.spec.input_size, source.plan)
+    return Speed(source.spec.backbone, rate)
 
 
 def _score(candidate: Candidate, sample: ScreeningSample, seed: int) -> Scores | None:
@@ -230,11 +257,13 @@ def _price(
     missing = sum(digest not in store for digest in digests)
     backbone = backbone_of(spec)
     speed = nearest_speed(speeds, backbone)
-    seconds = None if speed is None else missing * len(spec.views) / speed.of(backbone)
+    each = None if speed is None else len(spec.views) / speed.of(backbone)
+    seconds = None if each is None else missing * each
     return {
         "missing_images": missing,
         "multiply_adds": backbone.multiply_adds,
         "seconds": 0.0 if not missing else seconds,
+        "seconds_an_image": each,
         "timed": speed.backbone if speed and missing else None,
     }
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureStore, StatIndex, stat_index_path
 from ...errors import DataError
+from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
 from ...extract.images.read import digest_files
 from ..data.split import split_images
@@ -25,6 +26,7 @@ class ScreeningSample:
     groups: NDArray[np.intp]  # (n,): equal for images that must not be parted
     training: int  # images that it was drawn from
     dataset: set[bytes]  # digests of all of the dataset's images, in every split
+    paths: list[Reference]  # (n,): where each image is
 
     def held(self, store: FeatureStore) -> NDArray[np.intp]:
         """Return the positions of the images that a store has."""
@@ -76,6 +78,7 @@ def draw_screening_sample(dataset: Dataset, images: int, seed: int) -> Screening
         groups=np.unique(keys, return_inverse=True)[1],
         training=len(once),
         dataset=set(digests),
+        paths=[image.path for image, _ in members],
     )
 
 

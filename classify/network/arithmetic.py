@@ -46,4 +46,7 @@ def _seconds(operations: Sequence[Any]) -> float:
         if kernel is not None:
             positions = float(np.prod(shape[:-1])) if len(shape) == 3 else 1.0
             multiply_adds += float(np.prod(kernel.shape)) * positions
+        elif len(shape) == 2:  # a block of a transformer: its kernels at each token
+            kernels = (w.shape for w in getattr(operation, "weights", ()) if len(w.shape) > 1)
+            multiply_adds += sum(float(np.prod(kernel)) for kernel in kernels) * shape[0]
     return SECONDS_PER_BILLION * multiply_adds / 1e9 + SECONDS_PER_MILLION * numbers / 1e6

@@ -15,7 +15,8 @@ from typing import Any, cast
 
 from ...cache.spec import FeatureSpec
 from ...errors import ModelError
-from ...extract.backbone.backbones import Backbone, find_backbone
+from ...extract.backbone.backbone import Backbone
+from ...extract.backbone.backbones import Application, backbone_of
 from ...storage import replacing
 from ...text import shown
 from ...version import __version__
@@ -80,7 +81,7 @@ def make_card(model: SavedModel, path: Path) -> CardDocument:
             "confused": account["confused"],
         },
         "abstention": None if network else record["abstention"]["evaluation"],
-        "backbone": _describe_backbone(find_backbone(seen.backbone), model.weights, seen),
+        "backbone": _describe_backbone(backbone_of(seen, Path(model.weights)), model.weights, seen),
         "spec": {"id": seen.id, **asdict(seen)},
         "cost": {
             "seconds": record["seconds"],
@@ -94,15 +95,15 @@ def make_card(model: SavedModel, path: Path) -> CardDocument:
     return cast("CardDocument", json.loads(json.dumps(card)))  # tuples become lists, as in the file
 
 
-def save_with_card(model: SavedModel, path: Path) -> None:
-    """Save a classifier and write its card beside it.
+def save_with_card(model: SavedModel, path: Path, also: Mapping[str, bytes] | None = None) -> None:
+    """Save a classifier, with more parts where given, and write its card beside it.
 
     Raises
     ------
     ModelError
         If either cannot be written.
     """
-    model.save(path)
+    model.save(path, also)
     write_card(model, path)
 
 
@@ -187,7 +188,11 @@ def _chosen(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _describe_backbone(backbone: Backbone, weights: str, spec: FeatureSpec) -> BackboneFacts:
-    bundled = weights == "imagenet" and backbone.imagenet.bundled is not None
+    bundled = (
+        weights == "imagenet"
+        and isinstance(backbone, Application)
+        and backbone.imagenet.bundled is not None
+    )
     licence, base = BUNDLED[backbone.name] if bundled else (None, None)
     return {
         "name": backbone.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -48,11 +49,18 @@ class Model:
         probabilities: NDArray[np.float64] = self.estimator.predict_proba(X)
         return probabilities
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, also: Mapping[str, bytes] | None = None) -> None:
         """Write one file: a zip of JSON and the head, each part checksummed.
 
         The head is written by skops, which holds data alone. Trees are written by joblib,
         whose files can hold code: they load only where they are trusted.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        also : mapping, optional
+            More parts, see :mod:`.embedded`.
 
         Raises
         ------
@@ -78,7 +86,7 @@ class Model:
             "weights": self.weights,
             "record": self.record,
         }
-        write_parts(path, manifest, parts)
+        write_parts(path, manifest, {**parts, **(also or {})})
 
 
 def head_from(

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from ...extract.backbone.embedded import unpack
 from .head_model import Model, head_from
 from .model_file import read_parts
 from .network_model import TunedModel, tuned_from
@@ -27,7 +28,8 @@ def load_model(
     path : path
         What ``fit head --out`` or ``fit finetune --out`` wrote.
     weights : path, optional
-        Where the backbone's weights lie here; where training found them when None.
+        Where the backbone's weights lie here; where training found them, or those inside the
+        file, when None.
     trust_joblib : bool
         Load a head written by joblib too, which may run code from the file.
     to_label : bool
@@ -46,4 +48,5 @@ def load_model(
         model = tuned_from(manifest, parts, path)
     else:
         model = head_from(manifest, parts, path, trust_joblib=trust_joblib, to_label=to_label)
-    return model if weights is None else replace(model, weights=os.fspath(weights))
+    place = weights or unpack(parts, model.spec.weights_sha256)
+    return model if place is None else replace(model, weights=os.fspath(place))

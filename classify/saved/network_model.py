@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,7 +60,7 @@ class TunedModel:
             If the arrays do not fit the backbone.
         """
         with computing_in(self.features.precision):
-            backbone = backbone_of(self.features).build()
+            backbone = backbone_of(self.features, Path(self.weights)).build()
         network = Network(self.features, backbone, len(self.classes))
         below = None if self.spec.pooling != "none" else self.spec.layers[0]
         upper = network.above(below)
@@ -72,8 +73,15 @@ class TunedModel:
         upper.model.set_weights(self.arrays)
         return upper
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, also: Mapping[str, bytes] | None = None) -> None:
         """Write one file: a zip of JSON and an npz of plain arrays, each part checksummed.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        also : mapping, optional
+            More parts, see :mod:`.embedded`.
 
         Raises
         ------
@@ -96,7 +104,7 @@ class TunedModel:
         parts = {WEIGHTS: buffer.getvalue()}
         if self.trained_on is not None:
             parts[marks.PART] = marks.to_bytes(self.trained_on)
-        write_parts(path, manifest, parts)
+        write_parts(path, manifest, {**parts, **(also or {})})
 
 
 def tuned_from(manifest: dict[str, Any], parts: dict[str, bytes], path: Path) -> TunedModel:

@@ -11,9 +11,13 @@ from typing import Any
 
 from ...cache.spec import FeatureSpec
 from ...errors import OptionError, unknown
+from .backbone import IN_FILE, Backbone
+from .file_network import file_network_of, find_file_network
 from .keras_applications import ROWS, Row
 from .loading import load_keras
-from .weights import Pretrained
+from .network_file import is_file, open_file
+from .preprocessing import Declared
+from .weights import Pretrained, file_sha256, find_weights
 from .weights_fit import check_fit, readable_with_lock, snake_case
 
 BUNDLED = Path(__file__).parents[1] / "weights"
@@ -29,72 +33,24 @@ STANDARD_DEVIATIONS = (0.229, 0.224, 0.225)
 SIZES = (64, 96, 128, 160, 192, 224, 256, 288, 320)
 
 
-@dataclass(frozen=True, slots=True)
-class Backbone:
-    """One row of the table.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application(Backbone):
+    """One row of the table: a network of ``keras.applications``.
 
     Parameters
     ----------
-    name : str
-        What ``--backbone`` takes.
     module : str
         Module of ``keras.applications`` that has this network's
         ``preprocess_input``: bound together, they cannot be mixed up.
     builder : str
         Function in ``keras.applications``.
-    input_size : tuple of int
-        Height and width, in pixels.
-    layer : str
-        Where features are tapped unless told otherwise: the last layer.
-    dimension : int
-        Channels of that layer.
-    parameters : float
-        Millions of weights, the classifier left out.
-    activation_mb : int
-        Megabytes that the two largest neighbouring activations of one image take.
-    multiply_adds : float
-        Billions an image, in convolutions and dense layers: what it costs to run.
     imagenet : Pretrained
         Where the ImageNet weights without the classifier come from.
-    stages : tuple of str
-        Layers that ``--layer auto`` chooses among, the deepest last.
-    sizes : tuple of int
-        Sides in pixels that ``--input-size`` takes; the network's own alone when empty.
     """
 
-    name: str
     module: str
     builder: str
-    input_size: tuple[int, int]
-    layer: str
-    dimension: int
-    parameters: float
-    activation_mb: int
-    multiply_adds: float
     imagenet: Pretrained
-    stages: tuple[str, ...] = ()
-    sizes: tuple[int, ...] = ()
-
-    def sized(self, side: int) -> Backbone:
-        """Return the same network for square images of another size.
-
-        Raises
-        ------
-        OptionError
-            If it does not take them.
-        """
-        if side == self.input_size[0]:
-            return self
-        if side not in self.sizes:
-            sizes = ", ".join(map(str, self.sizes or self.input_size[:1]))
-            raise OptionError(f"--input-size {side}: {self.name} takes {sizes}")
-        share = (side / self.input_size[0]) ** 2
-        return replace(
-            self,
-            input_size=(side, side),
-            activation_mb=max(1, round(share * self.activation_mb)),
-            multiply_adds=share * self.multiply_adds,
-        )
 
     @property
     def preprocessing(self) -> str:
@@ -107,6 +63,14 @@ class Backbone:
         load_keras()
         module = importlib.import_module(f"keras.applications.{self.module}")
         return module.preprocess_input(images)
+
+    def find_weights(self, weights: str) -> Path:
+        """Return the weights file: the ImageNet weights', or the one that is named."""
+        return find_weights(self.name, self.imagenet, weights)
+
+    def digest(self, weights: Path) -> str:
+        """Return the file's SHA-256."""
+        return file_sha256(weights)
 
     def build(self) -> Any:
         """Return the Keras network without classifier, randomly initialised."""
@@ -129,9 +93,9 @@ class Backbone:
         return network
 
 
-def _generic(row: Row) -> Backbone:
+def _generic(row: Row) -> Application:
     """Return the backbone of a row of ``keras.applications``."""
-    return Backbone(
+    return Application(
         name=row.builder.lower(),
         module=row.module,
         builder=row.builder,
@@ -175,36 +139,67 @@ def _rescaled(network: Any) -> Any:
     return keras.models.clone_model(network, call_function=called)
 
 
-def find_backbone(name: str) -> Backbone:
-    """Return the row of this name.
+def find_backbone(
+    name: str,
+    weights: str = "imagenet",
+    declared: Declared | None = None,
+    side: int | None = None,
+) -> Backbone:
+    """Return the row of this name, or of this file.
+
+    Parameters
+    ----------
+    name : str
+        A row of the table, a network's file, or a spec's backbone.
+    weights : str
+        Where a spec's backbone was, if it came from a file.
+    declared : Declared, optional
+        How pixels are prepared for a network in a file.
+    side : int, optional
+        Of square images, in pixels; the network's own when None.
 
     Raises
     ------
     OptionError
-        If there is none; the message lists the valid names.
+        If there is none; the message lists the valid names. If it takes no images of this size.
+    WeightsError
+        If a file cannot be used.
     """
+    if is_file(name):
+        return find_file_network(name, weights, declared, side)
+    if declared is not None:
+        raise OptionError(
+            f"{name} has its own preprocessing: --mean, --std, --scale, --channels, --crop, "
+            "--interpolation and --golden are for a network in a file"
+        )
     if name not in BACKBONES:
-        raise unknown("backbone", name, list(BACKBONES))
-    return BACKBONES[name]
+        raise unknown("backbone", name, [*BACKBONES, "FILE.onnx"])
+    return BACKBONES[name] if side is None else BACKBONES[name].sized(side)
 
 
-def backbone_of(spec: FeatureSpec) -> Backbone:
-    """Return a spec's row, at the spec's input size."""
-    return find_backbone(spec.backbone).sized(spec.input_size[0])
+def backbone_of(spec: FeatureSpec, weights: Path | None = None) -> Backbone:
+    """Return a spec's row, at the spec's input size; a network in a file is looked for there."""
+    if is_file(spec.backbone):
+        return file_network_of(spec, weights)
+    return find_backbone(spec.backbone, side=spec.input_size[0])
 
 
 def tappable_layers(network: Any) -> list[str]:
     """Return the names of the layers that can be tapped, from the input on.
 
     Layers that Keras numbers as it goes (``activation_17``) are left out: their
-    names depend on what else was built before.
+    names depend on what else was built before. Those of a network in a file stay.
     """
     return [
         layer.name
         for layer in network.layers
-        if not re.fullmatch(rf"{snake_case(type(layer).__name__)}(_\d+)?", layer.name)
+        if (network.name == IN_FILE or not re.fullmatch(_numbered(layer), layer.name))
         and not isinstance(layer.output, list)
     ]
+
+
+def _numbered(layer: Any) -> str:
+    return rf"{snake_case(type(layer).__name__)}(_\d+)?"
 
 
 def describe_backbones() -> list[dict[str, Any]]:
@@ -231,6 +226,8 @@ def describe_layers(name: str) -> list[dict[str, Any]]:
     OptionError
         If there is no such backbone.
     """
+    if is_file(name):
+        return open_file(name).facts().layers
     network = find_backbone(name).build()
     return [
         {"name": layer, "kind": type(tapped).__name__, "shape": list(tapped.output.shape[1:])}

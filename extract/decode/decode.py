@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -85,8 +86,9 @@ def decode_views(
     >>> decode_views(file.getvalue())[0, 0, 0].tolist()
     [255, 0, 0]
     """
-    find_rule(resize)  # before anything is decoded for it
-    pixels = decode_upright(data, max(size), max_pixels, bit_depth)
+    rule = find_rule(resize)  # before anything is decoded for it
+    shortest = math.ceil(max(size) / rule.keeps)
+    pixels = decode_upright(data, shortest, max_pixels, bit_depth)
     return resize_views(pixels, size, resize, views, digest)
 
 

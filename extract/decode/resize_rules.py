@@ -6,7 +6,8 @@ so that a new rule is one more row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -20,6 +21,7 @@ Box = tuple[float, float, float, float]  # (left, top, right, bottom)
 GREY = 127  # of bars
 # Bilinear in Pillow is a triangle filter as wide as the reduction asks for: antialiased.
 FILTER = Image.Resampling.BILINEAR
+FILTERS = {member.name.lower(): member for member in Image.Resampling}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,14 @@ class ResizeRule:
         What the network sees of an image, for model cards; ``{size}`` stands for its input.
     keeps : Fraction
         The middle part of that side which fills the input, above 0, at most 1.
+    filter : PIL.Image.Resampling
+        How pixels are made of pixels.
     """
 
     fills: Literal["each", "shorter", "longer"]
     sees: str
     keeps: Fraction = Fraction(1)
+    filter: Image.Resampling = FILTER
 
 
 RESIZE_RULES = {
@@ -74,17 +79,48 @@ class Placement:
     offset: tuple[int, int]
 
 
+# A rule as a network in a file asks for it: its share of the side and its filter, where not ours.
+_VARIANT = re.compile(rf"({'|'.join(RESIZE_RULES)})(?:-(0\.\d+))?(?:-({'|'.join(FILTERS)}))?")
+
+
+def rule_name(fills: str, keeps: float = 1.0, interpolation: str = "bilinear") -> str:
+    """Return the name of a rule, which :func:`find_rule` reads.
+
+    Examples
+    --------
+    >>> rule_name("shorter", 0.875, "bicubic"), rule_name("each")
+    ('crop-0.875-bicubic', 'squash')
+    """
+    name = next(name for name, rule in RESIZE_RULES.items() if rule.fills == fills)
+    share = "" if keeps == 1 else f"-{keeps:.9f}".rstrip("0")
+    return name + share + ("" if FILTERS[interpolation] == FILTER else f"-{interpolation}")
+
+
 def find_rule(name: str) -> ResizeRule:
-    """Return the rule of a name.
+    """Return the rule of a name: a row of the table, or one that :func:`rule_name` made.
 
     Raises
     ------
     OptionError
         If there is none; the message lists the names.
+
+    Examples
+    --------
+    >>> rule = find_rule("crop-0.875-bicubic")
+    >>> rule.fills, rule.keeps, rule.filter.name
+    ('shorter', Fraction(7, 8), 'BICUBIC')
     """
-    if name not in RESIZE_RULES:
+    if name in RESIZE_RULES:
+        return RESIZE_RULES[name]
+    variant = _VARIANT.fullmatch(name)
+    if variant is None:
         raise unknown("resize rule", name, list(RESIZE_RULES))
-    return RESIZE_RULES[name]
+    rule, share, interpolation = variant.groups()
+    keeps = Fraction(share or 1)
+    sees = RESIZE_RULES[rule].sees + (f"; of its sides the middle {float(keeps):.1%}" * bool(share))
+    return replace(
+        RESIZE_RULES[rule], keeps=keeps, sees=sees, filter=FILTERS[interpolation or "bilinear"]
+    )
 
 
 def place(image: Size, wanted: Size, rule: ResizeRule) -> Placement:
@@ -120,8 +156,10 @@ def resized(image: Image.Image, wanted: Size, rule: ResizeRule) -> Image.Image:
     """Return an RGB image at the input's size, by Pillow."""
     placement = place(image.size, wanted, rule)
     if placement.inner == wanted:
-        return image.resize(wanted, FILTER, box=placement.box)
+        return image.resize(wanted, rule.filter, box=placement.box)
     padded = Image.new("RGB", wanted, (GREY, GREY, GREY))
     if 0 not in placement.inner:
-        padded.paste(image.resize(placement.inner, FILTER, box=placement.box), placement.offset)
+        padded.paste(
+            image.resize(placement.inner, rule.filter, box=placement.box), placement.offset
+        )
     return padded

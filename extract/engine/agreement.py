@@ -56,7 +56,7 @@ def check_agreement(engine: str, features: Features, reference: Features, precis
     allowed = TOLERANCES[precision]
     if not error <= allowed:  # NaN is no agreement
         raise EngineError(
-            f"{engine} in {precision} differs from TensorFlow in float32 by {error:.2g} of the "
+            f"{engine} in {precision} differs from the reference in float32 by {error:.2g} of the "
             f"features' length on {len(reference)} probe images (at most {allowed:g} is allowed): "
             "refused; use --precision float32 or another --engine"
         )

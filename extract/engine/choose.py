@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import OptionError, unknown
+from ..backbone.backbone import Backbone
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 ENGINES = ("auto", "tensorflow", "onnxruntime")
@@ -126,6 +127,24 @@ def choose(
     if workers is None and engine == "onnxruntime":
         threads = max(1, min(threads, share // batch))
     return Plan(engine, device, precision, batch, threads)
+
+
+def engine_for(backbone: Backbone, engine: str, precision: str) -> str:
+    """Return the engine that was asked for, or the only one that runs a backbone.
+
+    Raises
+    ------
+    OptionError
+        If the backbone cannot run as was asked.
+    """
+    if backbone.graph == "keras":
+        return engine
+    if engine == "tensorflow" or precision != "float32":
+        raise OptionError(
+            f"{backbone.name} is ONNX, which runs on ONNX Runtime in float32: leave --engine and "
+            "--precision out"
+        )
+    return "onnxruntime"
 
 
 def _check_precision(machine: Machine, engine: str, precision: str) -> None:

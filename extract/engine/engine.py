@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.spec import FeatureSpec
+from ...errors import OptionError, unknown
 
-POOLINGS = ("avg", "max", "avg+max", "flatten", "none")
+# Of a layer's output, by its dimensions (the batch among them): maps, tokens, vectors.
+POOLINGS = {
+    "avg": (4, 2),
+    "max": (4, 2),
+    "avg+max": (4, 2),
+    "cls": (3,),
+    "mean": (3,),
+    "flatten": (4, 3, 2),
+    "none": (4, 3, 2),
+}
+
+
+def check_pooling(pooling: str, shape: Sequence[int | None]) -> None:
+    """Refuse a pooling that a layer's output does not go with.
+
+    Raises
+    ------
+    OptionError
+        If it is unknown, or for outputs of other dimensions.
+    """
+    if pooling not in POOLINGS:
+        raise unknown("pooling", pooling, list(POOLINGS))
+    if len(shape) not in POOLINGS[pooling]:
+        fitting = [name for name, ranks in POOLINGS.items() if len(shape) in ranks]
+        raise OptionError(
+            f"--pooling {pooling} does not go with a layer that gives "
+            f"{' x '.join(str(side or '?') for side in shape[1:])}: take {' or '.join(fitting)}"
+        )
 
 
 Images = NDArray[np.uint8]  # (n, height, width, 3)

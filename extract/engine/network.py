@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...cache.spec import FeatureSpec
-from ...errors import OptionError, unknown
+from ...errors import unknown
 from ..backbone.backbones import TOP, backbone_of, tappable_layers
 from ..backbone.loading import load_keras, load_tensorflow
-from .engine import POOLINGS
+from .engine import check_pooling
 
 # Keras' policy: variables stay float32, layers compute in the other type.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -85,7 +85,7 @@ def build_mapper(spec: FeatureSpec, weights: Path) -> Any:
 
 def _images_to_maps(spec: FeatureSpec, weights: Path) -> tuple[Any, list[Any]]:
     keras = load_keras()
-    backbone = backbone_of(spec)
+    backbone = backbone_of(spec, weights)
     network = backbone.load(weights)
     taps = keras.Model(network.inputs, [tap(network, name) for name in spec.layers])
     images = keras.Input((*spec.input_size, 3), dtype="uint8")
@@ -112,17 +112,22 @@ def tap(network: Any, layer: str) -> Any:
 
 
 def pool(keras: Any, maps: Any, pooling: str) -> Any:
-    """Reduce maps (n, height, width, channels) to float32 vectors (n, d)."""
+    """Reduce maps (n, height, width, channels) or tokens (n, tokens, d) to float32 vectors (n, d).
+
+    Vectors stay what they are.
+    """
     ops = keras.ops
     maps = ops.cast(maps, "float32")
-    if pooling not in POOLINGS:
-        raise unknown("pooling", pooling, list(POOLINGS))
+    check_pooling(pooling, maps.shape)
     if pooling in ("flatten", "none"):
         return ops.reshape(maps, (-1, int(np.prod(maps.shape[1:]))))
-    if len(maps.shape) != 4:
-        raise OptionError(f"--pooling {pooling} needs maps, a layer here gives {maps.shape[1:]}")
-    reduce = {"avg": ops.mean, "max": ops.max}
-    parts = [reduce[kind](maps, axis=(1, 2)) for kind in pooling.split("+")]
+    if len(maps.shape) == 2:
+        return maps
+    if pooling == "cls":
+        return maps[:, 0]
+    reduce = {"avg": ops.mean, "mean": ops.mean, "max": ops.max}
+    places = tuple(range(1, len(maps.shape) - 1))
+    parts = [reduce[kind](maps, axis=places) for kind in pooling.split("+")]
     return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 

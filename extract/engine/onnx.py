@@ -1,4 +1,4 @@
-"""ONNX Runtime: the CPU's engine, from the Keras model, exported once and kept.
+"""ONNX Runtime: the CPU's engine, from the Keras model or an ONNX file, made once and kept.
 
 A kept network is one file, ``<cache>/networks/<backbone>-<key>.<checksum>.onnx``:
 its name carries the key of its spec and a checksum of its bytes; its metadata
@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from ...cache.spec import FeatureSpec
 from ...errors import EngineError, first_line
 from ...storage import replacing, user_folder
 from ...version import __version__
+from ..backbone.backbones import backbone_of
 from .agreement import check_agreement, probe_images
 from .engine import Features, Images
 from .network import build_extractor, traced
+from .onnx_extractor import build_onnx_extractor, run_in_batches
 from .turns import taking_turns
 
 OPSET = 17  # what tf2onnx recommends and every ONNX Runtime since 1.12 runs
@@ -69,11 +72,12 @@ class OnnxEngine:
         images = probe_images(spec.input_size)
         reference = np.frombuffer(base64.b64decode(about["probe"]), dtype="<f4")
         self.widths = tuple(map(int, about["widths"].split()))
+        self._batch = int(about["batch"]) if "batch" in about else None
         check_agreement(self.name, self(images), reference.reshape(len(images), -1), spec.precision)
 
     def __call__(self, images: Images) -> Features:
         """Map images (n, height, width, 3), uint8 RGB, to features (n, d), float32."""
-        features: Features = self._session.run(None, {self._input: images})[0]
+        features: Features = run_in_batches(self._session, self._input, images, self._batch)[0]
         return features
 
 
@@ -115,10 +119,7 @@ def export(spec: FeatureSpec, weights: Path, cache: Path) -> Path:
     EngineError
         If tf2onnx cannot convert it, or the file cannot be written.
     """
-    model, widths = build_extractor(spec, weights)
-    run = traced(model, spec)
-    reference = run(probe_images(spec.input_size)).numpy().astype("<f4")
-    data = _convert(run, spec, reference, widths)
+    data = _MAKERS[backbone_of(spec, weights).graph](spec, weights)
     path = cache / FOLDER / f"{spec.network.folder}.{_checksum(data)}.onnx"
     try:
         with replacing(path) as temporary:
@@ -128,15 +129,41 @@ def export(spec: FeatureSpec, weights: Path, cache: Path) -> Path:
     return path
 
 
-def _convert(run: Any, spec: FeatureSpec, reference: Features, widths: tuple[int, ...]) -> bytes:
-    model = to_onnx(run, spec.backbone)
+def _from_keras(spec: FeatureSpec, weights: Path) -> bytes:
+    model, widths = build_extractor(spec, weights)
+    run = traced(model, spec)
+    reference = run(probe_images(spec.input_size)).numpy()
+    return _with_proof(to_onnx(run, spec.backbone), spec, reference, widths)
+
+
+def _from_onnx(spec: FeatureSpec, weights: Path) -> bytes:
+    made = build_onnx_extractor(spec, weights)
+    return _with_proof(made.model, spec, made.reference, made.widths, made.batch)
+
+
+# A backbone's graph to what makes a kept network of it.
+_MAKERS: dict[str, Callable[[FeatureSpec, Path], bytes]] = {
+    "keras": _from_keras,
+    "onnx": _from_onnx,
+}
+
+
+def _with_proof(
+    model: Any,
+    spec: FeatureSpec,
+    reference: Features,
+    widths: tuple[int, ...],
+    batch: int | None = None,
+) -> bytes:
+    """Return a network with what each start compares it with."""
     add_metadata(
         model,
         {
             "spec": spec.network.to_json(),
-            "probe": base64.b64encode(reference.tobytes()).decode("ascii"),
+            "probe": base64.b64encode(reference.astype("<f4").tobytes()).decode("ascii"),
             "widths": " ".join(map(str, widths)),
             "created_by": f"headstart {__version__}",
+            **({} if batch is None else {"batch": str(batch)}),
         },
     )
     data: bytes = model.SerializeToString()
@@ -174,6 +201,7 @@ def to_onnx(run: Any, name: str) -> Any:
         except Exception as error:  # the converter raises whatever it stumbles over
             raise EngineError(f"{name} cannot be exported to ONNX ({first_line(error)})") from error
         _bind_constants(model.graph, run.get_concrete_function())
+        _replace_erfc(model.graph)
     return model
 
 
@@ -182,6 +210,24 @@ def add_metadata(model: Any, entries: dict[str, str]) -> None:
     for key, value in entries.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
+
+
+def _replace_erfc(graph: Any) -> None:
+    """Write erfc, which TensorFlow's GELU takes and ONNX lacks, as 1 - erf."""
+    from onnx import helper, numpy_helper
+
+    nodes = list(graph.node)
+    if not any(node.op_type == "Erfc" for node in nodes):
+        return
+    graph.initializer.append(numpy_helper.from_array(np.asarray(1, np.float32), "one_less_erf"))
+    del graph.node[:]
+    for node in nodes:
+        if node.op_type != "Erfc":
+            graph.node.append(node)
+            continue
+        erf = f"{node.output[0]}/erf"
+        graph.node.append(helper.make_node("Erf", list(node.input), [erf]))
+        graph.node.append(helper.make_node("Sub", ["one_less_erf", erf], list(node.output)))
 
 
 def _bind_constants(graph: Any, function: Any) -> None:

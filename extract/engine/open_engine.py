@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...cache.spec import FeatureSpec
 from ...errors import EngineError
 from ...progress import note
-from ..backbone.backbones import PIXELS
+from ..backbone.backbones import PIXELS, backbone_of
+from ..backbone.network_file import is_file
 from .choose import Plan
 from .engine import Engine, PixelEngine
+from .golden import check_golden
 from .tensorflow import open_tensorflow
 
 
@@ -54,6 +56,10 @@ MAKERS: dict[str, Callable[[EngineRequest], Engine]] = {
 }
 
 
+def _has_keras(wanted: EngineRequest) -> bool:
+    return backbone_of(wanted.spec, wanted.weights).graph == "keras"
+
+
 def open_engine(plan: Plan, wanted: EngineRequest, *, fixed: bool = False) -> Engine:
     """Return the planned engine.
 
@@ -69,14 +75,23 @@ def open_engine(plan: Plan, wanted: EngineRequest, *, fixed: bool = False) -> En
     Raises
     ------
     EngineError
-        If the engine cannot run this backbone or disagrees with TensorFlow.
+        If the engine cannot run this backbone or disagrees with TensorFlow, or a golden feature
+        comes out another.
     """
     if wanted.spec.layers == (PIXELS,):
         return PixelEngine(wanted.spec)
+    engine = _make(plan, wanted, fixed=fixed)
+    if is_file(wanted.spec.backbone):
+        again = lambda spec: _make(plan, replace(wanted, spec=spec), fixed=fixed)  # noqa: E731
+        check_golden(wanted.spec, engine, again)
+    return engine
+
+
+def _make(plan: Plan, wanted: EngineRequest, *, fixed: bool) -> Engine:
     try:
         return MAKERS[plan.engine](wanted)
     except EngineError as error:
-        if fixed or plan.engine == "tensorflow":
+        if fixed or plan.engine == "tensorflow" or not _has_keras(wanted):
             raise
         engine = MAKERS["tensorflow"](wanted)
         engine.notes.append(f"{error}; TensorFlow serves instead")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ...cache.spec import FeatureSpec
 from ...errors import EngineError
-from ..backbone.backbones import Backbone, find_backbone
+from ..backbone.backbone import Backbone
+from ..backbone.backbones import find_backbone
 from ..engine.agreement import probe_images
 from ..engine.choose import Plan, choose, this_machine
 from ..engine.engine import Engine

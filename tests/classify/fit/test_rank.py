@@ -9,12 +9,14 @@ import pytest
 from fakes import engines_made_by
 from headstart.cache import FeatureStore
 from headstart.classify.fit.rank import Timing, out_of_fold_hits, rank
+from headstart.extract.backbone.preprocessing import Declared
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
 from headstart.extract.speed.engine_speed import Speed
 from near import near
+from networks import tiny_onnx
 
 LAYERS = ("conv_pw_5_relu", "conv_pw_13_relu")
 
@@ -192,3 +194,19 @@ def test_an_image_is_judged_by_a_head_that_has_not_seen_it():
 def test_the_same_inputs_give_the_same_ranking(fill, ranked):
     fill()
     assert ranked(images=12) == near(ranked(images=12))
+
+
+def test_named_backbones_are_extracted_on_the_sample_alone(photographs, tmp_path, fake_engine):
+    declared = Declared(mean="0", std="1", scale="1", channels="rgb")
+    file = str(tiny_onnx(tmp_path / "tiny.onnx"))
+    cache, dataset = tmp_path / "cache", read_dataset(photographs)
+    recipes = [Recipe(), Recipe(file, declared=declared)]
+    sources = [feature_source(recipe, Execution(cache=cache)) for recipe in recipes]
+    document = rank(dataset, cache, 12, seed=0, sources=sources)
+    assert {tuple(row["options"]) for row in document["ranked"]} == {(), ("--backbone", file)}
+    assert not document["not_cached"]
+    for row in document["ranked"]:
+        assert row["images"] == 12
+        assert row["missing_images"] == len(dataset.images) - 12
+        assert row["seconds_an_image"] > 0
+        assert row["ci95"][0] <= row["accuracy"] <= row["ci95"][1]

@@ -1,0 +1,123 @@
+"""KerasHub's presets are backbones, their image converter is their preprocessing."""
+
+import json
+
+import numpy as np
+import pytest
+
+from headstart.errors import OptionError, WeightsError
+from headstart.extract.backbone import kerashub
+from headstart.extract.backbone.backbones import backbone_of
+from headstart.extract.backbone.blocks import network_blocks
+from headstart.extract.backbone.loading import load_keras
+from headstart.extract.engine.engine import Engine
+from headstart.extract.recipe import Execution, Recipe
+from headstart.extract.source import feature_source
+
+load_keras()
+hub = pytest.importorskip("keras_hub", reason="no KerasHub: pip install 'headstart[hub]'")
+
+# Keras' own, as it saves on NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SIDE = 32
+PIXELS = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
+MAKERS = {
+    "vit": lambda: hub.models.ViTBackbone(
+        image_shape=(SIDE, SIDE, 3),
+        patch_size=8,
+        num_layers=3,
+        num_heads=2,
+        hidden_dim=8,
+        mlp_dim=16,
+    ),
+    "dinov2": lambda: hub.models.DINOV2Backbone(
+        image_shape=(SIDE, SIDE, 3),
+        position_embedding_shape=(SIDE, SIDE, 3),
+        patch_size=8,
+        num_layers=3,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=16,
+    ),
+    "resnet": lambda: hub.models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[3],
+        stackwise_num_filters=[64, 64],
+        stackwise_num_blocks=[1, 1],
+        stackwise_num_strides=[1, 2],
+        block_type="basic_block",
+        image_shape=(SIDE, SIDE, 3),
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def preset(request, tmp_path_factory):
+    """A preset with random weights, saved as KerasHub does; and its network."""
+    load_keras().utils.set_random_seed(0)
+    network = MAKERS[request.param]()
+    folder = tmp_path_factory.mktemp(request.param)
+    network.save_to_preset(str(folder))
+    converter = hub.layers.ImageConverter(
+        image_size=(SIDE, SIDE), scale=[1 / 127.5] * 3, offset=[-1.0] * 3, interpolation="bicubic"
+    )
+    config = {"config": converter.get_config()}
+    (folder / kerashub.CONVERTER).write_text(json.dumps(config))
+    return folder, network, {"vit": "cls", "dinov2": "cls", "resnet": "avg"}[request.param]
+
+
+def source_of(preset, tmp_path, engine="tensorflow", **recipe):
+    folder, _, pooling = preset
+    recipe = Recipe(f"kerashub:{folder}", pooling=pooling, **recipe)
+    return feature_source(recipe, Execution(cache=tmp_path, engine=engine))
+
+
+def test_features_are_the_presets_own_with_its_converter_before(preset, tmp_path):
+    _, network, pooling = preset
+    source = source_of(preset, tmp_path)
+    prepared = PIXELS / np.float32(127.5) - 1
+    prepared = {"images": prepared} if isinstance(network.input, dict) else prepared
+    outputs = network(prepared).numpy()
+    own = outputs[:, 0] if pooling == "cls" else outputs.mean(axis=(1, 2))
+    np.testing.assert_allclose(source.engine()(PIXELS), own, rtol=1e-4, atol=1e-5)
+    assert source.spec.resize == "crop-bicubic"
+
+
+def test_its_blocks_are_what_unfreezes_and_can_be_tapped(preset, tmp_path):
+    blocks = network_blocks(backbone_of(source_of(preset, tmp_path).spec).build())
+    assert len(blocks) >= 3
+    taps = tuple(block.below for block in blocks[-2:])
+    engine: Engine = source_of(preset, tmp_path, layers=taps).engine()
+    assert engine(PIXELS).shape == (2, sum(engine.widths))
+    assert len(engine.widths) == 2
+
+
+def test_it_is_exported_to_onnx_and_agrees(preset, tmp_path):
+    engine = source_of(preset, tmp_path, engine="onnxruntime").engine()
+    assert engine.name == "onnxruntime"
+    reference = source_of(preset, tmp_path).engine()(PIXELS)
+    np.testing.assert_allclose(engine(PIXELS), reference, rtol=1e-3, atol=1e-4)
+
+
+def test_other_weights_are_another_backbone(preset):
+    folder = preset[0]
+    before = kerashub.digest(folder)
+    path = folder / kerashub.CONVERTER
+    text = path.read_text()
+    path.write_text(text.replace("bicubic", "bilinear"))
+    assert kerashub.digest(folder) != before
+    path.write_text(text)
+
+
+def test_a_preset_with_code_is_one_line(preset, tmp_path):
+    config = {"class_name": "system", "module": "os", "config": {}}
+    (tmp_path / kerashub.CONFIG).write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match=r"it holds os\.system, which is not Keras' own"):
+        kerashub.build(tmp_path, SIDE)
+
+
+def test_without_kerashub_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "keras_hub", None)
+    with pytest.raises(OptionError, match=r"pip install 'headstart\[hub\]'"):
+        kerashub.find("kerashub:dinov2_small")
