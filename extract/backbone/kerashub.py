@@ -119,6 +119,6 @@ def _load_hub() -> Any:
         import keras_hub
     except ImportError as error:
         raise OptionError(
-            f"--backbone {PREFIX}… needs KerasHub: pip install 'headstart[hub]'"
+            f"--backbone {PREFIX}… needs KerasHub: pip install 'headstart[kerashub]'"
         ) from error
     return keras_hub

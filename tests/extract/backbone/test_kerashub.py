@@ -15,7 +15,7 @@ from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
 
 load_keras()
-hub = pytest.importorskip("keras_hub", reason="no KerasHub: pip install 'headstart[hub]'")
+hub = pytest.importorskip("keras_hub", reason="no KerasHub: pip install 'headstart[kerashub]'")
 
 # Keras' own, as it saves on NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -119,5 +119,5 @@ def test_a_preset_with_code_is_one_line(preset, tmp_path):
 
 def test_without_kerashub_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "keras_hub", None)
-    with pytest.raises(OptionError, match=r"pip install 'headstart\[hub\]'"):
+    with pytest.raises(OptionError, match=r"pip install 'headstart\[kerashub\]'"):
         kerashub.find("kerashub:dinov2_small")
