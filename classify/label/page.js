@@ -4,6 +4,7 @@
   const grid = by("grid"), naming = by("naming"), large = by("large"), input = by("name");
   const KEYS = "123456789abcdefghijklmnopqrstuvwxyz";
   const BATCH = 12, CHUNK = 200;
+  const REASONS = { label: null, review: "corrected", all: "chosen" }; // null: what it is shown for
   let mode = "label", items = [], cursor = 0, anchor = 0, state = null, naming_for = null;
   let only, ended = false, polling = null;
   let queue = Promise.resolve(); // requests go one after another, in the order of the keys
@@ -185,9 +186,9 @@
     const labels = Object.fromEntries(pairs.map(([item, label]) => [item.row, label]));
     if (pairs.length) write(pairs.map(([item, label]) => [item, { label, settled: true }]), "labels", reason ? { labels, reason } : { labels });
   };
-  const give = (label) => put(chosen().map((item) => [item, label]), mode === "label" ? null : "corrected");
+  const give = (label) => put(chosen().map((item) => [item, label]), REASONS[mode]);
   const acts = {
-    accept: () => put(chosen().filter(({ guess }) => guess).map((item) => [item, item.guess]), mode === "label" ? null : "corrected"),
+    accept: () => put(chosen().filter(({ guess }) => guess).map((item) => [item, item.guess]), REASONS[mode]),
     name: () => call("Class of what is chosen", give),
     pass: () => {
       const own = chosen();

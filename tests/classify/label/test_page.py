@@ -123,7 +123,7 @@ def test_classes_are_merged_and_doubted_labels_corrected(browser, labelling, tmp
     with labelling() as server:
         page = open_page(browser, server.url, complaints)
         given = {}
-        label_by_keys(page, 40, given)
+        label_by_keys(page, 24, given)
         page.get_by_role("button", name="All photographs").click()
         wrong = next(name for name, truth in given.items() if truth == "red")
         page.get_by_role("option").filter(has_text=wrong).click()
