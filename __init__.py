@@ -3,10 +3,12 @@
 What the commands do, with the same words; each returns a result that prints, is a table in a
 notebook, and has ``to_dict()`` and ``to_frame()``:
 
+- ``extract_features(data)``: fill the cache, or write one table for other tools;
 - ``fit_head(data)``, ``fit_finetune(data)``: train, evaluate once, save with ``out=``;
 - ``compare(data)``: heads on frozen features against fine-tuning, and which to use;
 - ``learning_curve(data)``, ``rank(data)``: what more images bring; which features first;
-- ``inspect(data)``: duplicates, leaks, likely label errors, outliers;
+- ``inspect(data)``: duplicates, leaks, likely label errors, outliers; ``search(data, image)``,
+  ``group(data)``: photographs that look like some, or like each other;
 - ``predict(model, images)``, ``evaluate(model, data)``, ``explain(model, images)``;
 - ``export(model, out)``: ONNX, TensorFlow Lite, SavedModel; ``push(model, repo)``: to the
   Hugging Face Hub.
@@ -31,13 +33,16 @@ if TYPE_CHECKING:
     from .api.evaluate import evaluate
     from .api.explain import explain
     from .api.export import export
+    from .api.extract_features import extract_features
     from .api.fit_finetune import fit_finetune
     from .api.fit_head import fit_head
+    from .api.group import group
     from .api.inspect import inspect
     from .api.learning_curve import learning_curve
     from .api.predict import predict
     from .api.push import push
     from .api.rank import rank
+    from .api.search import search
     from .classify.predict.classifier import Classifier, load
     from .extract.transformer import ImageFeatures
 
@@ -50,14 +55,17 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "extract_features",
     "fit_finetune",
     "fit_head",
+    "group",
     "inspect",
     "learning_curve",
     "load",
     "predict",
     "push",
     "rank",
+    "search",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

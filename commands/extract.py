@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .dataset import read_data
 from .options import (
     FEATURES,
     Columns,
@@ -18,7 +17,6 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..api.options import FeatureOptions
-    from ..extract.feature_run import FeatureRun
 
 app = typer.Typer(help="Run the frozen backbone over images.", no_args_is_help=True)
 
@@ -45,22 +43,15 @@ def extract_features(
 
     Example: headstart extract features photographs/
     """
-    from ..api.options import source_of
-    from ..console import print_json, stages, warn
-    from ..extract.feature_run import extract_dataset
+    from ..api.extract_features import extract_features
+    from ..console import give, stages
 
-    dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
     with stages(quiet=quiet):
-        source = source_of(options, dataset)
-        run = extract_dataset(dataset, source, out, max_failures)
-    if as_json:
-        print_json(run.to_document())
-    else:
-        _print(run)
-    if not quiet:
-        for line in run.warnings:
-            warn(line)
-    run.check()
+        extracted = extract_features(
+            data, out=out, columns=columns, max_failures=max_failures, **options
+        )
+    give(extracted, as_json=as_json, quiet=quiet)
+    extracted.run.check()
 
 
 @app.command("list")
@@ -110,30 +101,3 @@ def extract_list(
             for row in layers
         ],
     )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def _print(run: "FeatureRun") -> None:
-    from ..cache import place_of
-    from ..console import say
-    from ..text import shown
-
-    extraction, plan, rate = run.extraction, run.source.plan, run.images_per_second
-    say(
-        f"{len(extraction.digests):,} images: {extraction.extracted:,} extracted, "
-        f"{extraction.reused:,} reused, {extraction.duplicates:,} duplicates, "
-        f"{len(extraction.failures):,} failed"
-    )
-    speed = f" ({rate:.0f} images/s)" if rate else ""
-    say(f"{run.dimension or 0:,} features an image, {extraction.seconds:.1f} s{speed}")
-    if extraction.engine:
-        say(
-            f"{extraction.engine} on the {extraction.device}, {plan.precision}, "
-            f"{_count(plan.workers, 'worker')}, {_count(plan.batch_size, 'image')} a batch"
-        )
-    say(f"cache: {place_of(run.source.store().folder)}")
-    for failure in extraction.failures:
-        say(f"failed: {shown(failure.path)}: {failure.reason}")

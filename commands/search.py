@@ -5,13 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import OptionError
-from .dataset import read_data
 from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, TrustJoblib, takes
 
 if TYPE_CHECKING:
     from ..api.options import FeatureOptions
-    from ..classify.search.search import Search
 
 
 @takes(FEATURES)
@@ -45,43 +42,20 @@ def search_data(
 
     Example: headstart search photographs/ --like uakari.jpg --top 30 --out found
     """
-    from ..api.options import execution_of, source_of
-    from ..classify.saved.load import load_model
-    from ..classify.search.page import write_search
-    from ..classify.search.search import search_class, search_like
-    from ..console import print_json, say, stages, warn_all
+    from ..api.search import search
+    from ..console import give, stages
 
-    if bool(like) == (model is not None) or (model is None) != (label is None):
-        raise OptionError("name what to look for: --like IMAGE, or --model MODEL --class NAME")
-    dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
     with stages(quiet=quiet):
-        if model is not None and label is not None:
-            classifier = load_model(model, trust_joblib=trust_joblib, to_label=True)
-            found = search_class(dataset, classifier, label, execution_of(options), top)
-        else:
-            source = source_of(options, dataset)
-            found = search_like(dataset, like or [], source, top, max_failures)
-        page = None if out is None else write_search(found, out)
-    if as_json:
-        print_json(found.to_dict())
-    else:
-        _print(found)
-        if page is not None:
-            say(f"\npage: {page}")
-    warn_all(found.warnings, quiet=quiet)
-
-
-def _print(search: "Search") -> None:
-    from ..console import print_table
-    from ..text import below, shown
-
-    root = search.dataset.root
-    print_table(
-        ["photograph", "label", search.score],
-        [
-            [below(found.path, root), shown(found.label), f"{found.score:.3f}"]
-            for found in search.results
-        ],
-        texts=2,
-        paths=["photograph"],
-    )
+        found = search(
+            data,
+            like,
+            model=model,
+            label=label,
+            top=top,
+            out=out,
+            columns=columns,
+            max_failures=max_failures,
+            trust_joblib=trust_joblib,
+            **options,
+        )
+    give(found, as_json=as_json, quiet=quiet)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-MODULES = 16  # of a folder; commands/ has one for each command
+MODULES = 16  # of a folder; commands/ and api/ have one for each command
 LINES = 350  # of a module
 BODY = 60  # of a function: its docstring aside, and its signature where typer reads it
 
@@ -53,7 +53,7 @@ def long_modules():
 
 def test_a_room_has_at_most_16_modules():
     rooms = Counter(str(Path(name).parent) for name, _ in modules())
-    assert {room for room, count in rooms.items() if count > MODULES} <= {"commands"}
+    assert {room for room, count in rooms.items() if count > MODULES} <= {"api", "commands"}
 
 
 def test_modules_and_functions_fit_a_head_and_a_screen():

@@ -1,0 +1,104 @@
+"""``headstart.extract_features``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+from ..cache import place_of
+from ..extract.feature_run import FeatureRun, FeaturesDocument, extract_dataset
+from ..extract.images.images import Dataset
+from ..text import shown
+from .data import open_data, path_of
+from .options import FeatureOptions, Place, source_of
+from .result import Block, Result
+
+
+@dataclass(frozen=True, repr=False)
+class Extracted(Result):
+    """What became of each image."""
+
+    run: FeatureRun
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is worth telling, a line each."""
+        return self.run.warnings
+
+    def to_dict(self) -> FeaturesDocument:
+        """Return the ``extract features`` contract."""
+        return self.run.to_document()
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """Return the images, and what became of each."""
+        return self.to_dict()["ledger"]
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield what the command prints."""
+        run, extraction, plan = self.run, self.run.extraction, self.run.source.plan
+        yield (
+            f"{len(extraction.digests):,} images: {extraction.extracted:,} extracted, "
+            f"{extraction.reused:,} reused, {extraction.duplicates:,} duplicates, "
+            f"{len(extraction.failures):,} failed"
+        )
+        speed = f" ({run.images_per_second:.0f} images/s)" if run.images_per_second else ""
+        yield f"{run.dimension or 0:,} features an image, {extraction.seconds:.1f} s{speed}"
+        if extraction.engine:
+            yield (
+                f"{extraction.engine} on the {extraction.device}, {plan.precision}, "
+                f"{_count(plan.workers, 'worker')}, {_count(plan.batch_size, 'image')} a batch"
+            )
+        yield f"cache: {place_of(run.source.store().folder)}"
+        for failure in extraction.failures:
+            yield f"failed: {shown(failure.path)}: {failure.reason}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def extract_features(
+    data: Place | Dataset,
+    *,
+    out: Place | None = None,
+    columns: str | None = None,
+    max_failures: str | None = None,
+    **options: Unpack[FeatureOptions],
+) -> Extracted:
+    """Run a frozen backbone once over every image and cache its features.
+
+    Parameters
+    ----------
+    data, columns, **options
+        As those of :func:`headstart.fit_head`; labels may be missing.
+    out : path, optional
+        File for one portable table: ``.h5``, ``.parquet`` or ``.npz``.
+    max_failures : str, optional
+        What ``run.check()`` allows.
+
+    Returns
+    -------
+    Extracted
+        Prints the counts; ``to_frame()`` has a row for each image.
+
+    Raises
+    ------
+    CacheError
+        If the cache or the table cannot be written.
+    DataError
+        If the dataset cannot be used.
+    OptionError
+        If a name or value is unknown.
+
+    Examples
+    --------
+    >>> import headstart
+    >>> extracted = headstart.extract_features("photographs", out="features.npz")
+    >>> extracted.to_dict()["images"]
+    30
+    """
+    dataset = open_data(data, columns, needs_labels=False)
+    return Extracted(
+        extract_dataset(dataset, source_of(options, dataset), path_of(out), max_failures)
+    )
