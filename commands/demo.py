@@ -13,7 +13,7 @@ from .options import (
     Quiet,
 )
 
-SIZE, MINUTES = 64, "3"  # input size in pixels; what fine-tuning may take
+SIZE, MINUTES = 64, "2.25"  # input size in pixels; what fine-tuning may take
 
 
 def demo(
