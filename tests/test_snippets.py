@@ -176,9 +176,23 @@ def test_the_readmes_commands_run_in_their_order(run, desk):
     assert (desk / "report" / "index.html").is_file()
 
 
+def test_the_readmes_three_lines_of_python_are_its_three_commands(desk, monkeypatch):
+    """The last one is compiled alone: it compares for minutes, and is tested where it lives."""
+    snippet, _ = blocks("README.md", "python")
+    (desk / "holiday").mkdir(exist_ok=True)
+    shutil.copy(desk / "photograph.jpg", desk / "holiday")
+    monkeypatch.chdir(desk)
+    lines = compile(snippet, "README.md", "exec").co_names
+    assert {"fit_head", "predict", "compare"} <= set(lines)
+    quick = snippet.replace('model="auto"', 'model="centroid"')
+    exec(quick.partition("headstart.compare")[0], names := {})
+    frame = names["headstart"].predict("monkeys.headstart", "holiday/", abstain=0.95).to_frame()
+    assert frame["path"].tolist() == ["holiday/photograph.jpg"]
+
+
 def test_the_readmes_python_is_a_search_over_images():
     """Its names are the reader's own; here, real ones."""
-    (snippet,) = blocks("README.md", "python")
+    _, snippet = blocks("README.md", "python")
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
