@@ -16,12 +16,12 @@ from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
 from headstart.classify.fit.learning_curve import learning_curve
 from headstart.classify.heads.table import find_head
 from headstart.classify.saved.head_model import Model
-from headstart.extract.decode.decode import decode
 from headstart.extract.engine.agreement import relative_error
 from headstart.extract.engine.tensorflow import TensorFlowEngine
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
+from pictures import decode
 from s3 import s3_server, upload
 from shards import WRITERS
 

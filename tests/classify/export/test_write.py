@@ -24,13 +24,12 @@ from headstart.classify.heads.table import HEADS
 from headstart.classify.saved.card import read_card
 from headstart.classify.saved.head_model import Model
 from headstart.errors import ExportError, OptionError
-from headstart.extract.decode.decode import decode
 from headstart.extract.engine.choose import Plan
 from headstart.extract.engine.engine import PixelEngine
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import FeatureSource, feature_source
-from pictures import COLOURS, paint
+from pictures import COLOURS, decode, paint
 
 SIDE = 16
 SPEC = FeatureSpec(

@@ -19,11 +19,10 @@ from headstart.classify.heads.training_rows import training_data
 from headstart.classify.saved.head_model import Model
 from headstart.classify.saved.load import load_model
 from headstart.extract.backbone.backbones import find_backbone
-from headstart.extract.decode.decode import decode
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
-from pictures import paint_splits
+from pictures import decode, paint_splits
 from tuning import one_candidate
 
 

@@ -19,12 +19,11 @@ from headstart.classify.network.kept_maps import (
 from headstart.classify.network.stream import open_stream
 from headstart.errors import DataError, OptionError
 from headstart.extract.backbone.backbones import PIXELS
-from headstart.extract.decode.decode import decode
 from headstart.extract.features import load_features
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
 from headstart.text import parse_bytes
-from pictures import paint
+from pictures import decode, paint
 
 MB = 1 << 20
 

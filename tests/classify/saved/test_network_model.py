@@ -16,13 +16,12 @@ from headstart.classify.predict.in_memory import Labeller
 from headstart.classify.predict.predict import predict, predict_each
 from headstart.classify.saved.load import load_model
 from headstart.errors import ModelError
-from headstart.extract.decode.decode import decode
 from headstart.extract.features import load_features
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.images.in_memory import PixelImage
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
-from pictures import paint_splits
+from pictures import decode, paint_splits
 from tuning import one_candidate
 
 
