@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..classify.predict.classifier import Classifier
-from ..classify.saved.load import SavedModel, load_model
 from ..extract.images.dataset import read_dataset, read_photographs
 from ..extract.images.images import Dataset
 from ..extract.images.manifest_table import read_columns
 from ..progress import note
 from .options import Place
+
+if TYPE_CHECKING:
+    from ..classify.predict.classifier import Classifier
+    from ..classify.saved.load import SavedModel
 
 
 def open_data(
@@ -50,6 +53,9 @@ def open_model(
     ModelError
         If it is no model, damaged, or made with other weights than those here.
     """
+    from ..classify.predict.classifier import Classifier
+    from ..classify.saved.load import load_model
+
     if isinstance(model, Classifier):
         return model.model
     return load_model(model, weights=weights, trust_joblib=trust_joblib, to_label=to_label)

@@ -9,13 +9,13 @@ from typing import Any, Unpack
 from ..classify.finetune.documents import describe_search
 from ..classify.finetune.run import NetworkRun, fit_network
 from ..classify.finetune.settings import FineTuneSettings
-from ..classify.statistics.metrics import METRICS, FigureDocument
+from ..classify.statistics.metrics import FigureDocument
 from ..extract.images.images import Dataset
 from ..tables import TextTable
 from ..text import parse_bytes
 from .data import open_data, path_of
 from .options import FeatureOptions, Place, Several, several, source_of
-from .result import Block, Result
+from .result import Block, Result, evaluation_cells
 
 HEADER = ["model", "accuracy", "95 % interval", "macro-F1", "log loss", "seconds"]
 
@@ -56,8 +56,16 @@ class FineTuned(Result):
         yield TextTable(
             HEADER,
             [
-                _row(f"{head['model']}, all frozen", head["evaluation"], head["seconds"]),
-                _row(record["model"], evaluation, record["seconds"]["fit"]),
+                [
+                    f"{head['model']}, all frozen",
+                    *evaluation_cells(head["evaluation"]),
+                    f"{head['seconds']:.1f}",
+                ],
+                [
+                    record["model"],
+                    *evaluation_cells(evaluation),
+                    f"{record['seconds']['fit']:.1f}",
+                ],
             ],
         )
         yield (
@@ -74,18 +82,6 @@ class FineTuned(Result):
         if record["path"] is not None:
             yield f"saved: {record['path']}"
             yield f"model card: {record['card']}"
-
-
-def _row(name: str, evaluation: Mapping[str, Any], seconds: float) -> list[str]:
-    accuracy = METRICS["accuracy"]
-    return [
-        name,
-        accuracy.text(evaluation["accuracy"]),
-        accuracy.range(evaluation["ci95"]),
-        f"{evaluation['macro_f1']:.3f}",
-        f"{evaluation['log_loss']:.3f}",
-        f"{seconds:.1f}",
-    ]
 
 
 def fit_finetune(

@@ -9,12 +9,12 @@ from typing import Any, Unpack
 from ..classify.data.sampling import draw_sample
 from ..classify.fit.fit_heads import HeadSettings, HeadsRun, fit_heads
 from ..classify.saved.records import HeadDocument, HeadRecord, HeadsDocument
-from ..classify.statistics.metrics import METRICS, FigureDocument
+from ..classify.statistics.metrics import FigureDocument
 from ..extract.images.images import Dataset
 from ..tables import TextTable
 from .data import open_data, path_of
 from .options import FeatureOptions, Place, Several, several, source_of
-from .result import Block, Result
+from .result import Block, Result, evaluation_cells
 
 HEADER = ["head", "cross-validated", "accuracy", "95 % interval", "macro-F1", "log loss", "seconds"]
 
@@ -69,14 +69,11 @@ class FittedHeads(Result):
 
 
 def _row(record: HeadRecord) -> list[str]:
-    cv, evaluation, accuracy = record["cv"], record["evaluation"], METRICS["accuracy"]
+    cv = record["cv"]
     return [
         record["model"],
         f"{100 * cv['mean']:.1f} ± {100 * cv['std']:.1f} %",
-        accuracy.text(evaluation["accuracy"]),
-        accuracy.range(evaluation["ci95"]),
-        f"{evaluation['macro_f1']:.3f}",
-        f"{evaluation['log_loss']:.3f}",
+        *evaluation_cells(record["evaluation"]),
         f"{record['seconds']['fit']:.1f}",
     ]
 

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..classify.statistics.metrics import METRICS
 from ..errors import HeadstartError
 from ..tables import TextTable
 
@@ -71,6 +72,17 @@ class Result(ABC):
             text = html.escape(block.strip()) if isinstance(block, str) else ""
             parts.append(f"<p>{text}</p>" if isinstance(block, str) else _table(block))
         return "\n".join(part for part in parts if part != "<p></p>")
+
+
+def evaluation_cells(evaluation: Mapping[str, Any]) -> list[str]:
+    """Return accuracy, its interval, macro-F1 and log loss, as tables of classifiers show them."""
+    accuracy = METRICS["accuracy"]
+    return [
+        accuracy.text(evaluation["accuracy"]),
+        accuracy.range(evaluation["ci95"]),
+        f"{evaluation['macro_f1']:.3f}",
+        f"{evaluation['log_loss']:.3f}",
+    ]
 
 
 def _table(table: TextTable) -> str:

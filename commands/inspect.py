@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .dataset import read_data
 from .options import (
     FEATURES,
     Columns,
@@ -47,7 +46,9 @@ def inspect_data(
     Example: headstart inspect photographs/ --out report
     """
     if dry_run:
-        _print_reading(read_data(data, columns, quiet=True), as_json=as_json, quiet=quiet)
+        from ..api.data import open_data
+
+        _print_reading(open_data(data, columns), as_json=as_json, quiet=quiet)
         return
     from ..api.inspect import inspect
     from ..console import give, stages

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .dataset import read_data
 from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, Seed, takes
 
 if TYPE_CHECKING:
@@ -62,14 +61,15 @@ def label_data(
 
     Example: headstart label photographs/ --out labels.csv
     """
+    from ..api.data import open_data
     from ..api.options import source_of
     from ..classify.data.collection import load_collection
     from ..console import print_json, stages
 
-    dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
-    if unlabelled:
-        dataset = dataset.without_labels()
     with stages(quiet=quiet):
+        dataset = open_data(data, columns, needs_labels=False)
+        if unlabelled:
+            dataset = dataset.without_labels()
         source = source_of(options, dataset)
         collection = load_collection(dataset, source, max_failures)
         if not simulate:

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .dataset import read_data
 from .options import FEATURES, Columns, Data, Json, Quiet, takes
 
 if TYPE_CHECKING:
@@ -44,15 +43,16 @@ def plan_extraction(
     """
     import time
 
+    from ..api.data import open_data
     from ..api.options import source_of
     from ..console import print_json, say, stages, warn
     from ..extract.speed.forecast import WORKERS
     from ..extract.speed.plan import plan_extraction as reckon
 
-    begin = time.perf_counter()
-    dataset = read_data(data, columns, quiet=quiet, needs_labels=False)
-    listing = time.perf_counter() - begin
     with stages(quiet=quiet):
+        begin = time.perf_counter()
+        dataset = open_data(data, columns, needs_labels=False)
+        listing = time.perf_counter() - begin
         plan = reckon(
             [image.path for image in dataset.images],
             source_of(options, dataset),

@@ -9,7 +9,9 @@ from typing import Any
 from ..cache import FeatureSpec, FeatureStore, StatIndex, stat_index_path
 from ..progress import Tell, silent, stage
 from .engine.gpus import visible_gpus
+from .failures import check_failures, check_limit
 from .images.addresses import Reference
+from .images.images import Dataset
 from .images.in_memory import PixelImage
 from .ledger import Extraction
 from .pipeline import extract, read_features
@@ -100,6 +102,26 @@ def load_features(
     extraction, X, positions = read_features(store, run, in_memory)
     digests = [digest for digest in extraction.digests if digest is not None]
     return Features(X, positions, digests, store.widths, extraction, list(dict.fromkeys(warnings)))
+
+
+def load_dataset(
+    dataset: Dataset,
+    source: FeatureSource,
+    max_failures: str | None = None,
+    in_memory: int | None = None,
+    doing: str = "extracting",
+) -> Features:
+    """Load the features of a dataset's images, unless more of them fail than may.
+
+    The parameters are those of :func:`load_features` and
+    :func:`headstart.extract.failures.check_failures`, whose errors these are; a limit that cannot
+    be is refused before anything is read.
+    """
+    check_limit(max_failures)
+    paths = [image.path for image in dataset.images]
+    features = load_features(paths, source, in_memory, doing)
+    check_failures(features.extraction.failures, len(paths), max_failures)
+    return features
 
 
 def column_names(spec: FeatureSpec, widths: Sequence[int]) -> list[str]:

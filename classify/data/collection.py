@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.rows import take
-from ...extract.failures import check_failures, check_limit
-from ...extract.features import load_features
+from ...extract.features import load_dataset
 from ...extract.images.images import Dataset, Image
 from ...extract.images.remote import Remote
 from ...extract.ledger import Failure
@@ -90,10 +89,7 @@ def load_collection(
     DataError
         If too many images failed.
     """
-    check_limit(max_failures)
-    paths = [image.path for image in dataset.images]
-    features = load_features(paths, source, IN_MEMORY)
-    check_failures(features.extraction.failures, len(paths), max_failures)
+    features = load_dataset(dataset, source, max_failures, IN_MEMORY)
     taps = find_taps(features.widths, len(source.spec.views))
     directions = Directions(features.X, taps)
     n, d = features.X.shape

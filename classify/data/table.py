@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.failures import check_failures, check_limit
-from ...extract.features import Features, load_features
+from ...extract.features import Features, load_dataset
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset, Image
 from ...extract.images.remote import Remote
@@ -63,10 +62,7 @@ def load_table(
     DataError
         If too many images failed or the splits cannot be used.
     """
-    check_limit(max_failures)
-    paths = [image.path for image in dataset.images]
-    features = load_features(paths, source, in_memory, doing)
-    check_failures(features.extraction.failures, len(paths), max_failures)
+    features = load_dataset(dataset, source, max_failures, in_memory, doing)
     images = [dataset.images[i] for i in features.positions]
     split = split_images(images, features.digests)
     kept = np.concatenate([split.train, split.joining, split.evaluation])

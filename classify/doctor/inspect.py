@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...extract.failures import check_failures, check_limit
-from ...extract.features import Features, load_features
+from ...extract.features import Features, load_dataset
 from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
 from ...progress import stage
@@ -51,10 +50,7 @@ def inspect(
     DataError
         If too many images failed.
     """
-    check_limit(max_failures)
-    paths = [image.path for image in dataset.images]
-    features = load_features(paths, source, in_memory=IN_MEMORY)
-    check_failures(features.extraction.failures, len(paths), max_failures)
+    features = load_dataset(dataset, source, max_failures, IN_MEMORY)
     stage("comparing images")
     y = np.unique([dataset.images[i].label for i in features.positions], return_inverse=True)[1]
     taps = find_taps(features.widths, len(source.spec.views))

@@ -64,7 +64,7 @@ def find_candidates(trainer: Trainer) -> list[Candidate]:
     return list(candidates.values())
 
 
-def sized(row: Candidate, trainer: Trainer) -> list[Candidate]:
+def at_each_size(row: Candidate, trainer: Trainer) -> list[Candidate]:
     """Return a row at each size that its network may be trained at, the largest first.
 
     Only whole networks with a head of their own are free to choose; below a cut, maps are of
@@ -87,7 +87,7 @@ def affordable(
 ) -> Candidate:
     """Return a whole network at the largest size that the budget bears beside the first rows."""
     folds = trainer.settings.folds
-    for candidate in sized(row, trainer):
+    for candidate in at_each_size(row, trainer):
         costs = [trainer.cost(row) for row in (*first, candidate)]
         if seconds_ahead(costs, rungs, folds) <= seconds:
             return candidate

@@ -14,7 +14,7 @@ from ..data.folds import hold_out
 from .budget import LEAST_CANDIDATES, Cost, costs_last, half, share_of_epochs, within
 from .candidates import AUGMENTED, Candidate
 from .documents import SearchDocument, TrialDocument
-from .eligible import affordable, find_candidates, sized
+from .eligible import affordable, at_each_size, find_candidates
 from .epoch_choice import Judged, choose_epoch, judge
 from .settings import FineTuneSettings
 from .trainer import Linear, Rows, Trainer
@@ -143,7 +143,7 @@ def search(trainer: Trainer, heads: Callable[[Rows], Linear]) -> Search:
     rows = find_candidates(trainer)
     if settings.epochs is None:
         share = share_of_epochs(len(trainer.table.split.fitting))
-        smallest = [sized(row, trainer)[-1] for row in rows[:LEAST_CANDIDATES]]
+        smallest = [at_each_size(row, trainer)[-1] for row in rows[:LEAST_CANDIDATES]]
         level = level.fitted(share, [cost(row) for row in smallest], len(folds))
     seconds = 60 * level.minutes
     first = [row for row in rows[:LEAST_CANDIDATES] if row.unfreeze != "all"]
