@@ -9,6 +9,8 @@ notebook, and has ``to_dict()`` and ``to_frame()``:
 - ``learning_curve(data)``, ``rank(data)``: what more images bring; which features first;
 - ``inspect(data)``: duplicates, leaks, likely label errors, outliers; ``search(data, image)``,
   ``group(data)``: photographs that look like some, or like each other;
+- ``label(data)``: a page that turns unlabelled photographs into a manifest; ``simulate(data)``:
+  how many labels it would have taken;
 - ``predict(model, images)``, ``evaluate(model, data)``, ``explain(model, images)``;
 - ``export(model, out)``: ONNX, TensorFlow Lite, SavedModel; ``push(model, repo)``: to the
   Hugging Face Hub.
@@ -38,11 +40,13 @@ if TYPE_CHECKING:
     from .api.fit_head import fit_head
     from .api.group import group
     from .api.inspect import inspect
+    from .api.label import label
     from .api.learning_curve import learning_curve
     from .api.predict import predict
     from .api.push import push
     from .api.rank import rank
     from .api.search import search
+    from .api.simulate import simulate
     from .classify.predict.classifier import Classifier, load
     from .extract.transformer import ImageFeatures
 
@@ -60,12 +64,14 @@ __all__ = [
     "fit_head",
     "group",
     "inspect",
+    "label",
     "learning_curve",
     "load",
     "predict",
     "push",
     "rank",
     "search",
+    "simulate",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

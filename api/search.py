@@ -63,6 +63,7 @@ def search(
     label: str | None = None,
     top: int = 20,
     out: Place | None = None,
+    index: Place | None = None,
     columns: str | None = None,
     max_failures: str | None = None,
     trust_joblib: bool = False,
@@ -82,6 +83,8 @@ def search(
         Photographs to find.
     out : path, optional
         Folder for ``search.html``.
+    index : path, optional
+        Folder for an approximate index of the dataset, kept and grown: sooner beyond a million.
     trust_joblib : bool
         See :func:`headstart.evaluate`.
 
@@ -106,12 +109,16 @@ def search(
     """
     if bool(like) == (model is not None) or (model is None) != (label is None):
         raise OptionError("name what to look for: --like IMAGE, or --model MODEL --class NAME")
+    if index is not None and model is not None:
+        raise OptionError("--index is for --like: a class is looked for among all")
     dataset = open_data(data, columns, needs_labels=False)
     if model is not None and label is not None:
         classifier = open_model(model, trust_joblib=trust_joblib, to_label=True)
         found = search_class(dataset, classifier, label, execution_of(options), top)
     else:
         likes = [str(place) for place in several(like)]
-        found = search_like(dataset, likes, source_of(options, dataset), top, max_failures)
+        found = search_like(
+            dataset, likes, source_of(options, dataset), top, max_failures, path_of(index)
+        )
     folder = path_of(out)
     return Searched(found, None if folder is None else write_search(found, folder))

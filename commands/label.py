@@ -1,5 +1,6 @@
 """``headstart label``."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +10,6 @@ from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, Seed, ta
 
 if TYPE_CHECKING:
     from ..api.options import FeatureOptions
-    from ..classify.data.collection import Collection
-    from ..classify.label.simulate import NeededDocument, SimulationDocument
-    from ..extract.source import FeatureSource
 
 
 @takes(FEATURES)
@@ -61,86 +59,40 @@ def label_data(
 
     Example: headstart label photographs/ --out labels.csv
     """
-    from ..api.data import open_data
-    from ..api.options import source_of
-    from ..classify.data.collection import load_collection
-    from ..console import print_json, stages
-
-    with stages(quiet=quiet):
-        dataset = open_data(data, columns, needs_labels=False)
-        if unlabelled:
-            dataset = dataset.without_labels()
-        source = source_of(options, dataset)
-        collection = load_collection(dataset, source, max_failures)
-        if not simulate:
-            _serve(collection, source, (host, port), (out, model), seed, quiet=quiet)
-            return
-        from ..classify.label.simulate import simulate as run
-
-        document = run(collection, seeds, labels, goal)
-    if as_json:
-        print_json(document)
-    else:
-        _print(document)
-
-
-def _serve(
-    collection: "Collection",
-    source: "FeatureSource",
-    address: tuple[str, int],
-    files: tuple[Path, Path],
-    seed: int,
-    *,
-    quiet: bool,
-) -> None:
-    from ..classify.label.serve import serve
-    from ..classify.label.session import open_session
-    from ..console import say, warn, warn_all
+    from ..console import give, say, stages, warn_all
     from ..progress import note
 
-    out, model = files
-    session, remarks = open_session(collection, source, out, seed)
-    warn_all(remarks, quiet=quiet)
+    with stages(quiet=quiet):
+        if simulate:
+            from ..api.simulate import simulate as run
 
-    def ready(url: str, loopback: bool) -> None:
-        say(url)
-        note(f"labels go into {out}; Ctrl-C ends it, the same command goes on from there")
-        if not loopback and not quiet:
-            warn(f"other machines can reach {address[0]}, and there is no authentication")
-
-    serve(session, address, model, ready, lambda: note("ending"))
-
-
-def _print(document: "SimulationDocument") -> None:
-    from ..console import interval, print_table, say
-
-    for strategy in document["strategies"]:
-        say(f"{strategy['name']} order")
-        print_table(
-            ["labels", "accuracy", "95 % interval"],
-            [
-                [str(point["labels"]), f"{100 * point['accuracy']:.1f} %", interval(point["ci95"])]
-                for point in strategy["points"]
-            ],
-        )
-    evaluation, goal = document["evaluation"], document["goal"]
-    say(
-        f"{document['pool']:,} photographs to label, evaluated on the {evaluation['n']:,} of the "
-        f"{evaluation['split']} split; means of {document['seeds']} runs"
-    )
-    for strategy in document["strategies"]:
-        if goal is not None and strategy["needed"] is not None:
-            say(
-                f"{strategy['name']}: labels to reach {100 * goal:g} %: {_needed(strategy['needed'])}"
+            found = run(
+                data,
+                seeds=seeds,
+                labels=labels,
+                goal=goal,
+                columns=columns,
+                max_failures=max_failures,
+                **options,
             )
-    if document["fewer"] is not None and document["fewer"]["mean"] is not None:
-        say(f"chosen by random, pairs of one seed: {_needed(document['fewer'], 2)}")
+        else:
+            from ..api.label import label
 
-
-def _needed(needed: "NeededDocument", digits: int = 0) -> str:
-    if needed["mean"] is None:
-        return f"not reached by all ({needed['by_seed']})"
-    if needed["ci95"] is None:
-        return f"{needed['mean']:.{digits}f}"
-    low, high = needed["ci95"]
-    return f"{needed['mean']:.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
+            with label(
+                data,
+                out,
+                model=model,
+                unlabelled=unlabelled,
+                host=host,
+                port=port,
+                seed=seed,
+                columns=columns,
+                max_failures=max_failures,
+                **options,
+            ) as page:
+                say(page.url)
+                warn_all(page.warnings, quiet=quiet)
+                note(f"labels go into {out}; Ctrl-C ends it, the same command goes on from there")
+                while True:  # until a signal
+                    time.sleep(3600)
+    give(found, as_json=as_json, quiet=quiet)

@@ -25,6 +25,14 @@ def search_data(
         str | None, typer.Option("--class", metavar="NAME", help="One of the --model's.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Photographs to find.")] = 20,
+    index: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for an index of DATA, kept and grown (extra index): sooner beyond a "
+            "million, and a few of the nearest are missed.",
+        ),
+    ] = None,
     *,
     options: "FeatureOptions",
     max_failures: MaxFailures = None,
@@ -38,7 +46,7 @@ def search_data(
 ) -> None:
     """Find the photographs that look most like some, by the cosine of cached features.
 
-    No labels are needed. Every photograph is compared; nothing is approximated.
+    No labels are needed. Every photograph is compared, unless --index says which.
 
     Example: headstart search photographs/ --like uakari.jpg --top 30 --out found
     """
@@ -52,6 +60,7 @@ def search_data(
             model=model,
             label=label,
             top=top,
+            index=index,
             out=out,
             columns=columns,
             max_failures=max_failures,

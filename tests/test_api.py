@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from urllib.request import Request, urlopen
 
 import pytest
 
 import headstart as library
 from headstart.api.options import ExecutionOptions, FeatureOptions, ModelOptions, RecipeOptions
 from headstart.commands.options import BACKBONES, FEATURES, MACHINE, OPTIONS, RUNNING
+from near import near
 
 
 def test_importing_loads_nothing_heavy_and_dir_is_the_contents():
@@ -119,6 +121,39 @@ def test_the_findings_of_an_inspection_are_rows(headstart, photographs):
     frame = library.inspect(photographs).to_frame()
     copies = frame[frame["finding"] == "duplicate"]
     assert sorted(path.rsplit("/", 1)[-1] for path in copies["path"]) == ["0.png", "copy.png"]
+
+
+def test_photographs_are_labelled_on_a_page_while_its_block_runs(headstart, photographs, tmp_path):
+    pytest.importorskip("fastapi", reason="headstart[serve] is not installed")
+    del headstart
+    kind = {"Content-Type": "application/json"}
+    for count in (1, 2):  # the second goes on with what the first wrote
+        with library.label(photographs, tmp_path / "l.csv", unlabelled=True, port=0) as page:
+            (shown,) = json.load(urlopen(f"{page.url}next?count=1"))
+            body = json.dumps({"labels": {shown["row"]: "red"}}).encode()
+            state = json.load(urlopen(Request(f"{page.url}labels", body, kind)))
+            assert state["labelled"] == page.to_dict()["labelled"] == count
+            assert page.to_frame()["label"].to_list() == ["red"] * count
+            assert page.url in str(page)
+        with pytest.raises(OSError, match="refused"):
+            urlopen(page.url)
+
+
+def test_a_simulation_is_the_same_document_and_a_row_a_point(headstart, photographs):
+    found = library.simulate(photographs, seeds=1, labels=20, goal=0.9)
+    options = ("--simulate", "--seeds", 1, "--labels", 20, "--goal", 0.9)
+    assert json.loads(headstart("label", photographs, *options, "--json")[1]) == near(
+        found.to_dict()
+    )
+    assert headstart("label", photographs, *options)[1].splitlines()[-3:-1] == [
+        "chosen: labels to reach 90 %: 10",
+        "random: labels to reach 90 %: 10",
+    ]
+    points = {each["name"]: each["points"] for each in found.to_dict()["strategies"]}
+    frame = found.to_frame().set_index("order")
+    for order, own in points.items():
+        assert frame.loc[[order], "labels"].to_list() == [point["labels"] for point in own]
+    assert (frame["ci95_low"] <= frame["accuracy"]).all()
 
 
 def test_the_logger_hears_warnings_notes_and_stages_and_is_silent_by_default(

@@ -5,8 +5,8 @@
   const KEYS = "123456789abcdefghijklmnopqrstuvwxyz";
   const BATCH = 12, CHUNK = 200;
   const REASONS = { label: null, review: "corrected", all: "chosen" }; // null: what it is shown for
-  let mode = "label", items = [], cursor = 0, anchor = 0, state = null, naming_for = null;
-  let only, ended = false, polling = null;
+  let mode = "label", items = [], marked = [], cursor = 0, anchor = 0, state = null, naming_for = null;
+  let only, ended = false, polling = null, drawn = "";
   let queue = Promise.resolve(); // requests go one after another, in the order of the keys
 
   const element = (tag, text, name) => {
@@ -27,14 +27,15 @@
     try {
       answer = await fetch(path, sent);
     } catch {
-      throw new Error("Not saved: the server does not answer. Start headstart label again.");
+      const what = body === undefined ? "The" : "Not saved: the";
+      throw new Error(`${what} server does not answer. Start headstart label again.`);
     }
     const document = await answer.json();
     if (!answer.ok) throw new Error(typeof document.detail === "string" ? document.detail : "It was refused.");
     return document;
   };
-  const then = (work) => {
-    queue = queue.then(work).then(() => tell(""), (error) => tell(error.message));
+  const then = (work, well = () => tell("")) => {
+    queue = queue.then(work).then(well, (error) => tell(error.message));
     return queue;
   };
 
@@ -52,6 +53,13 @@
       words.push(next || labelled < 128 ? advice : "");
     } else words.push("Guesses begin with two photographs each of two classes.");
     by("quality").textContent = words.join(" ");
+    clearTimeout(polling);
+    const look = async () => know(await ask("state"));
+    if (now.learning) polling = setTimeout(() => then(look, () => {}), 700); // what went wrong stays told
+    if (JSON.stringify(classes) !== drawn) draw(classes);
+  };
+  const draw = (classes) => {
+    drawn = JSON.stringify(classes);
     const choices = classes.map(({ name }, place) => {
       const button = element("button", name);
       if (KEYS[place]) button.append(" ", element("kbd", KEYS[place]));
@@ -74,15 +82,14 @@
       row.append(element("span", `${name}: ${count.toLocaleString("en")} `), show, " ", rename);
       return row;
     }));
-    clearTimeout(polling);
-    if (now.learning) polling = setTimeout(() => then(async () => know(await ask("state"))), 700);
   };
 
   // The grid
 
-  const tile = (item, place) => {
+  const tile = (item) => {
     const made = element("li");
     made.setAttribute("role", "option");
+    made.tabIndex = -1;
     const image = element("img");
     image.loading = "lazy";
     image.decoding = "async";
@@ -93,7 +100,8 @@
     made.addEventListener("contextmenu", (event) => { event.preventDefault(); choose(items.indexOf(made.item), true); });
     made.item = item;
     item.tile = made;
-    paint(item, place);
+    mark(item, false);
+    paint(item);
     return made;
   };
   const said = ({ label, guess, share }) => {
@@ -106,12 +114,12 @@
     item.tile.classList.toggle("done", Boolean(item.label) && (mode !== "review" || Boolean(item.settled)));
     item.tile.setAttribute("aria-label", `${item.name}: ${said(item)}`);
   };
+  const mark = (item, selected) => item.tile.setAttribute("aria-selected", String(selected));
   const select = () => {
-    const [low, high] = [Math.min(cursor, anchor), Math.max(cursor, anchor)];
-    items.forEach((item, place) => {
-      item.tile.setAttribute("aria-selected", String(place >= low && place <= high));
-      item.tile.tabIndex = place === cursor ? 0 : -1;
-    });
+    marked.forEach((item) => { mark(item, false); item.tile.tabIndex = -1; });
+    marked = chosen();
+    marked.forEach((item) => mark(item, true));
+    items[cursor].tile.tabIndex = 0;
   };
   const choose = (place, several = false) => {
     if (!items.length) return;
@@ -153,7 +161,6 @@
       ended = more.length < CHUNK;
       items.push(...more);
       grid.append(...more.map(tile));
-      select();
     });
   }, { rootMargin: "800px" }).observe(by("more"));
 
@@ -204,6 +211,16 @@
       } else if (photographs.length) await load();
       know(now);
     }),
+    fit: () => then(async () => {
+      by("fitted").textContent = "Fitting …";
+      try {
+        const { path, accuracy, ci95, n, split, warnings } = await ask("fit", {});
+        by("fitted").textContent = `Saved ${path}: ${percent(accuracy)} right (${range(ci95)}) on the ${n} photographs of the ${split}. ${warnings.join(" ")}`;
+      } catch (error) {
+        by("fitted").textContent = "";
+        throw error;
+      }
+    }),
     enlarge: () => {
       if (!items.length) return;
       large.querySelector("img").src = `pictures/large/${items[cursor].picture}`;
@@ -231,18 +248,12 @@
 
   document.querySelectorAll("[data-act]").forEach((button) => button.addEventListener("click", () => acts[button.dataset.act]()));
   document.querySelectorAll("[data-mode]").forEach((button) => button.addEventListener("click", () => open(button.dataset.mode)));
-  by("fit").addEventListener("click", () => then(async () => {
-    by("quality").textContent = "Fitting …";
-    const fitted = await ask("fit", {});
-    by("quality").textContent = `Saved ${fitted.path}: ${percent(fitted.accuracy)} right (${range(fitted.ci95)}) on the ${fitted.n} photographs of the ${fitted.split}. ${fitted.warnings.join(" ")}`;
-  }));
-
-  const columns = () => Math.max(1, items.filter(({ tile }) => tile.offsetTop === items[0].tile.offsetTop).length);
+  const columns = () => getComputedStyle(grid).gridTemplateColumns.split(" ").length;
   const moves = {
     ArrowLeft: () => cursor - 1, ArrowRight: () => cursor + 1, ArrowUp: () => cursor - columns(),
     ArrowDown: () => cursor + columns(), Home: () => 0, End: () => items.length - 1,
   };
-  const keys = { Enter: "accept", "+": "name", ".": "pass", Backspace: "undo", " ": "enlarge" };
+  const keys = { Enter: "accept", "+": "name", ".": "pass", Backspace: "undo", " ": "enlarge", "!": "fit" };
   document.addEventListener("keydown", (event) => {
     const elsewhere = naming.open || large.open || event.ctrlKey || event.metaKey || event.altKey;
     if (elsewhere || (event.target.closest("button, summary") && [" ", "Enter"].includes(event.key))) return;

@@ -1,23 +1,18 @@
-"""The page on a socket, until a signal ends it."""
+"""The page on a socket, while it is wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..serve import need_packages
-from ..serve.limits import Limits
 from .session import Session
 
 
-def serve(
-    session: Session,
-    address: tuple[str, int],
-    model: Path,
-    ready: Callable[[str, bool], None],
-    stopping: Callable[[], None],
-) -> None:
-    """Serve the page that photographs are labelled on, until a signal ends it.
+@contextlib.contextmanager
+def serving(session: Session, address: tuple[str, int], model: Path) -> Iterator[tuple[str, bool]]:
+    """Serve the page that photographs are labelled on, in a thread of its own.
 
     Parameters
     ----------
@@ -27,10 +22,13 @@ def serve(
         Host and port; port 0 takes a free one.
     model : Path
         Where the page's button saves a classifier.
-    ready : callable
-        Told, once requests are taken, the URL and whether this machine alone can reach it.
-    stopping : callable
-        Told that no more are taken.
+
+    Yields
+    ------
+    url : str
+        Of the page, once requests are taken.
+    loopback : bool
+        Whether this machine alone can reach it.
 
     Raises
     ------
@@ -38,16 +36,14 @@ def serve(
         If the address cannot be had.
     OptionError
         If the extra is not installed.
-    Stopped
-        With the signal.
     """
     need_packages("label")
-    from ..serve.server import listen, run, url_of
+    from ..serve.server import listen, running, url_of
     from .app import make_app
 
     with listen(*address) as bound:
         url, loopback = url_of(bound)
         port = bound.getsockname()[1]
         hosts = [f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")]
-        app = make_app(session, model, hosts if loopback else ())
-        run(app, bound, Limits(), lambda: ready(url, loopback), stopping)
+        with running(make_app(session, model, hosts if loopback else ()), bound):
+            yield url, loopback

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
@@ -20,6 +21,7 @@ from ...extract.source import FeatureSource
 from ...text import shown
 from ..data.collection import load_collection
 from ..data.near_duplicates import Directions
+from ..data.near_index import open_index
 from ..data.table import find_taps
 from ..predict.blocks import label_images
 from ..predict.model_source import source_of
@@ -90,10 +92,11 @@ def search_like(
     source: FeatureSource,
     top: int,
     max_failures: str | None = None,
+    index: Path | None = None,
 ) -> Search:
     """Find the photographs nearest to an image, or to the mean of several.
 
-    Compared are square-rooted features, by cosine, all of them: nothing is approximated. The
+    Compared are square-rooted features, by cosine, all of them unless an index says which. The
     images looked for and their copies are left out.
 
     Parameters
@@ -108,6 +111,9 @@ def search_like(
         How many to find.
     max_failures : str, optional
         See :func:`headstart.extract.failures.check_failures`.
+    index : Path, optional
+        Folder for an approximate index of the dataset; see
+        :func:`headstart.classify.data.near_index.open_index`, whose errors are also these.
 
     Raises
     ------
@@ -122,8 +128,17 @@ def search_like(
     taps = find_taps(seen.widths, len(source.spec.views))
     query = mean_direction(Directions(seen.X, taps)[np.arange(len(seen.positions))])
     own = set(seen.digests)
-    without = [row for row, digest in enumerate(collection.digests) if digest in own]
-    rows, scores = nearest(collection.directions, len(collection.images), query, top, without)
+    directions, digests = collection.directions, collection.digests
+    if index is None:
+        without = [row for row, digest in enumerate(digests) if digest in own]
+        rows, scores = nearest(directions, len(digests), query, top, without)
+    else:
+        graph = open_index(index / f"{source.spec.id}.usearch", directions, digests)
+        near = graph.nearest(query[None], top + len(own))[0]
+        wanted_digests = {digests[row] for row in near.tolist() if row >= 0} - own
+        candidates = np.array([row for row, d in enumerate(digests) if d in wanted_digests], int)
+        best, scores = nearest(directions[candidates], len(candidates), query, top)
+        rows = candidates[best]
     return Search(
         dataset,
         len(collection.images),

@@ -8,6 +8,7 @@ import ipaddress
 import math
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -92,6 +93,27 @@ def run(
     Stopped
         With the signal, once all is done; a second signal does not wait.
     """
+    _make(app, limits, ready, stopping).run(sockets=[bound])
+
+
+@contextlib.contextmanager
+def running(app: ASGIApp, bound: socket.socket) -> Iterator[None]:
+    """Serve in a thread of its own while the block runs; requests in flight are finished."""
+    ready = threading.Event()
+    server = _make(app, Limits(), ready.set, lambda: None)
+    thread = threading.Thread(target=server.run, args=([bound],), name="serve", daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _make(
+    app: ASGIApp, limits: Limits, ready: Callable[[], None], stopping: Callable[[], None]
+) -> _Server:
     server: _Server
     config = uvicorn.Config(
         closing(app, lambda: server.should_exit),
@@ -106,7 +128,7 @@ def run(
         timeout_graceful_shutdown=math.ceil(2 * limits.seconds),  # to arrive, and to be labelled
     )
     server = _Server(config, limits.seconds, ready, stopping)
-    server.run(sockets=[bound])
+    return server
 
 
 class _Server(uvicorn.Server):
@@ -194,6 +216,9 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals reach the main thread, which says when this one ends
+            return
         heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
         before = {number: signal.signal(number, self.handle_exit) for number in heeded}
         try:

@@ -1,12 +1,14 @@
-"""The page in a real browser: sixty labels by keyboard, through a reload and a kill; on a phone."""
+"""The page in a real browser: by keyboard through a reload and a kill, in two tabs, by thumb."""
 
 import csv
 import re
+import signal
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the page: headstart[serve] is not installed")
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from browsing import patient_context
@@ -14,6 +16,7 @@ from pictures import COLOURS, paint
 from serving import started
 
 EACH = 24
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 KILLED = "ERR_CONNECTION_REFUSED"  # Chromium's own note of a server that is gone
 
 
@@ -62,10 +65,14 @@ def selected(page):
     return page.get_by_role("option", selected=True)
 
 
-def labelled(page):
-    text = page.locator("#progress").inner_text()
-    found = re.match(r"([\d,]+) of", text)
-    return int(found[1]) if found else 0
+def expect_labelled(page, count):
+    expect(page.locator("#progress")).to_have_text(re.compile(rf"^{count} of "))
+
+
+def name_class(page, name):
+    page.keyboard.press("+")
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
 
 
 def label_by_keys(page, until, given):
@@ -81,14 +88,13 @@ def label_by_keys(page, until, given):
         elif truth in keys:
             page.keyboard.press(keys[truth])
         else:
-            page.keyboard.press("+")
-            page.keyboard.type(truth)
-            page.keyboard.press("Enter")
+            name_class(page, truth)
         given[name] = truth
-        expect(page.locator("#progress")).to_have_text(re.compile(rf"^{len(given)} of "))
+        expect_labelled(page, len(given))
         expect(selected(page).locator(".name")).not_to_have_text(name)
 
 
+@pytest.mark.slow  # a minute
 def test_sixty_photographs_by_keyboard_through_a_reload_and_a_kill(browser, labelling, tmp_path):
     complaints, given = [], {}
     with labelling() as server:
@@ -106,12 +112,74 @@ def test_sixty_photographs_by_keyboard_through_a_reload_and_a_kill(browser, labe
         expect(selected(page)).to_have_count(1)
         label_by_keys(page, 60, given)
         page.keyboard.press("Backspace")
-        expect(page.locator("#progress")).to_have_text(re.compile("^59 of "))
+        expect_labelled(page, 59)
         last, truth = list(given.items())[-1]
         expect(selected(page).locator(".name")).to_have_text(last)
         del given[last]
         label_by_keys(page, 60, given)
         assert given[last] == truth
         page.context.close()
+        server.process.send_signal(signal.SIGTERM)
+        status, line = server.ending()
+        assert (status, line.partition(";")[0]) == (143, "error: stopped")
     assert written(tmp_path) == given
+    assert complaints == []
+
+
+def test_two_tabs_a_doubted_label_a_merge_and_the_model(browser, labelling, tmp_path):
+    complaints, given = [], {}
+    with labelling() as server:
+        page, other = (open_page(browser, server.url, complaints) for _ in range(2))
+        wrong = selected(other).locator(".name").inner_text()
+        truth = wrong.partition("-")[0]
+        lie = next(name for name in COLOURS if name != truth)
+        label_by_keys(page, 24, given)
+        name_class(other, lie)  # of what the first tab has labelled meanwhile
+        expect_labelled(other, 24)
+        assert written(tmp_path) == {**given, wrong: lie}
+        page.get_by_role("button", name="Doubted labels").click()
+        first = page.get_by_role("option").first
+        expect(first).to_contain_text(wrong)
+        expect(first.locator("b")).to_contain_text(f"{lie}; rather {truth}?")
+        page.keyboard.press("Enter")
+        expect(page.locator("#empty")).to_be_visible()
+        assert written(tmp_path) == given
+        page.get_by_text("Classes", exact=True).click()
+        page.get_by_role("button", name="Rename or merge red").click()
+        page.get_by_role("combobox").fill("green")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Show red")).to_have_count(0)
+        assert set(written(tmp_path).values()) == {"blue", "green"}
+        page.keyboard.press("!")
+        expect(page.locator("#fitted")).to_contain_text("Saved")
+        assert (tmp_path / "m.headstart").exists()
+    assert complaints == []
+
+
+def test_a_thumb_can_use_it_and_axe_finds_nothing_serious(browser, labelling, tmp_path):
+    complaints, serious = [], []
+    with labelling() as server:
+        for number, scheme in enumerate(("light", "dark"), 1):
+            page = open_page(
+                browser, server.url, complaints, color_scheme=scheme, bypass_csp=True, **PHONE
+            )
+            page.get_by_role("option").nth(1).tap()
+            page.get_by_role("button", name="Class …").tap()
+            page.get_by_role("combobox").fill("mine")
+            page.get_by_role("button", name="Give", exact=True).tap()
+            expect_labelled(page, number)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            heights = page.locator("button:visible").evaluate_all(
+                "all => all.map(b => b.offsetHeight)"
+            )
+            assert min(heights) >= 44
+            page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+            serious += [
+                (scheme, found["id"], [node["html"][:200] for node in found["nodes"][:3]])
+                for found in Axe().run(page).response["violations"]
+                if found["impact"] in ("serious", "critical")
+            ]
+            page.context.close()
+    assert set(written(tmp_path).values()) == {"mine"}
+    assert serious == []
     assert complaints == []

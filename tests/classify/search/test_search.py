@@ -13,6 +13,7 @@ from headstart.errors import DataError, OptionError
 from headstart.extract.images.dataset import read_photographs
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
+from near import near
 from pictures import COLOURS, HOSTILE, paint
 
 
@@ -28,9 +29,10 @@ def flat(photographs, tmp_path):
 
 @pytest.fixture
 def search(fake_engine, flat, tmp_path):
-    def go(*likes, top=5, root=flat):
+    def go(*likes, top=5, root=flat, index=None):
         source = feature_source(execution=Execution(cache=tmp_path / "cache"))
-        return search_like(read_photographs(root), [str(like) for like in likes], source, top)
+        likes = [str(like) for like in likes]
+        return search_like(read_photographs(root), likes, source, top, index=index)
 
     return go
 
@@ -52,6 +54,17 @@ def test_copies_of_what_is_looked_for_are_left_out(search, flat, tmp_path):
     shutil.copy(flat / "red-3.jpg", flat / "again.jpg")
     shutil.copy(flat / "red-3.jpg", tmp_path / "elsewhere.jpg")
     assert not {"again.jpg", "red-3.jpg"} & set(names(search(tmp_path / "elsewhere.jpg", top=31)))
+
+
+def test_an_index_finds_the_same_and_copies_too(search, flat, tmp_path):
+    pytest.importorskip("usearch", reason="headstart[index] is not installed")
+    shutil.copy(flat / "red-3.jpg", flat / "again.jpg")
+    shutil.copy(flat / "red-4.jpg", flat / "copy.jpg")
+    exact, found = (search(flat / "red-3.jpg", top=12, index=i) for i in (None, tmp_path / "i"))
+    assert names(found) == names(exact)
+    assert {"red-4.jpg", "copy.jpg"} <= set(names(found))
+    assert [each.score for each in found.results] == near([each.score for each in exact.results])
+    assert [file.suffix for file in (tmp_path / "i").iterdir()] == [".usearch"]
 
 
 def test_several_are_looked_for_by_their_mean(search, flat, tmp_path):
