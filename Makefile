@@ -30,7 +30,7 @@ test: $(INSTALLED) ## Install, then run the tests
 	$(ENV) $(ONE_THREAD) $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes
-	$(ENV) $(BIN)/python -m pytest -m slow
+	$(ENV) $(ONE_THREAD) $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 check: $(INSTALLED) types ## Check format, lint, types and which room reads which
 	$(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extract.backbone.loading import load_keras, load_tensorflow
+from ...extract.backbone.loading import load_keras, load_tensorflow, without_autotune
 from ...progress import Tell, note
 from ..network.stream import Stream
 from ..network.upper import Upper
@@ -249,7 +249,7 @@ class _Feed:
         options.experimental_distribute.auto_shard_policy = (
             tensorflow.data.experimental.AutoShardPolicy.OFF
         )
-        return data.prefetch(AHEAD).with_options(options)
+        return without_autotune(data.prefetch(AHEAD).with_options(options))
 
     def _read(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         one_hot = np.eye(self._classes, dtype=np.float32)
@@ -273,17 +273,32 @@ def _held_out(upper: Upper, examples: Examples, position: Position) -> dict[str,
 
 def _optimizer(upper: Upper, pace: Pace) -> Any:
     """Return AdamW with a rate for each block, its gradients clipped to a norm of 1."""
-    keras = load_keras()
+    keras, tensorflow = load_keras(), load_tensorflow()
 
     class BlockwiseAdamW(keras.optimizers.Adam):  # type: ignore[name-defined]
-        """AdamW whose learning rate depends on the block."""
+        """AdamW whose learning rate depends on the block.
+
+        The step is TensorFlow's own kernel, one pass over a variable where Keras' takes ten.
+        """
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             index = self._get_variable_index(variable)
-            rate = keras.ops.cast(learning_rate, variable.dtype) * scales[index]
+            rate = learning_rate * scales[index]
+            step = tensorflow.cast(self.iterations + 1, tensorflow.float32)
             if pace.weight_decay and decays[index]:
                 self.assign_sub(variable, variable * rate * pace.weight_decay)
-            super().update_step(gradient, variable, rate)
+            tensorflow.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=self._momentums[index].value.handle,
+                v=self._velocities[index].value.handle,
+                beta1_power=self.beta_1**step,
+                beta2_power=self.beta_2**step,
+                lr=rate,
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                epsilon=self.epsilon,
+                grad=gradient,
+            )
 
     depths = upper.depths()
     moving = upper.model.trainable_variables

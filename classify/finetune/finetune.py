@@ -58,7 +58,8 @@ class FineTunedResult:
     temperature : float
         Fitted on the held-out images of the best trial; the head's own where that was kept.
     seconds : dict
-        Wall time of ``search`` and of the last ``training``.
+        Wall time of ``search`` and of the last ``training``, with that of the epochs which
+        this run took over from one that was killed.
     boundary : dict
         ``layer``, ``dimension``, ``storage`` and ``bytes_written`` of the maps.
     trainable_parameters, training_images : int
@@ -121,12 +122,16 @@ def fine_tune_dataset(
     begin = time.perf_counter()
     trainer = Trainer(table, source, settings, folder)
     searched = search(trainer, _head_fitter(probe, table, settings.seed))
-    middle = time.perf_counter()
+    middle, before = time.perf_counter(), trainer.seconds_before
     refitted = _refit(trainer, searched.best, probe)
     end = time.perf_counter()
     shutil.rmtree(folder, ignore_errors=True)
     result = _result(refitted, searched, probe, trainer)
-    return replace(result, seconds={"search": middle - begin, "training": end - middle})
+    seconds = {
+        "search": middle - begin + before,
+        "training": end - middle + trainer.seconds_before - before,
+    }
+    return replace(result, seconds=seconds)
 
 
 @dataclass(frozen=True)

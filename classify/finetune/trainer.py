@@ -101,6 +101,7 @@ class Trainer:
         self._folder = folder
         self._compiled: dict[tuple[Hashable, ...], Compiled] = {}
         self._maps: tuple[tuple[Hashable, ...], EpochMaps] | None = None
+        self.seconds_before = 0.0  # that epochs took in runs which this one resumes
 
     @functools.cached_property
     def network(self) -> Any:
@@ -181,6 +182,7 @@ class Trainer:
         named = {"epochs": epochs, "rows": rows.tolist(), "steps": pace.steps, "until": until}
         checkpoint = Checkpoint.of(self._folder, candidate.describe() | named)
         position = (checkpoint.load() if self.settings.resume else None) or Position()
+        self.seconds_before += position.seconds
         compiled.restart(head, self.settings.seed)
         tell = stage(f"fine-tuning from {compiled.depth.name}")
         train(compiled.upper, examples, pace, position, until, checkpoint.save, tell)

@@ -121,9 +121,9 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         X_held_out: NDArray[np.float32],
         y_held_out: NDArray[np.intp],
     ) -> None:
-        from ...extract.backbone.loading import load_keras
+        from ...extract.backbone.loading import load_keras, load_tensorflow, without_autotune
 
-        keras = load_keras()
+        keras, tensorflow = load_keras(), load_tensorflow()
         keras.utils.set_random_seed(self.random_state)
         network = keras.Sequential(
             [
@@ -139,13 +139,19 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         )
         early = keras.callbacks.EarlyStopping(patience=self.patience, restore_best_weights=True)
         watched = len(X_held_out) > 0
+
+        def batches(*arrays: NDArray[Any], shuffled: bool) -> Any:
+            data = tensorflow.data.Dataset.from_tensor_slices(arrays)
+            if shuffled:
+                data = data.shuffle(len(arrays[0]), seed=self.random_state)
+            return without_autotune(data.batch(self.batch_size))
+
         history = network.fit(
-            X,
-            y,
-            batch_size=self.batch_size,
+            batches(X, y, shuffled=True),
             epochs=self.epochs,
-            validation_data=(X_held_out, y_held_out) if watched else None,
+            validation_data=batches(X_held_out, y_held_out, shuffled=False) if watched else None,
             callbacks=[early] if watched else [],
+            shuffle=False,  # of whole batches; their images are shuffled above
             verbose=0,
         )
         self.epochs_ = early.best_epoch + 1 if watched else len(history.epoch)

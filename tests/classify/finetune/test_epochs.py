@@ -11,9 +11,11 @@ import pytest
 from fakes import Listening
 from headstart.classify.finetune.checkpoint import Position
 from headstart.classify.finetune.epochs import (
+    CLIP,
     Examples,
     Pace,
     _divergence,
+    _Feed,
     predict_logits,
     prepare,
     train,
@@ -197,6 +199,36 @@ def test_what_goes_wrong_while_reading_is_told_in_its_own_words():
     broken = Broken(data.held.maps)
     with pytest.raises(OSError, match="the disk is gone"):
         run(network(), data=replace(data, stream=lambda epoch: broken, y=data.y_held))
+
+
+def test_an_epoch_that_is_over_waits_for_no_thread_of_the_readers():
+    """TensorFlow's autotuning holds an iterator back until 10 · 2ⁿ ms have passed."""
+    maps = Held(np.zeros((2, 4), dtype=np.float32))
+    feed = _Feed(maps, np.zeros(2, dtype=np.intp), [np.arange(2)], classes=2)
+    assert feed.dataset().options().autotune.enabled is False
+
+
+def test_the_fused_step_is_that_of_keras_own_adamw():
+    keras = load_keras()
+    ours, theirs = network(), network()
+    pace = replace(PACE, weight_decay=0.1)
+    prepare(ours, pace)
+    reference = keras.optimizers.AdamW(0.01, weight_decay=0.1, global_clipnorm=CLIP)
+    reference.build(theirs.model.trainable_variables)
+    reference.exclude_from_weight_decay(var_names=["bias"])
+    ours.model.optimizer.learning_rate = 0.01
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        gradients = [
+            keras.ops.convert_to_tensor(rng.normal(size=variable.shape).astype(np.float32))
+            for variable in ours.model.trainable_variables
+        ]
+        for optimizer, upper in ((ours.model.optimizer, ours), (reference, theirs)):
+            optimizer.apply_gradients(zip(gradients, upper.model.trainable_variables, strict=True))
+    for stepped, expected in zip(
+        ours.model.trainable_variables, theirs.model.trainable_variables, strict=True
+    ):
+        np.testing.assert_allclose(stepped, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_two_devices_learn_what_one_does():

@@ -198,6 +198,7 @@ def test_a_search_that_was_killed_goes_on_and_ends_with_the_same_choice(job, mon
         calls.append(until)
 
         def save_and_die(position):
+            position.history[-1]["seconds"] = 1000.0
             save(position)
             if len(calls) == 2:
                 raise KeyboardInterrupt
@@ -218,6 +219,7 @@ def test_a_search_that_was_killed_goes_on_and_ends_with_the_same_choice(job, mon
     monkeypatch.setattr(trainers, "train", counted)
     resumed = fine_tune_dataset(table, source, settings)
     assert begun[:3] == [2, 1, 0], "the first was done, the second in its first epoch"
+    assert resumed.seconds["search"] > 2000.0, "what the killed run had spent counts, too"
     assert resumed.best.candidate == whole.best.candidate
     assert resumed.best.epoch == whole.best.epoch
     assert [trial.judged.loss for trial in resumed.search.trials] == pytest.approx(
