@@ -1,9 +1,8 @@
-"""One portable file of a dataset's features, for use outside headstart: HDF5, Parquet or NumPy's."""
+"""One portable file of a dataset's features, for use elsewhere: HDF5 (AnnData's), Parquet, NumPy's."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ from ..text import shown
 from .features import Features, column_names
 from .images.images import Dataset, Image
 from .source import FeatureSource
+
+TEXT = h5py.string_dtype("utf-8")
 
 
 @dataclass(frozen=True)
@@ -93,21 +94,48 @@ def write_table(path: Path, dataset: Dataset, features: Features, source: Featur
 
 
 def _write_hdf5(path: Path, table: PortableTable) -> None:
-    """Write a dataset for each column; paths are the bytes that the system knows."""
-    text = h5py.string_dtype("utf-8")
+    """Write what AnnData reads: ``X``, ``obs`` with a row an image, ``var`` with one a column.
+
+    https://anndata.readthedocs.io/en/stable/fileformat-prose.html
+    """
     with h5py.File(path, "w", libver="latest", locking=False) as file:
-        file.attrs["spec"] = table.spec
-        file.create_dataset("features", data=table.X, fletcher32=True)
-        file["label"] = table.labels
-        file["digest"] = np.frombuffer(b"".join(table.digests), np.uint8).reshape(-1, 32)
-        for name, values in {
-            "path": [os.fsencode(str(image.path)) for image in table.images],
-            "split": [image.split or "" for image in table.images],
-            "group": [image.group or "" for image in table.images],
-            "classes": table.classes,
-            "columns": table.columns,
-        }.items():
-            file.create_dataset(name, data=values, dtype=text)
+        _say(file, "anndata", "0.1.0")
+        _say(file.create_dataset("X", data=table.X, fletcher32=True), "array")
+        obs = _frame(file, "obs", "path", [shown(image.path) for image in table.images])
+        _categories(obs, "label", table.labels, table.classes)
+        for column in ("split", "group"):
+            values = [getattr(image, column) for image in table.images]
+            names = sorted({value for value in values if value is not None})
+            index = {name: number for number, name in enumerate(names)}
+            _categories(obs, column, [index.get(value, -1) for value in values], names)
+        _frame(file, "var", "column", table.columns)
+        digests = np.frombuffer(b"".join(table.digests), np.uint8).reshape(-1, 32)
+        obsm, uns = (_say(file.create_group(name), "dict", "0.1.0") for name in ("obsm", "uns"))
+        _say(obsm.create_dataset("digest", data=digests), "array")
+        _say(uns.create_dataset("spec", data=table.spec, dtype=TEXT), "string")
+
+
+def _say(item: Any, kind: str, version: str = "0.2.0") -> Any:
+    """Say by which encoding of AnnData's a group or dataset is to be read; return it."""
+    item.attrs["encoding-type"], item.attrs["encoding-version"] = kind, version
+    return item
+
+
+def _frame(file: Any, name: str, index: str, values: list[str]) -> Any:
+    """Begin a table whose rows have these names."""
+    frame = _say(file.create_group(name), "dataframe")
+    frame.attrs["_index"], frame.attrs["column-order"] = index, np.array([], TEXT)
+    _say(frame.create_dataset(index, data=values, dtype=TEXT), "string-array")
+    return frame
+
+
+def _categories(frame: Any, name: str, codes: list[int], names: list[str]) -> None:
+    """Add a column of names to a table; code -1 is none of them."""
+    column = _say(frame.create_group(name), "categorical")
+    column.attrs["ordered"] = False
+    _say(column.create_dataset("codes", data=np.array(codes, np.int32)), "array")
+    _say(column.create_dataset("categories", data=names, dtype=TEXT), "string-array")
+    frame.attrs["column-order"] = np.array([*frame.attrs["column-order"], name], TEXT)
 
 
 def _write_parquet(path: Path, table: PortableTable) -> None:

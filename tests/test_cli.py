@@ -30,9 +30,9 @@ def test_a_portable_table_holds_everything(headstart, photographs, tmp_path):
 
     headstart("extract", "features", photographs, "--out", tmp_path / "t.h5")
     with h5py.File(tmp_path / "t.h5") as table:
-        assert set(table) >= {"features", "label", "path", "split", "classes"}
-        assert table["features"].shape == (30, 12)
-        assert table["classes"].asstr()[...].tolist() == ["blue", "green", "red"]
+        assert set(table) == {"X", "obs", "var", "obsm", "uns"}
+        assert table["X"].shape == (30, 12)
+        assert table["obs/label/categories"].asstr()[...].tolist() == ["blue", "green", "red"]
 
 
 def test_failures_are_listed_and_a_limit_makes_them_an_error(headstart, photographs):

@@ -33,22 +33,28 @@ def extract(headstart, manifest, tmp_path):
     return to
 
 
+def names(column):
+    """Return the names of a column of categories, None where there is none."""
+    categories = column["categories"].asstr()[...].tolist()
+    return [None if code < 0 else categories[code] for code in column["codes"]]
+
+
 def test_pandas_reads_parquet_with_its_embeddings(extract, monkeypatch):
     pytest.importorskip("pyarrow")
     monkeypatch.setattr(rows, "BLOCK_BYTES", 7 * 12 * 4)  # several row groups
     frame = pd.read_parquet(extract("t.parquet"))
     with h5py.File(extract("t.h5")) as file:
-        X, labels = file["features"][...], file["label"][...]
-        classes = file["classes"].asstr()[...]
-        assert json.loads(file.attrs["spec"])["backbone"] == "mobilenet"
-        assert len(file["columns"]) == X.shape[1]
-        assert file["group"].asstr()[...].tolist() == frame["group"].to_list()
-        assert [bytes(row) for row in file["digest"][...]] == frame["digest"].to_list()
+        X, obs = file["X"][...], file["obs"]
+        assert json.loads(file["uns/spec"].asstr()[()])["backbone"] == "mobilenet"
+        assert len(file["var/column"]) == X.shape[1]
+        assert obs["path"].asstr()[...].tolist() == frame["path"].to_list()
+        assert [bytes(row) for row in file["obsm/digest"][...]] == frame["digest"].to_list()
+        assert names(obs["group"]) == frame["group"].to_list()
+        labels = names(obs["label"])
     np.testing.assert_array_equal(np.stack(frame["embedding"].to_list()), X)
     assert len(frame) == 30
     assert frame["label"].isna().sum() == 1
-    named = [None if label < 0 else classes[label] for label in labels]
-    assert [None if pd.isna(name) else name for name in frame["label"]] == named
+    assert [None if pd.isna(name) else name for name in frame["label"]] == labels
 
 
 def test_arrow_knows_the_length_of_an_embedding_and_the_spec(extract):
@@ -58,6 +64,33 @@ def test_arrow_knows_the_length_of_an_embedding_and_the_spec(extract):
     kept = json.loads(schema.metadata[b"headstart"])
     assert kept["classes"] == ["blue", "green", "red"]
     assert len(kept["columns"]) == 12
+
+
+def test_anndata_reads_hdf5(extract):
+    anndata = pytest.importorskip("anndata", reason="anndata is not installed")
+    read = anndata.read_h5ad(extract("t.h5"))
+    frame = pd.read_parquet(extract("t.parquet"))
+    np.testing.assert_array_equal(read.X, np.stack(frame["embedding"].to_list()))
+    assert read.obs_names.to_list() == frame["path"].to_list()
+    assert read.obs["label"].isna().sum() == 1
+    assert set(read.obs["split"]) == {"train"}
+    assert len(set(read.var_names)) == 12
+    assert [bytes(row) for row in read.obsm["digest"]] == frame["digest"].to_list()
+    assert json.loads(read.uns["spec"])["backbone"] == "mobilenet"
+
+
+def test_polars_reads_parquet(extract):
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    frame = polars.read_parquet(extract("t.parquet"))
+    assert frame["embedding"].to_numpy().shape == (30, 12)
+    assert frame["label"].null_count() == 1
+
+
+def test_datasets_reads_parquet(extract, tmp_path):
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    read = datasets.Dataset.from_parquet(str(extract("t.parquet")), cache_dir=str(tmp_path / "hf"))
+    assert np.shape(read.with_format("numpy")["embedding"]) == (30, 12)
+    assert set(read["split"]) == {"train"}
 
 
 def test_numpy_reads_npz_without_pickle(extract, photographs):
