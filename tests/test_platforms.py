@@ -13,6 +13,7 @@ import h5py, joblib, jinja2, numpy, PIL.Image, platformdirs, psutil, rich.progre
 import scipy.optimize, scipy.stats, sklearn.calibration, sklearn.linear_model, sklearn.model_selection, skops.io, typer
 import pytest
 
+multiprocessing.set_start_method("spawn", force=True)  # macOS and Windows have nothing else
 assert not [name for name in sys.modules if name.startswith("headstart")]
 sys.modules["fcntl"] = None
 sys.platform = "win32"
@@ -37,7 +38,7 @@ def test_the_main_job_runs_without_fcntl_and_sighup(tmp_path):
     lines = (
         "extract features photographs --cache cache\n"
         "fit head photographs --cache cache --out m.headstart\n"
-        "predict m.headstart photographs/red --cache cache\n"
+        "predict m.headstart photographs/red --cache cache --sort-into sorted --copy\n"
         "cache verify --cache cache"
     )
     told = subprocess.run(

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from ...errors import DataError
 from ...extract.decode.decode import MAX_PIXELS
 from ...extract.images.addresses import Reference, file_name
+from ...extract.images.names import spelling
 from ...extract.images.read import read_image
 from ...extract.ledger import Failure
 from ...text import shown
@@ -112,6 +113,11 @@ class ClassFolders:
     def _made(self, name: str) -> Path:
         place = self.folder / name
         place.mkdir(parents=True, exist_ok=True)
+        if not self.counts[name] and name not in map(spelling, os.listdir(self.folder)):
+            raise DataError(
+                f"{shown(place)} is there in another spelling, and this disk tells no capital "
+                "letters: rename the class, or sort onto another disk"
+            )
         if place.resolve().parent != self.folder.resolve():
             raise DataError(
                 f"{shown(place)} leads to {shown(place.resolve())}: nothing outside "
@@ -129,23 +135,28 @@ class ClassFolders:
 def folder_name(label: str) -> str:
     r"""Return a class's name as that of one folder; two classes never share one.
 
-    Separators, control characters, a leading dot and the percent sign are written in
-    hexadecimal, as in a URL (RFC 3986, section 2.1), and the first letter of a class that is
-    called like the folder of images left to a person.
+    What no folder may be called somewhere (separators, control characters, Windows's signs, a dot
+    at either end) and the percent sign are written in hexadecimal, as in a URL (RFC 3986,
+    section 2.1), and the first letter of a class that is called like the folder of images left to
+    a person.
 
     Examples
     --------
     >>> folder_name("spider monkey"), folder_name("../cat"), folder_name("a\\b%"), folder_name("..")
-    ('spider monkey', '%2E.%2Fcat', 'a%5Cb%25', '%2E.')
+    ('spider monkey', '%2E.%2Fcat', 'a%5Cb%25', '%2E%2E')
     """
+    ends = {0, len(label) - 1}
+    taken = label.casefold() == UNSURE
     return "".join(
-        _escaped(c) if _unsafe(c) or (position == 0 and (c == "." or label == UNSURE)) else c
+        _escaped(c)
+        if _unsafe(c) or (c == "." and position in ends) or (taken and position == 0)
+        else c
         for position, c in enumerate(label)
     )
 
 
 def _unsafe(character: str) -> bool:
-    return character in "/\\%" or not character.isprintable()
+    return character in '/\\%<>:"|?*' or not character.isprintable()
 
 
 def _escaped(character: str) -> str:

@@ -1,12 +1,14 @@
 """Images into a folder for each class: nothing lost, nothing overwritten, nothing outside."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart.classify.predict import sorting
 from headstart.classify.predict.predict import Prediction
 from headstart.classify.predict.sorting import ClassFolders, copy, folder_name, link
 from headstart.errors import DataError
@@ -115,6 +117,21 @@ def test_a_class_folder_that_leads_elsewhere_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"nothing outside .*out is written; take that link away"):
         ClassFolders(tmp_path / "out").place(said(image(tmp_path / "x.jpg")))
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_classes_that_a_disk_without_capitals_would_mix_are_refused(tmp_path, monkeypatch):
+    listed = os.listdir
+    monkeypatch.setattr(sorting.os, "listdir", lambda place: map(str.lower, listed(place)))
+    folders = ClassFolders(tmp_path / "out")
+    folders.place(said(image(tmp_path / "x.jpg"), "cat"))
+    with pytest.raises(DataError, match="Cat is there in another spelling"):
+        folders.place(said(image(tmp_path / "y.jpg"), "Cat"))
+
+
+def test_no_folder_has_a_name_that_windows_refuses():
+    names = [folder_name(label) for label in ('a<b>:"|?*', "cat.", "Unsure")]
+    assert not set("".join(names)) & set('<>:"|?*.')
+    assert "unsure" not in {name.casefold() for name in names}
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
