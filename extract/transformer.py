@@ -15,6 +15,7 @@ from sklearn.utils import Tags
 
 from ..cache import FeatureSpec
 from ..cache.place import cache_folder
+from ..documented import Documented
 from ..storage import user_folder
 from .engine.turns import taking_turns
 from .features import Features, column_names, load_features
@@ -25,7 +26,7 @@ from .recipe import Execution, Recipe
 from .source import FeatureSource, feature_source
 
 
-class ImageFeatures(TransformerMixin, BaseEstimator):
+class ImageFeatures(Documented, TransformerMixin, BaseEstimator):
     """Features of a frozen backbone, each image's computed once and cached.
 
     In a pipeline under ``GridSearchCV`` or ``cross_val_score``, in threads or

@@ -13,6 +13,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
 from ...cache.rows import StoredRows, blocks
+from ...documented import Documented
 from ..data.folds import Folds
 from .checked import checked
 from .formulas import softmax
@@ -25,7 +26,7 @@ NOTHING: Mapping[str, NDArray[Any]] = {}
 LOG_BOUNDS = (-6.0, 6.0)  # of the natural logarithm of the temperature
 
 
-class TemperatureScaled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class TemperatureScaled(Documented, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Divide a classifier's scores by the temperature that fits held-out labels best.
 
     Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 4.2. A temperature over 1

@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ...documented import Documented
 from ..data.folds import hold_out
 from ..data.split import Rows
 from .checked import checked
 
 
-class DenseHead(ClassifierMixin, BaseEstimator):
+class DenseHead(Documented, ClassifierMixin, BaseEstimator):
     """Dense layer, dropout, softmax; trained by Keras, predicted by NumPy.
 
     An eighth of the training data is held out to choose the number of epochs

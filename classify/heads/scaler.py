@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ...documented import Documented
 from .formulas import raised
 
 
-class PowerScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class PowerScaler(Documented, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Raise to a power, centre each feature, divide all by one number.
 
     The number is the root mean square of what is left. Unlike ``StandardScaler``

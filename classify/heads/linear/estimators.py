@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import LinearClassifierMixin
 
+from ....documented import Documented
 from ..checked import checked
 from ..training_rows import row_weights
 from .lbfgs import Loss, Weights, logistic_loss, minimise, squared_hinge_loss
@@ -25,7 +26,7 @@ from .shared_sums import Fold, Problem
 FLOOR = 1e-3  # of a centroid's spread, in root mean squares of all features
 
 
-class LinearHead(LinearClassifierMixin, BaseEstimator):
+class LinearHead(Documented, LinearClassifierMixin, BaseEstimator):
     """What the linear heads have in common.
 
     Attributes
