@@ -3,7 +3,8 @@
 What the commands do, with the same words; each returns a result that prints, is a table in a
 notebook, and has ``to_dict()`` and ``to_frame()``:
 
-- ``extract_features(data)``: fill the cache, or write one table for other tools;
+- ``extract_features(data)``: fill the cache, or write one table for other tools; ``plan(data)``:
+  how long that takes;
 - ``fit_head(data)``, ``fit_finetune(data)``: train, evaluate once, save with ``out=``;
 - ``compare(data)``: heads on frozen features against fine-tuning, and which to use;
 - ``learning_curve(data)``, ``rank(data)``: what more images bring; which features first;
@@ -18,7 +19,10 @@ notebook, and has ``to_dict()`` and ``to_frame()``:
 For scikit-learn:
 
 - ``ImageFeatures()``: a transformer from images to cached features;
-- ``load(path)``: a saved classifier, ``Classifier``, with ``predict`` and ``predict_proba``.
+- ``load(path)``: a saved classifier, ``Classifier``, with ``predict`` and ``predict_proba``;
+- ``LogisticHead``, ``HingeHead``, ``RidgeHead``, ``DiscriminantHead``, ``CentroidHead``,
+  ``DenseHead``: the heads that are our own, for any features; ``PowerScaler`` goes before them;
+- ``TemperatureScaled(head)``: probabilities that mean what they say.
 
 ``headstart.console.stages()`` shows progress; ``logging.getLogger("headstart")`` hears it, too.
 """
@@ -42,18 +46,37 @@ if TYPE_CHECKING:
     from .api.inspect import inspect
     from .api.label import label
     from .api.learning_curve import learning_curve
+    from .api.plan import plan
     from .api.predict import predict
     from .api.push import push
     from .api.rank import rank
     from .api.search import search
     from .api.simulate import simulate
+    from .classify.heads.calibration import TemperatureScaled
+    from .classify.heads.dense import DenseHead
+    from .classify.heads.linear.estimators import (
+        CentroidHead,
+        DiscriminantHead,
+        HingeHead,
+        LogisticHead,
+        RidgeHead,
+    )
+    from .classify.heads.scaler import PowerScaler
     from .classify.predict.classifier import Classifier, load
     from .extract.transformer import ImageFeatures
 
 __all__ = [
+    "CentroidHead",
     "Classifier",
+    "DenseHead",
+    "DiscriminantHead",
     "HeadstartError",
+    "HingeHead",
     "ImageFeatures",
+    "LogisticHead",
+    "PowerScaler",
+    "RidgeHead",
+    "TemperatureScaled",
     "__version__",
     "compare",
     "evaluate",
@@ -67,6 +90,7 @@ __all__ = [
     "label",
     "learning_curve",
     "load",
+    "plan",
     "predict",
     "push",
     "rank",
@@ -78,7 +102,14 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _ELSEWHERE = {  # what does not live in a module of its own name in api/
     "Classifier": ".classify.predict.classifier",
+    "DenseHead": ".classify.heads.dense",
     "ImageFeatures": ".extract.transformer",
+    "PowerScaler": ".classify.heads.scaler",
+    "TemperatureScaled": ".classify.heads.calibration",
+    **dict.fromkeys(
+        ("CentroidHead", "DiscriminantHead", "HingeHead", "LogisticHead", "RidgeHead"),
+        ".classify.heads.linear.estimators",
+    ),
     "load": ".classify.predict.classifier",
 }
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -30,23 +29,6 @@ PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 # A pipe has no width: lines and tables are as long as they are.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-class Result(Protocol):
-    """What :mod:`headstart.api` returns."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is worth telling, a line each."""
-        ...
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """Return the document of ``--json``."""
-        ...
-
-    def blocks(self) -> Iterable[str | TextTable]:
-        """Return lines and tables."""
-        ...
 
 
 class _Rate(ProgressColumn):
@@ -143,28 +125,9 @@ def print_json(document: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def give(result: Result, *, as_json: bool, quiet: bool) -> None:
-    """Print what a command found on standard output, and what is worth telling on standard error."""
-    if as_json:
-        print_json(result.to_dict())
-    else:
-        show(result.blocks())
-    warn_all(result.warnings, quiet=quiet)
-
-
-def print_table(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    texts: int = 1,
-    *,
-    paths: Sequence[str] = (),
-    spare: Sequence[str] = (),
-) -> None:
-    """Print a table on standard output, within the terminal's width.
-
-    See :func:`headstart.tables.fit_table` for the parameters and what gives way.
-    """
-    show([TextTable(columns, rows, texts, paths, spare)])
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on standard output, within the terminal's width."""
+    show([TextTable(columns, rows)])
 
 
 def show(blocks: Iterable[str | TextTable]) -> None:
@@ -204,32 +167,6 @@ def warn_all(lines: Iterable[str], *, quiet: bool) -> None:
 def remark(line: str) -> None:
     """Print one plain line on standard error."""
     err.print(line, markup=False)
-
-
-def size(bytes_: int) -> str:
-    """Return a number of bytes as people write it.
-
-    Examples
-    --------
-    >>> size(512), size(5_400_000)
-    ('512 B', '5.4 MB')
-    """
-    value = float(bytes_)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:,.1f} GB"
-
-
-def interval(bounds: list[float]) -> str:
-    """Return two shares as one range in per cent."""
-    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
-
-
-def command_line() -> str:
-    """Return what was typed, as a shell takes it."""
-    return shlex.join(["headstart", *sys.argv[1:]])
 
 
 def fail(line: str) -> None:

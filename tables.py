@@ -53,71 +53,42 @@ class Part:
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table for people, before it is known how wide the place is; see :func:`fit_table`."""
+    """A table for people; no label and no figure of it is ever cut.
 
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    texts: int = 1
-    paths: Sequence[str] = ()
-    spare: Sequence[str] = ()
+    What does not fit a width goes in this order: the spare columns are left out, the paths are
+    shortened from the left, the last columns stand in a table of their own below, behind the first
+    column.
+
+    Examples
+    --------
+    >>> row = ["holiday/beach/1.jpg", "otter", "0.98"]
+    >>> table = TextTable(["image", "label", "probability"], [row], texts=2, paths=["image"])
+    >>> [part.rows for part in table.fitted(34)]
+    [[['…y/beach/1.jpg', 'otter', '0.98']]]
+    """
+
+    columns: Sequence[str]  # (n,): headers
+    rows: Sequence[Sequence[str]]  # each (n,): cells
+    texts: int = 1  # columns from the left that are text; the others are figures
+    paths: Sequence[str] = ()  # headers of columns that hold paths
+    spare: Sequence[str] = ()  # headers of columns that are left out, the first first
 
     def fitted(self, width: int) -> list[Part]:
         """Return the parts that fit a width, in cells."""
-        return fit_table(
-            self.columns, self.rows, width, texts=self.texts, paths=self.paths, spare=self.spare
-        )
+        whole = Part(list(self.columns), [list(row) for row in self.rows], self.texts)
+        for name in self.spare:
+            if whole.width <= width:
+                break
+            whole = _without(whole, whole.columns.index(name))
+        for name in self.paths:
+            if whole.width > width:
+                whole = _shortened(whole, whole.columns.index(name), whole.width - width)
+        return list(_side_by_side(whole, width))
 
     def lines(self, width: int) -> list[str]:
         """Return the lines of all parts, an empty one between two."""
         parts = [list(part.lines()) for part in self.fitted(width)]
         return [line for n, part in enumerate(parts) for line in (["", *part] if n else part)]
-
-
-def fit_table(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    width: int,
-    *,
-    texts: int = 1,
-    paths: Sequence[str] = (),
-    spare: Sequence[str] = (),
-) -> list[Part]:
-    """Lay a table out within a width; no label and no figure is ever cut.
-
-    What does not fit goes in this order: the spare columns are left out, the paths are shortened
-    from the left, the last columns stand in a table of their own below, behind the first column.
-
-    Parameters
-    ----------
-    columns : sequence of str, length n
-        Headers.
-    rows : sequence of sequence of str, each of length n
-        Cells.
-    width : int
-        Of the terminal, in cells.
-    texts : int
-        Columns from the left that are text; the others are figures.
-    paths : sequence of str
-        Headers of columns that hold paths.
-    spare : sequence of str
-        Headers of columns that are left out where they do not fit, the first first.
-
-    Examples
-    --------
-    >>> row = ["holiday/beach/1.jpg", "otter", "0.98"]
-    >>> columns = ["image", "label", "probability"]
-    >>> [part.rows for part in fit_table(columns, [row], 34, texts=2, paths=["image"])]
-    [[['…y/beach/1.jpg', 'otter', '0.98']]]
-    """
-    whole = Part(list(columns), [list(row) for row in rows], texts)
-    for name in spare:
-        if whole.width <= width:
-            break
-        whole = _without(whole, whole.columns.index(name))
-    for name in paths:
-        if whole.width > width:
-            whole = _shortened(whole, whole.columns.index(name), whole.width - width)
-    return list(_side_by_side(whole, width))
 
 
 def shorten(path: str, width: int) -> str:

@@ -37,19 +37,19 @@ def below(address: object, root: object) -> str:
     return shown(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
-def in_bytes(count: float) -> str:
-    """Return a number of bytes for print.
+def size(count: float) -> str:
+    """Return a number of bytes as people write it.
 
     Examples
     --------
-    >>> in_bytes(2_183_659_520)
-    '2.2 GB'
+    >>> size(512), size(5_400_000), size(2_183_659_520)
+    ('512 B', '5.4 MB', '2.2 GB')
     """
-    for unit in ("bytes", "kB", "MB"):
+    for unit in ("B", "kB", "MB"):
         if count < 1000:
-            return f"{count:.0f} {unit}"
+            return f"{count:.3g} {unit}"
         count /= 1000
-    return f"{count:.1f} GB"
+    return f"{count:,.1f} GB"
 
 
 def parse_bytes(text: str) -> int:

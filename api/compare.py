@@ -12,6 +12,7 @@ from typing import Any, Unpack
 from ..classify.compare import approaches
 from ..classify.compare import compare as protocol
 from ..classify.compare.documents import Results
+from ..classify.compare.report.page import page_text
 from ..classify.compare.report.tables import table
 from ..classify.compare.report.write import write_report
 from ..classify.compare.run_all import Procedure
@@ -41,16 +42,13 @@ class Compared(Result):
     comparison: protocol.Comparison
     path: Path | None  # of the page, where a report was written
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is worth telling, a line each."""
-        return self.to_dict()["warnings"]
+    def html(self) -> str:
+        """Return the report as one page of HTML."""
+        return page_text(self.comparison)
 
     def report(self) -> Page:
-        """Return the report as one page, which a notebook shows inline."""
-        from ..classify.compare.report.page import page_text
-
-        return Page(page_text(self.comparison))
+        """Return the report's page, which a notebook shows inline."""
+        return Page(self.html())
 
     def to_dict(self) -> Results:
         """Return ``results.json``."""

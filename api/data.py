@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 
 def open_data(
-    data: Place | Dataset, columns: str | None = None, *, needs_labels: bool = True
+    data: Place | Dataset,
+    columns: str | None = None,
+    *,
+    needs_labels: bool = True,
+    tell: bool = True,
 ) -> Dataset:
-    """Read a dataset, and say how it was understood; one that was read is returned.
+    """Read a dataset, and tell how it was understood; one that was read is returned.
 
     Raises
     ------
@@ -33,7 +37,8 @@ def open_data(
         return data
     read = read_dataset if needs_labels else read_photographs
     dataset = read(os.fspath(data), None if columns is None else read_columns(columns))
-    note(dataset.read_as)
+    if tell:
+        note(dataset.read_as)
     return dataset
 
 

@@ -35,9 +35,7 @@ class Explained(Result):
     @property
     def warnings(self) -> Sequence[str]:
         """What is worth telling, a line each; images that could not be read are there."""
-        failures = self.explanations.failures
-        unread = [f"{shown(failure.path)}: {failure.reason}" for failure in failures]
-        return [*self.explanations.remarks, *unread]
+        return [*self.explanations.remarks, *map(str, self.explanations.failures)]
 
     def check(self) -> None:
         """Check that there is an explanation.

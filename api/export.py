@@ -12,7 +12,7 @@ from ..classify.export.write import ExportDocument, ExportRun, export_model
 from ..classify.predict.classifier import Classifier
 from ..classify.saved.card import card_paths
 from ..classify.statistics.metrics import METRICS
-from ..console import size
+from ..text import size
 from .data import open_model
 from .options import ModelOptions, Place, execution_of
 from .result import Block, Result

@@ -9,7 +9,6 @@ from typing import Any, Unpack
 from ..cache import place_of
 from ..extract.feature_run import FeatureRun, FeaturesDocument, extract_dataset
 from ..extract.images.images import Dataset
-from ..text import shown
 from .data import open_data, path_of
 from .options import FeatureOptions, Place, source_of
 from .result import Block, Result
@@ -25,6 +24,16 @@ class Extracted(Result):
     def warnings(self) -> Sequence[str]:
         """What is worth telling, a line each."""
         return self.run.warnings
+
+    def check(self) -> None:
+        """Check that no more images failed than may.
+
+        Raises
+        ------
+        DataError
+            If more than ``max_failures`` did.
+        """
+        self.run.check()
 
     def to_dict(self) -> FeaturesDocument:
         """Return the ``extract features`` contract."""
@@ -51,7 +60,7 @@ class Extracted(Result):
             )
         yield f"cache: {place_of(run.source.store().folder)}"
         for failure in extraction.failures:
-            yield f"failed: {shown(failure.path)}: {failure.reason}"
+            yield f"failed: {failure}"
 
 
 def _count(number: int, thing: str) -> str:
@@ -75,7 +84,7 @@ def extract_features(
     out : path, optional
         File for one portable table: ``.h5``, ``.parquet`` or ``.npz``.
     max_failures : str, optional
-        What ``run.check()`` allows.
+        What ``check()`` allows.
 
     Returns
     -------

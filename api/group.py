@@ -28,11 +28,6 @@ class Grouped(Result):
     grouping: Grouping
     page: Path | None  # where one was written
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is worth telling, a line each."""
-        return self.grouping.collection.warnings
-
     def to_dict(self) -> GroupDocument:
         """Return the contract of ``group --json``."""
         return self.grouping.to_dict()

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from ..classify.doctor.findings import Copies, Inspection, InspectionDocument
 from ..classify.doctor.inspect import inspect as examine
 from ..classify.doctor.page import write_page
-from ..extract.images.images import Dataset
+from ..extract.images.images import Dataset, ReadAs
 from ..tables import TextTable
 from ..text import shown
 from .data import open_data, path_of
@@ -76,9 +76,36 @@ class Inspected(Result):
         yield from _label_errors(inspection, top)
         yield from _outliers(inspection, top)
         for failure in inspection.failed:
-            yield f"failed: {shown(failure.path)}: {failure.reason}"
+            yield f"failed: {failure}"
         if self.page is not None:
             yield f"\npage: {self.page}"
+
+
+@dataclass(frozen=True, repr=False)
+class Reading(Result):
+    """How a dataset was understood, class by class."""
+
+    document: ReadAs
+
+    def to_dict(self) -> ReadAs:
+        """Return the contract of ``inspect --dry-run --json``."""
+        return self.document
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """Return the classes."""
+        return self.document["classes"]
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield what the command prints."""
+        reading = self.document
+        yield reading["read_as"]
+        yield TextTable(
+            ["class", *reading["splits"], "images"],
+            [
+                [row["name"], *(f"{n:,}" for n in (*row["splits"].values(), row["images"]))]
+                for row in reading["classes"]
+            ],
+        )
 
 
 def _label_errors(inspection: Inspection, top: int) -> Iterator[Block]:
@@ -164,12 +191,13 @@ def inspect(
     data: Place | Dataset,
     *,
     top: int = 40,
+    dry_run: bool = False,
     seed: int = 0,
     out: Place | None = None,
     columns: str | None = None,
     max_failures: str | None = None,
     **options: Unpack[FeatureOptions],
-) -> Inspected:
+) -> Inspected | Reading:
     """Find duplicates, leaks between splits, likely label errors and outliers.
 
     Parameters
@@ -178,6 +206,8 @@ def inspect(
         As those of :func:`headstart.fit_head`.
     top : int
         Findings of a kind to print.
+    dry_run : bool
+        Only say how ``data`` is read; no image is opened.
     seed : int
         Seeds the folds of the head that doubts labels.
     out : path, optional
@@ -185,7 +215,7 @@ def inspect(
 
     Returns
     -------
-    Inspected
+    Inspected, or Reading
         Prints as tables; ``to_frame()`` has a row for each finding's images.
 
     Raises
@@ -209,7 +239,9 @@ def inspect(
     green      7               3      10  few
     red        8               2      10  few
     """
-    dataset = open_data(data, columns)
+    dataset = open_data(data, columns, tell=not dry_run)
+    if dry_run:
+        return Reading(dataset.read_as_document())
     inspection = examine(dataset, source_of(options, dataset), seed, max_failures)
     folder = path_of(out)
     return Inspected(

@@ -23,11 +23,6 @@ class LearningCurve(Result):
 
     document: curves.LearningCurveDocument
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is worth telling, a line each."""
-        return self.document["warnings"]
-
     def to_dict(self) -> curves.LearningCurveDocument:
         """Return the ``fit learning-curve`` contract."""
         return self.document

@@ -95,8 +95,7 @@ class Predicted(Result):
     @property
     def warnings(self) -> Sequence[str]:
         """What is worth telling, a line each; images that could not be read are there."""
-        unread = [f"{shown(failure.path)}: {failure.reason}" for failure in self.failures]
-        return [*self.remarks, *unread]
+        return [*self.remarks, *map(str, self.failures)]
 
     def to_dict(self) -> PredictDocument:
         """Return the contract of ``predict --json``."""

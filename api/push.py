@@ -24,11 +24,6 @@ class Pushed(Result):
     files: dict[str, Path]  # name there → file here
     url: str | None  # of the commit; None where it was a trial
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """Nothing."""
-        return ()
-
     def to_dict(self) -> Mapping[str, Any]:
         """Return the contract of ``push --json``."""
         return {"version": 1, "repo": self.repo, "files": self.records(), "url": self.url}

@@ -31,11 +31,6 @@ class Ranking(Result):
     document: RankDocument
     data: str  # as it was named, for the commands that follow
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is worth telling, a line each."""
-        return self.document["warnings"]
-
     def to_dict(self) -> RankDocument:
         """Return the ``fit rank`` contract."""
         return self.document

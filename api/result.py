@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from ..classify.statistics.metrics import METRICS
 from ..errors import HeadstartError
 from ..tables import TextTable
+from .tracking import Entry, Tracker, figures_of, find_tracker, flat
 
 WIDTH = 100  # columns of print(result)
 Block = str | TextTable  # a line, or a table
@@ -28,9 +30,10 @@ class Result(ABC):
             logging.getLogger("headstart").warning("%s", line)
 
     @property
-    @abstractmethod
     def warnings(self) -> Sequence[str]:
-        """What is worth telling, a line each."""
+        """What is worth telling, a line each; images that could not be read are there."""
+        lines: Sequence[str] = self.to_dict().get("warnings", ())
+        return lines
 
     @abstractmethod
     def to_dict(self) -> Mapping[str, Any]:
@@ -44,6 +47,15 @@ class Result(ABC):
     def records(self) -> Sequence[Mapping[str, Any]]:
         """Return what :meth:`to_frame` has a row of, each."""
 
+    def check(self) -> None:  # noqa: B027 - most results are one in any case
+        """Check that it is what was asked for; the command exits 1 where it is not.
+
+        Raises
+        ------
+        HeadstartError
+            If too many images failed.
+        """
+
     def to_frame(self) -> Any:
         """Return a ``pandas.DataFrame``: figures as numbers, an interval as ``_low`` and ``_high``.
 
@@ -56,7 +68,36 @@ class Result(ABC):
             import pandas as pd
         except ModuleNotFoundError as error:
             raise HeadstartError("to_frame needs pandas: pip install pandas") from error
-        return pd.DataFrame([dict(_flat(record)) for record in self.records()])
+        return pd.DataFrame([dict(flat(record)) for record in self.records()])
+
+    def html(self) -> str:
+        """Return the report as one page of HTML."""
+        title = html.escape(type(self).__name__)
+        return f'<!doctype html><meta charset="utf-8"><title>{title}</title>{self._repr_html_()}'
+
+    def track(self, tracker: str | Tracker, parameters: Mapping[str, Any] | None = None) -> None:
+        """Keep parameters, figures and the report with an experiment tracker.
+
+        Parameters
+        ----------
+        tracker : str
+            ``"mlflow"`` or ``"tensorboard"``, perhaps with a server or folder behind a colon:
+            ``"tensorboard:runs"``.
+        parameters : mapping, optional
+            What the run was told.
+
+        Raises
+        ------
+        OptionError
+            If there is no such tracker, or its library is not installed.
+        HeadstartError
+            If the tracker refuses it.
+        """
+        found = find_tracker(tracker) if isinstance(tracker, str) else tracker
+        told = {key: str(value) for key, value in (parameters or {}).items()}
+        files = {"report.html": self.html(), "results.json": json.dumps(self.to_dict(), indent=1)}
+        figures = dict(figures_of(self.records()))
+        found.keep(Entry(type(self).__name__, told, figures, files))
 
     def __str__(self) -> str:
         lines: list[str] = []
@@ -96,14 +137,3 @@ def _table(table: TextTable) -> str:
 
     body = "".join(row(cells, "td") for cells in table.rows)
     return f"<table><thead>{row(table.columns, 'th')}</thead><tbody>{body}</tbody></table>"
-
-
-def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the figures and names of a record; what has a length of its own is left out."""
-    for key, value in record.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}_")
-        elif key.endswith("ci95") and value is not None:
-            yield from zip((f"{prefix}{key}_low", f"{prefix}{key}_high"), value, strict=True)
-        elif not isinstance(value, list):
-            yield f"{prefix}{key}", value

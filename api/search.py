@@ -26,11 +26,6 @@ class Searched(Result):
     search: Search
     page: Path | None  # where one was written
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is worth telling, a line each."""
-        return self.search.warnings
-
     def to_dict(self) -> SearchDocument:
         """Return the contract of ``search --json``."""
         return self.search.to_dict()

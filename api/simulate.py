@@ -23,11 +23,6 @@ class Simulated(Result):
 
     document: SimulationDocument
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is worth telling, a line each."""
-        return self.document["warnings"]
-
     def to_dict(self) -> SimulationDocument:
         """Return the contract of ``label --simulate --json``."""
         return self.document

@@ -25,7 +25,8 @@ def cache_info(cache: Cache = None, as_json: Json = False) -> None:
     from ..cache import default_cache, place_of
     from ..cache.catalogue import holdings
     from ..cache.documents import info_document
-    from ..console import print_json, print_table, say, size
+    from ..console import print_json, print_table, say
+    from ..text import size
 
     place = cache or default_cache()
     held = holdings(place)
@@ -188,8 +189,9 @@ def cache_clear(
     from ..cache import default_cache, place_of
     from ..cache.clear import plan_removal, remove
     from ..cache.documents import clear_document
-    from ..console import print_json, say, size
+    from ..console import print_json, say
     from ..errors import OptionError
+    from ..text import size
 
     place = cache or default_cache()
     plan = plan_removal(place, spec)

@@ -1,10 +1,13 @@
 """``headstart compare``."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from .asking import asks
 from .options import (
     BACKBONES,
     BatchNorm,
@@ -18,14 +21,19 @@ from .options import (
     Quiet,
     Seed,
     Start,
-    takes,
+    Track,
 )
 
 app = typer.Typer(help="Compare approaches.", no_args_is_help=True)
 
 
+def _command_line() -> str:
+    """Return what was typed, as a shell takes it."""
+    return shlex.join(["headstart", *sys.argv[1:]])
+
+
 @app.command("transfer-vs-finetune")
-@takes(BACKBONES)
+@asks("compare", BACKBONES, command=_command_line)
 def transfer_vs_finetune(
     data: Data,
     model: Annotated[
@@ -50,6 +58,7 @@ def transfer_vs_finetune(
         int,
         typer.Option(min=1, help="Splits to run on: the dataset's own, then stable resplits."),
     ] = 1,
+    track: Track = None,
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Run again what was computed before.")
     ] = False,
@@ -63,29 +72,6 @@ def transfer_vs_finetune(
 
     Example: headstart compare transfer-vs-finetune photographs/ --out report
     """
-    from ..api.compare import compare
-    from ..console import command_line, give, stages
-
-    with stages(quiet=quiet):
-        compared = compare(
-            data,
-            model or ("auto", "dense"),
-            budget=budget,
-            unfreeze=unfreeze,
-            start=start,
-            batch_norm=batch_norm,
-            learning_rate=learning_rate,
-            epochs=epochs,
-            repeats=repeats,
-            recompute=recompute,
-            seed=seed,
-            out=out,
-            columns=columns,
-            max_failures=max_failures,
-            command=command_line(),
-            **options,
-        )
-    give(compared, as_json=as_json, quiet=quiet)
 
 
 @app.command("show")

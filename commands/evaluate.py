@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .asking import asks
 from .options import (
     RUNNING,
     Assert,
@@ -12,21 +13,17 @@ from .options import (
     Data,
     Json,
     MaxFailures,
+    Model,
     Quiet,
     Seed,
+    Track,
     TrustJoblib,
-    takes,
 )
 
 
-@takes(RUNNING)
+@asks("evaluate", RUNNING)
 def evaluate_data(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="What 'fit head --out' or 'fit finetune --out' wrote."
-        ),
-    ],
+    model: Model,
     data: Data,
     split: Annotated[
         str | None,
@@ -62,6 +59,7 @@ def evaluate_data(
         ),
     ] = None,
     gates: Assert = None,
+    track: Track = None,
     trust_joblib: TrustJoblib = False,
     options: dict[str, Any],
     max_failures: MaxFailures = None,
@@ -76,25 +74,3 @@ def evaluate_data(
 
     Example: headstart evaluate photographs.headstart new-photographs/
     """
-    from ..api.evaluate import evaluate
-    from ..classify.statistics.gates import check_gates, check_measured
-    from ..console import give, stages
-
-    check_measured(gates or [], compared=compare_with is not None)
-    with stages(quiet=quiet):
-        evaluated = evaluate(
-            model,
-            data,
-            split,
-            class_map=class_map,
-            abstain=abstain,
-            mistakes=mistakes,
-            compare_with=compare_with,
-            trust_joblib=trust_joblib,
-            max_failures=max_failures,
-            seed=seed,
-            columns=columns,
-            **options,
-        )
-    give(evaluated, as_json=as_json, quiet=quiet)
-    check_gates(gates or [], evaluated.figures)

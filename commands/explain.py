@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import MACHINE, Json, Quiet, TrustJoblib, takes
+from .asking import asks
+from .options import MACHINE, Json, Quiet, TrustJoblib
 
 
-@takes(MACHINE)
+@asks("explain", MACHINE)
 def explain_images(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' wrote.")],
     images: Annotated[
@@ -49,20 +50,3 @@ def explain_images(
 
     Example: headstart explain photographs.headstart holiday/1.jpg --out why
     """
-    from ..api.explain import explain
-    from ..console import give, stages
-
-    with stages(quiet=quiet):
-        explained = explain(
-            model,
-            images,
-            method=method,
-            label=label,
-            data=data,
-            neighbours=neighbours,
-            out=out,
-            trust_joblib=trust_joblib,
-            **options,
-        )
-    give(explained, as_json=as_json, quiet=quiet)
-    explained.check()

@@ -5,24 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import MACHINE, Json, Quiet, TrustJoblib, takes
+from .asking import asks
+from .options import MACHINE, Json, Model, Quiet, TrustJoblib
 
 
-@takes(MACHINE)
+@asks("export", MACHINE)
 def export_classifier(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="What 'fit head --out' or 'fit finetune --out' wrote."
-        ),
-    ],
+    model: Model,
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="The file, or the folder of a SavedModel.")
     ],
-    form: Annotated[
+    format: Annotated[
         str | None,
         typer.Option(
-            "--format",
             help="onnx, tflite, saved-model or mediapipe (a TensorFlow Lite file for MediaPipe "
             "Tasks: images of one size). Default: by the ending of OUT.",
         ),
@@ -62,18 +57,3 @@ def export_classifier(
 
     Example: headstart export photographs.headstart photographs.onnx --data photographs/
     """
-    from ..api.export import export
-    from ..console import give, stages
-
-    with stages(quiet=quiet):
-        exported = export(
-            model,
-            out,
-            format=form,
-            quantize=quantize,
-            data=data,
-            tolerance=tolerance,
-            trust_joblib=trust_joblib,
-            **options,
-        )
-    give(exported, as_json=as_json, quiet=quiet)

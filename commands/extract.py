@@ -1,10 +1,11 @@
 """``headstart extract``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
+from .asking import asks
 from .options import (
     FEATURES,
     Columns,
@@ -12,21 +13,17 @@ from .options import (
     Json,
     MaxFailures,
     Quiet,
-    takes,
 )
-
-if TYPE_CHECKING:
-    from ..api.options import FeatureOptions
 
 app = typer.Typer(help="Run the frozen backbone over images.", no_args_is_help=True)
 
 
 @app.command("features")
-@takes(FEATURES)
+@asks("extract_features", FEATURES)
 def extract_features(
     data: Data,
     *,
-    options: "FeatureOptions",
+    options: dict[str, Any],
     max_failures: MaxFailures = None,
     out: Annotated[
         Path | None,
@@ -43,15 +40,6 @@ def extract_features(
 
     Example: headstart extract features photographs/
     """
-    from ..api.extract_features import extract_features
-    from ..console import give, stages
-
-    with stages(quiet=quiet):
-        extracted = extract_features(
-            data, out=out, columns=columns, max_failures=max_failures, **options
-        )
-    give(extracted, as_json=as_json, quiet=quiet)
-    extracted.run.check()
 
 
 @app.command("list")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .asking import asks
 from .options import (
     FEATURES,
     Assert,
@@ -21,11 +22,11 @@ from .options import (
     Quiet,
     Seed,
     Start,
-    takes,
+    Track,
 )
 
 
-@takes(FEATURES)
+@asks("fit_finetune", FEATURES)
 def finetune(
     data: Data,
     unfreeze: Annotated[
@@ -89,8 +90,9 @@ def finetune(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the classifier here.")] = None,
     embed: Embed = False,
-    license_: License = None,
+    license: License = None,
     gates: Assert = None,
+    track: Track = None,
     columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -99,37 +101,3 @@ def finetune(
 
     Example: headstart fit finetune photographs/ --budget standard
     """
-    from ..api.fit_finetune import fit_finetune
-    from ..classify.statistics.gates import check_gates, check_measured
-    from ..console import give, stages
-
-    check_measured(gates or [])
-    with stages(quiet=quiet):
-        tuned = fit_finetune(
-            data,
-            unfreeze,
-            budget=budget,
-            start=start,
-            batch_norm=batch_norm,
-            learning_rate=learning_rate,
-            augment=augment,
-            layer_decay=layer_decay,
-            epochs=epochs,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            folds=folds,
-            images_per_step=images_per_step,
-            augment_views=augment_views,
-            cache_budget=cache_budget,
-            memory_budget=memory_budget,
-            resume=resume,
-            seed=seed,
-            out=out,
-            license=license_,
-            columns=columns,
-            max_failures=max_failures,
-            embed=embed,
-            **options,
-        )
-    give(tuned, as_json=as_json, quiet=quiet)
-    check_gates(gates or [], tuned.figures)

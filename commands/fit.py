@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ..classify.heads.table import describe_heads
+from .asking import asks
 from .finetune import finetune
 from .options import (
     FEATURES,
@@ -18,7 +19,7 @@ from .options import (
     MaxFailures,
     Quiet,
     Seed,
-    takes,
+    Track,
 )
 from .rank import rank_features
 
@@ -28,7 +29,7 @@ app.command("finetune")(finetune)
 
 
 @app.command("head")
-@takes(FEATURES)
+@asks("fit_head", FEATURES)
 def fit_head(
     data: Data,
     model: Annotated[
@@ -63,8 +64,9 @@ def fit_head(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
     embed: Embed = False,
-    license_: License = None,
+    license: License = None,
     gates: Assert = None,
+    track: Track = None,
     columns: Columns = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -73,32 +75,10 @@ def fit_head(
 
     Example: headstart fit head photographs/ --model logreg --out photographs.headstart
     """
-    from ..api.fit_head import fit_head
-    from ..classify.statistics.gates import check_gates, check_measured
-    from ..console import give, stages
-
-    check_measured(gates or [])
-    with stages(quiet=quiet):
-        fitted = fit_head(
-            data,
-            model or "logreg",
-            rule=rule,
-            class_weight=class_weight,
-            sample=sample,
-            seed=seed,
-            out=out,
-            license=license_,
-            columns=columns,
-            max_failures=max_failures,
-            embed=embed,
-            **options,
-        )
-    give(fitted, as_json=as_json, quiet=quiet)
-    check_gates(gates or [], fitted.figures)
 
 
 @app.command("learning-curve")
-@takes(FEATURES)
+@asks("learning_curve", FEATURES)
 def learning_curve(
     data: Data,
     model: Annotated[str, typer.Option(help="One head, see 'fit head'.")] = "logreg",
@@ -117,17 +97,3 @@ def learning_curve(
 
     Example: headstart fit learning-curve photographs/
     """
-    from ..api.learning_curve import learning_curve
-    from ..console import give, stages
-
-    with stages(quiet=quiet):
-        curve = learning_curve(
-            data,
-            model,
-            seeds,
-            seed=seed,
-            columns=columns,
-            max_failures=max_failures,
-            **options,
-        )
-    give(curve, as_json=as_json, quiet=quiet)

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..console import give
 from ..errors import OptionError, unknown
 from ..text import shown
+from .asking import give
 
 if TYPE_CHECKING:
     from ..classify.heads.abstention import CoveragePoint
@@ -50,11 +50,7 @@ class Output:
 
     def nothing(self) -> str:
         """Say that not one image could be labelled, and why the first could not."""
-        first = self.failures[0]
-        return (
-            f"none of the {len(self.failures)} images could be labelled; "
-            f"{shown(first.path)}: {first.reason}"
-        )
+        return f"none of the {len(self.failures)} images could be labelled; {self.failures[0]}"
 
     def prediction(self, prediction: Prediction) -> None:
         """Print or keep what is said of one image."""

@@ -1,21 +1,19 @@
 """``headstart group``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, Seed, takes
-
-if TYPE_CHECKING:
-    from ..api.options import FeatureOptions
+from .asking import asks
+from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, Seed
 
 
-@takes(FEATURES)
+@asks("group", FEATURES)
 def group_data(
     data: Data,
     *,
-    options: "FeatureOptions",
+    options: dict[str, Any],
     max_failures: MaxFailures = None,
     seed: Seed = 0,
     out: Annotated[
@@ -35,11 +33,3 @@ def group_data(
 
     Example: headstart group photographs/ --out groups
     """
-    from ..api.group import group
-    from ..console import give, stages
-
-    with stages(quiet=quiet):
-        grouped = group(
-            data, seed=seed, out=out, columns=columns, max_failures=max_failures, **options
-        )
-    give(grouped, as_json=as_json, quiet=quiet)

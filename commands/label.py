@@ -59,8 +59,9 @@ def label_data(
 
     Example: headstart label photographs/ --out labels.csv
     """
-    from ..console import give, say, stages, warn_all
+    from ..console import say, stages, warn_all
     from ..progress import note
+    from .asking import give
 
     with stages(quiet=quiet):
         if simulate:

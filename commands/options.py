@@ -22,6 +22,10 @@ Data = Annotated[
         "TFRecord shards; a path, a URL (s3://, gs://, https://) or a pattern of shards.",
     ),
 ]
+Model = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="What 'fit head --out' or 'fit finetune --out' wrote."),
+]
 Columns = Annotated[
     str | None,
     typer.Option(
@@ -62,6 +66,23 @@ Assert = Annotated[
         metavar="METRIC>=X",
         help="Exit 3 unless this metric, or an end of its 95 % interval (accuracy.ci.low>=0.9), "
         "comes to that; repeat for several.",
+    ),
+]
+
+
+def _tracker(text: str) -> Any:
+    from ..api.tracking import find_tracker
+
+    return find_tracker(text)
+
+
+Track = Annotated[
+    Any,
+    typer.Option(
+        parser=_tracker,  # before anything is read
+        metavar="TRACKER[:PLACE]",
+        help="Also keep options, figures and the report with mlflow or tensorboard; PLACE is a "
+        "server's URI or a folder.",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seeds folds, weights and order.")]

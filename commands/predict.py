@@ -8,6 +8,7 @@ import typer
 from .options import (
     RUNNING,
     Json,
+    Model,
     Quiet,
     TrustJoblib,
     takes,
@@ -19,12 +20,7 @@ if TYPE_CHECKING:
 
 @takes(RUNNING)
 def predict_images(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="What 'fit head --out' or 'fit finetune --out' wrote."
-        ),
-    ],
+    model: Model,
     paths: Annotated[
         list[str],
         typer.Argument(
@@ -76,7 +72,6 @@ def predict_images(
     from ..api.predict import open_labelling
     from ..console import remark, stages, warn_all
     from ..errors import DataError
-    from ..text import shown
     from .formats import find_format
 
     output = find_format(format_, as_json=as_json)(top)
@@ -97,8 +92,7 @@ def predict_images(
         for answer in labelling:
             output.take(answer)
     output.finish(labelling.promise)
-    failures = [f"{shown(failure.path)}: {failure.reason}" for failure in output.failures]
-    warn_all([*labelling.warnings, *failures], quiet=quiet)
+    warn_all([*labelling.warnings, *map(str, output.failures)], quiet=quiet)
     if labelling.folders is not None and not quiet:
         remark(labelling.folders.summary())
     if not output.labelled:

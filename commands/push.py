@@ -1,20 +1,16 @@
 """``headstart push``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import Json, Quiet
+from .asking import asks
+from .options import Json, Model, Quiet
 
 
+@asks("push")
 def push_model(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="What 'fit head --out' or 'fit finetune --out' wrote."
-        ),
-    ],
+    model: Model,
     repo: Annotated[
         str, typer.Argument(metavar="REPO", help="Such as me/flowers; made when missing.")
     ],
@@ -34,9 +30,3 @@ def push_model(
 
     Example: headstart push photographs.headstart me/photographs --private
     """
-    from ..api.push import push
-    from ..console import give, stages
-
-    with stages(quiet=quiet):
-        pushed = push(model, repo, private=private, dry_run=dry_run, endpoint=endpoint)
-    give(pushed, as_json=as_json, quiet=quiet)

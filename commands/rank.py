@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import RANKED, Columns, Data, Json, Quiet, Seed, takes
+from .asking import asks
+from .options import RANKED, Columns, Data, Json, Quiet, Seed
 
 
-@takes(RANKED)
+@asks("rank", RANKED)
 def rank_features(
     data: Data,
     *,
@@ -32,9 +33,3 @@ def rank_features(
 
     Example: headstart fit rank photographs/
     """
-    from ..api.rank import rank
-    from ..console import give, stages
-
-    with stages(quiet=quiet):
-        ranking = rank(data, images, measure=measure, seed=seed, columns=columns, **options)
-    give(ranking, as_json=as_json, quiet=quiet)

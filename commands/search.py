@@ -1,17 +1,15 @@
 """``headstart search``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, TrustJoblib, takes
-
-if TYPE_CHECKING:
-    from ..api.options import FeatureOptions
+from .asking import asks
+from .options import FEATURES, Columns, Data, Json, MaxFailures, Quiet, TrustJoblib
 
 
-@takes(FEATURES)
+@asks("search", FEATURES)
 def search_data(
     data: Data,
     like: Annotated[
@@ -34,7 +32,7 @@ def search_data(
         ),
     ] = None,
     *,
-    options: "FeatureOptions",
+    options: dict[str, Any],
     max_failures: MaxFailures = None,
     trust_joblib: TrustJoblib = False,
     out: Annotated[
@@ -50,21 +48,3 @@ def search_data(
 
     Example: headstart search photographs/ --like uakari.jpg --top 30 --out found
     """
-    from ..api.search import search
-    from ..console import give, stages
-
-    with stages(quiet=quiet):
-        found = search(
-            data,
-            like,
-            model=model,
-            label=label,
-            top=top,
-            index=index,
-            out=out,
-            columns=columns,
-            max_failures=max_failures,
-            trust_joblib=trust_joblib,
-            **options,
-        )
-    give(found, as_json=as_json, quiet=quiet)

@@ -1,11 +1,10 @@
 """``headstart serve``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import MACHINE, Quiet, TrustJoblib, takes
+from .options import MACHINE, Model, Quiet, TrustJoblib, takes
 
 if TYPE_CHECKING:
     from ..api.options import ModelOptions
@@ -13,9 +12,7 @@ if TYPE_CHECKING:
 
 @takes(MACHINE)
 def serve_model(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="What 'fit head --out' or 'fit finetune' wrote.")
-    ],
+    model: Model,
     host: Annotated[
         str, typer.Option(help="Address to listen on; by default this machine alone reaches it.")
     ] = "127.0.0.1",

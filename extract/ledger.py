@@ -19,6 +19,9 @@ class Failure:
     path: Reference
     reason: str
 
+    def __str__(self) -> str:
+        return f"{shown(self.path)}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from inspect import signature
 from urllib.request import Request, urlopen
 
 import pytest
 
 import headstart as library
+from headstart import cli
 from headstart.api.options import ExecutionOptions, FeatureOptions, ModelOptions, RecipeOptions
 from headstart.commands.options import BACKBONES, FEATURES, MACHINE, OPTIONS, RUNNING
 from near import near
@@ -31,9 +33,54 @@ def test_every_public_name_is_there_documented_and_on_the_contents_page(name):
     assert name in library.__doc__ or name == "HeadstartError"
 
 
+def test_every_public_function_and_estimator_has_an_example():
+    without = {"__version__", "HeadstartError", "Classifier"}
+    missing = [
+        name
+        for name in set(library.__all__) - without
+        if ">>>" not in getattr(library, name).__doc__
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "name", ["ImageFeatures", "PowerScaler", "DenseHead", "LogisticHead", "TemperatureScaled"]
+)
+def test_an_estimators_diagram_links_the_docs_where_they_are_served(name, monkeypatch):
+    kind = getattr(library, name)
+    estimator = kind(library.RidgeHead()) if name == "TemperatureScaled" else kind()
+    assert "/docs/api/" not in estimator._repr_html_()
+    monkeypatch.setenv("HEADSTART_DOCS", "https://docs.example/")
+    assert f"https://docs.example/docs/api/#headstart.{name}" in estimator._repr_html_()
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'fit_heads'"):
         _ = library.fit_heads
+
+
+def commands(app=cli.app):
+    """Yield what each command of the program runs."""
+    yield from (command.callback for command in app.registered_commands)
+    for group in app.registered_groups:
+        yield from commands(group.typer_instance)
+
+
+ASKED = {command.asks: command for command in commands() if hasattr(command, "asks")}
+SHARED = {row.name for row in OPTIONS} | {"options"}
+OF_THE_COMMAND = {"quiet", "as_json", "gates", "track", "context", "config", "save_config"}
+
+
+@pytest.mark.parametrize("name", sorted(ASKED))
+def test_a_command_and_its_function_have_the_same_words(name):
+    typed = set(signature(ASKED[name]).parameters) - SHARED - OF_THE_COMMAND
+    words = set(signature(getattr(library, name)).parameters) - SHARED - {"command"}
+    assert typed == words
+
+
+def test_each_public_function_is_asked_by_its_command_or_has_one_that_streams_or_serves():
+    functions = {name for name in library.__all__ if name.islower()} - {"__version__", "load"}
+    assert functions - {"label", "predict", "simulate"} == set(ASKED)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from headstart import console
-from headstart.tables import LEAST_PATH, TextTable, fit_table, shorten
+from headstart.tables import LEAST_PATH, TextTable, shorten
 
 WIDTHS = [40, 60, 80, 100]
 CELLS = st.text("abc漢é/", min_size=1, max_size=30)
@@ -22,7 +22,7 @@ def tables(draw):
 @given(tables(), st.sampled_from(WIDTHS), st.integers(1, 3))
 def test_every_cell_is_whole_and_parts_fit_as_far_as_two_columns_do(table, width, texts):
     columns, rows = table
-    parts = fit_table(columns, rows, width, texts=texts)
+    parts = TextTable(columns, rows, texts).fitted(width)
     assert [name for part in parts for name in part.columns[part is not parts[0] :]] == columns
     for part in parts:
         assert part.columns[0] == columns[0]
@@ -43,7 +43,7 @@ def test_what_can_be_spared_goes_before_a_path_is_shortened():
     columns = ["image", "label", "probability", "next"]
 
     def lay_out(width):
-        (part,) = fit_table(columns, [row], width, texts=2, paths=["image"], spare=["next"])
+        (part,) = TextTable(columns, [row], 2, ["image"], ["next"]).fitted(width)
         return part
 
     assert lay_out(100).rows == [row]

@@ -23,7 +23,7 @@ from ...extract.ledger import Extraction
 from ...extract.pipeline import extract
 from ...extract.source import FeatureSource
 from ...progress import Tell, silent, stage
-from ...text import in_bytes, shown
+from ...text import shown, size
 from ..data.split import Rows
 
 DISK_SHARE = 0.5  # of what is free, unless --cache-budget says otherwise
@@ -247,20 +247,20 @@ def plan_boundary(
         for storage in storages
     }
     keeping = choose_keeping(rows, dimension, missing, budget)
-    size = f"{layer}: {rows:,} maps of {dimension:,} numbers, "
+    maps = f"{layer}: {rows:,} maps of {dimension:,} numbers, "
     if keeping.storage is None:
         least = rows * dimension * 2
         line = (
-            f"{in_bytes(least)} in float16, more than the {in_bytes(budget)} of the cache budget: "
+            f"{size(least)} in float16, more than the {size(budget)} of the cache budget: "
             "computed anew for each epoch"
         )
     else:
         whole = rows * dimension * np.dtype(keeping.storage).itemsize
         line = (
-            f"{in_bytes(whole)} in {keeping.storage}, {in_bytes(keeping.new_bytes)} of it to be "
+            f"{size(whole)} in {keeping.storage}, {size(keeping.new_bytes)} of it to be "
             f"written to {source.cache}"
         )
-    return keeping, size + line
+    return keeping, maps + line
 
 
 def _open(source: FeatureSource, view: str, storage: str) -> FeatureStore:

@@ -50,7 +50,7 @@ def compare_with(
     labelled = label_dataset(old, images, execution)
     if labelled.failures:
         first = labelled.failures[0]
-        raise DataError(f"{path} cannot read {shown(first.path)}: {first.reason}")
+        raise DataError(f"{path} cannot read {first}")
     right, old_right = (
         each.probabilities.argmax(axis=1) == each.truth for each in (run.labelled, labelled)
     )
