@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from ..classify.data.sampling import draw_sample
+from ..classify.fit.agreement import describe
 from ..classify.fit.fit_heads import HeadSettings, HeadsRun, fit_heads
 from ..classify.saved.records import HeadDocument, HeadRecord, HeadsDocument
 from ..classify.statistics.metrics import FigureDocument
@@ -63,6 +64,8 @@ class FittedHeads(Result):
         seen = f"{', '.join(taps['layers'])}, {taps['views']}"
         seconds = best["seconds"]["features"]
         yield f"{best['model']} on {seen}: {chosen}; {seconds:.1f} s for features"
+        if best["precision"] is not None:
+            yield f"{best['precision']['precision']}: {describe(best['precision'])}"
         if best["path"] is not None:
             yield f"saved: {best['path']}"
             yield f"model card: {best['card']}"
@@ -91,6 +94,7 @@ def fit_head(
     columns: str | None = None,
     max_failures: str | None = None,
     embed: bool = False,
+    accept_loss: bool = False,
     **options: Unpack[FeatureOptions],
 ) -> FittedHeads:
     """Train heads on cached features, extracting what is missing, and evaluate each once.
@@ -120,6 +124,8 @@ def fit_head(
         Images that may fail, such as ``"10"`` or ``"5%"``; all but one when None.
     embed : bool
         Put the backbone's file into the classifier's, to travel.
+    accept_loss : bool
+        Take reduced precision though it costs the linear head more than noise.
     **options
         Backbone, layers, cache and more, see
         :class:`headstart.api.options.FeatureOptions`.
@@ -154,5 +160,6 @@ def fit_head(
         licence=license,
         max_failures=max_failures,
         embed=embed,
+        accept_loss=accept_loss,
     )
     return FittedHeads(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypedDict, TypeVar, cast
 
 from ..cache import cache_folder
+from ..classify.data.split import training_images
 from ..errors import OptionError
 from ..extract.backbone.network_file import is_file
 from ..extract.backbone.preprocessing import Declared
@@ -89,18 +91,29 @@ def networks(
 ) -> list[FeatureOptions]:
     """Return the options of each backbone; what is declared of pixels is for those in files.
 
+    A pooling or a precision alone is that of all; a backbone alone is taken in each precision.
+
     Raises
     ------
     OptionError
-        If there are weights or poolings for some of them only.
+        If there are weights, poolings or precisions for some of them only.
     """
-    files = weights or ("imagenet",) * len(backbones)
-    poolings = several(options.get("pooling", "avg"))
-    poolings *= len(backbones) if len(poolings) == 1 else 1
-    for what, given in (("--weights", files), ("--pooling", poolings)):
-        if len(given) != len(backbones):
+    precisions = several(options.get("precision", "float32"))
+    if len(backbones) == 1:
+        backbones, weights = [*backbones] * len(precisions), [*weights] * len(precisions)
+    count = len(backbones)
+    columns: dict[str, tuple[Any, ...]] = {
+        "backbone": tuple(backbones),
+        "weights": tuple(weights) or ("imagenet",) * count,
+        "pooling": several(options.get("pooling", "avg")),
+        "precision": precisions,
+    }
+    for name in ("pooling", "precision"):
+        columns[name] = columns[name] * count if len(columns[name]) == 1 else columns[name]
+    for name, given in columns.items():
+        if len(given) != count:
             raise OptionError(
-                f"{len(given)} {what} for {len(backbones)} --backbone: name one for each, in the "
+                f"{len(given)} --{name} for {count} --backbone: name one for each, in the "
                 "same order ('imagenet' where no weights file is meant)"
             )
     declared = {field.name for field in fields(Declared)}
@@ -109,13 +122,11 @@ def networks(
         cast(
             "FeatureOptions",
             {
-                **(options if is_file(backbone) else table),
-                "backbone": backbone,
-                "weights": file,
-                "pooling": pooling,
+                **(options if is_file(str(row[0])) else table),
+                **dict(zip(columns, row, strict=True)),
             },
         )
-        for backbone, file, pooling in zip(backbones, files, poolings, strict=True)
+        for row in zip(*columns.values(), strict=True)
     ]
 
 
@@ -129,7 +140,8 @@ def source_of(options: FeatureOptions, dataset: Dataset | None = None) -> Featur
     TypeError
         If there is no such option.
     """
-    return feature_source(*_read(options), dataset)
+    training = dict if dataset is None else functools.partial(training_images, dataset)
+    return feature_source(*_read(options), dataset, training)
 
 
 def execution_of(options: ModelOptions | FeatureOptions) -> Execution:

@@ -7,12 +7,14 @@ network) is left out for all: it is paid before the clock starts.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from photographs import SHARED, folders
 from timing import Ways, in_turns, report
 
 from headstart.cache import FeatureStore, StatIndex
-from headstart.extract.backbone.loading import load_keras
+from headstart.classify.data.split import training_images
+from headstart.extract.backbone.loading import load_keras, load_tensorflow
 from headstart.extract.decode.decode import decode_views
+from headstart.extract.engine.choose import this_machine
 from headstart.extract.engine.tensorflow import TensorFlowEngine
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.pipeline import extract
@@ -60,21 +64,28 @@ def main() -> None:
 
 
 def mobilenet(folder: Path, paths: list[Path], scratch: Path) -> Ways:
-    """Return ours, the plain Keras way and three forward passes without decoding."""
-    source = feature_source(execution=Execution(cache=scratch / "networks"))
-    engine = source.engine()
-    reference = TensorFlowEngine(source.spec, source.weights)
+    """Return ours in each precision, plain Keras' ways and forward passes without decoding."""
     images = np.stack([decode_views(path.read_bytes())[0] for path in paths[:FORWARD_IMAGES]])
-    count = len(images)
+    count, whole, alone = len(images), {}, {}
+    sources = in_each_precision(Recipe(), folder, scratch)
+    exact = sources[0]
+    for source in sources:
+        precision, engine = source.spec.precision, source.engine()
+        whole[f"headstart, {precision}"] = (ours(paths, source, engine, scratch), len(paths))
+        for name in (source.plan.engine, *source.plan.rivals):
+            plan = replace(source.plan, engine=name, rivals=())
+            run = forward(replace(source, plan=plan).engine(), images, plan)
+            alone[f"{name}, {precision}, forward only"] = (run, count)
+    reference = TensorFlowEngine(exact.spec, exact.weights)
     ways: Ways = {
-        "headstart": (ours(paths, source, engine, scratch), len(paths)),
-        **plain_keras(folder, source),
-        "ONNX Runtime, forward only": (forward(engine, images, source.plan), count),
+        **whole,
+        **plain_keras(folder, exact),
+        **alone,
         "TensorFlow, forward only": (lambda: list(map(reference, batches(images, 32))), count),
     }
     if importlib.util.find_spec("torch"):
         torch = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), start_torch, (source.weights,)
+            1, multiprocessing.get_context("spawn"), start_torch, (exact.weights,)
         )
         ways["PyTorch eager, forward only"] = (
             lambda: torch.submit(run_torch, images).result(),
@@ -84,15 +95,30 @@ def mobilenet(folder: Path, paths: list[Path], scratch: Path) -> Ways:
 
 
 def vgg16(folder: Path, paths: list[Path], scratch: Path) -> Ways:
-    """Return bfloat16, float32 and the plain Keras way."""
+    """Return each precision and plain Keras' ways."""
     ways: Ways = {}
-    for precision in ("bfloat16", "float32"):
-        source = feature_source(
-            Recipe("vgg16", str(VGG16), precision=precision), Execution(cache=scratch / "networks")
-        )
+    sources = in_each_precision(Recipe("vgg16", str(VGG16)), folder, scratch)
+    for source in sources:
         engine = source.engine()
-        ways[f"headstart, {precision}"] = (ours(paths, source, engine, scratch), len(paths))
-    return ways | plain_keras(folder, source)
+        ways[f"headstart, {source.spec.precision}"] = (
+            ours(paths, source, engine, scratch),
+            len(paths),
+        )
+    return ways | plain_keras(folder, sources[0])
+
+
+def in_each_precision(recipe: Recipe, folder: Path, scratch: Path) -> list[FeatureSource]:
+    """Return a recipe's source in each precision that this processor has, float32 first."""
+    precisions = ("float32", "int8", *(("bfloat16",) if this_machine().bfloat16 else ()))
+    training = functools.partial(training_images, read_dataset(folder))
+    return [
+        feature_source(
+            replace(recipe, precision=precision),
+            Execution(cache=scratch / "networks"),
+            training=training,
+        )
+        for precision in precisions
+    ]
 
 
 def ours(
@@ -135,45 +161,59 @@ def batches(images: Any, size: int) -> list[Any]:
 
 
 def plain_keras(folder: Path, source: FeatureSource) -> Ways:
-    """Return the two ways of Keras' guides: ``image_dataset_from_directory``, then ``predict``.
+    """Return the two ways of Keras' guides, and a good engineer's.
 
-    Either batch by batch, as in "Deep Learning with Python" (8.3.1, feature
-    extraction without augmentation), or the whole dataset in one call.
+    ``image_dataset_from_directory``, then ``predict``: either batch by batch, as in "Deep Learning
+    with Python" (8.3.1, feature extraction without augmentation), or the whole dataset in one
+    call. Or a ``tf.function`` over the dataset, which prefetches.
     """
-    keras = load_keras()
-    name = source.spec.backbone
+    tensorflow, (base, scale) = load_tensorflow(), keras_network(source)
+    run = tensorflow.function(lambda images: base(scale(images), training=False))
+
+    def by_batch() -> None:
+        for dataset in keras_datasets(folder):
+            for images, _ in dataset:
+                base.predict(scale(images), verbose=0)
+
+    def at_once() -> None:
+        for dataset in keras_datasets(folder):
+            base.predict(dataset.map(lambda images, _: scale(images)), verbose=0)
+
+    def compiled() -> None:
+        for dataset in keras_datasets(folder):
+            for images, _ in dataset.prefetch(2):
+                run(images).numpy()
+
+    count = sum(len(dataset.file_paths) for dataset in keras_datasets(folder))
+    return {
+        "plain Keras, batch by batch": (by_batch, count),
+        "plain Keras, dataset at once": (at_once, count),
+        "plain Keras, tf.function and prefetch": (compiled, count),
+    }
+
+
+def keras_network(source: FeatureSource) -> tuple[Any, Any]:
+    """Return the network with its weights, and the function that scales pixels for it."""
+    keras, name = load_keras(), source.spec.backbone
     builder = {"mobilenet": "MobileNet", "vgg16": "VGG16"}[name]
     base = getattr(keras.applications, builder)(
         include_top=False, weights=None, pooling="avg", input_shape=(224, 224, 3)
     )
     base.load_weights(source.weights)
-    scale = getattr(keras.applications, name).preprocess_input
-    parts = [p for p in sorted(folder.iterdir()) if p.is_dir()]
-    if not {"train", "validation"} <= {p.name for p in parts}:
+    return base, getattr(keras.applications, name).preprocess_input
+
+
+def keras_datasets(folder: Path) -> list[Any]:
+    """Return a dataset of each split of a folder, or of the whole."""
+    parts = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    if not {"train", "validation"} <= {path.name for path in parts}:
         parts = [folder]
-
-    def datasets() -> list[Any]:
-        return [
-            keras.utils.image_dataset_from_directory(
-                part, image_size=(224, 224), shuffle=False, verbose=False
-            )
-            for part in parts
-        ]
-
-    def by_batch() -> None:
-        for dataset in datasets():
-            for images, _ in dataset:
-                base.predict(scale(images), verbose=0)
-
-    def at_once() -> None:
-        for dataset in datasets():
-            base.predict(dataset.map(lambda images, _: scale(images)), verbose=0)
-
-    count = sum(len(dataset.file_paths) for dataset in datasets())
-    return {
-        "plain Keras, batch by batch": (by_batch, count),
-        "plain Keras, dataset at once": (at_once, count),
-    }
+    return [
+        load_keras().utils.image_dataset_from_directory(
+            part, image_size=(224, 224), shuffle=False, verbose=False
+        )
+        for part in parts
+    ]
 
 
 def start_torch(weights: Path) -> None:

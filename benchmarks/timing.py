@@ -74,7 +74,7 @@ def report(name: str, tables: dict[str, dict[str, dict[str, float]]], unit: str)
 
 def machine() -> dict[str, Any]:
     """Describe where this runs."""
-    packages = ("tensorflow", "keras", "onnxruntime", "scikit-learn", "numpy")
+    packages = ("tensorflow", "keras", "onnxruntime", "openvino", "scikit-learn", "numpy")
     return {
         "processor": processor(),
         "cores": os.cpu_count(),

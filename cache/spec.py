@@ -31,7 +31,9 @@ class FeatureSpec:
     """
 
     backbone: str  # name in the table of backbones, such as `"mobilenet"`
-    weights_sha256: str  # SHA-256 of the weights file, 64 hexadecimal digits
+    # SHA-256 of the weights file, 64 hexadecimal digits; in 8 bits that of the quantised network,
+    # which says what it was calibrated on and by what
+    weights_sha256: str
     layers: tuple[str, ...]  # layers where features are tapped, in column order
     # `"avg"`, `"max"`, `"avg+max"`, `"flatten"` or `"none"`; `"none"` keeps a layer's whole map,
     # flattened row by row
@@ -39,7 +41,7 @@ class FeatureSpec:
     input_size: tuple[int, int]  # height and width in pixels
     resize: str  # `"squash"`, `"crop"` or `"pad"`
     preprocessing: str  # the function that scales pixels for this backbone
-    precision: str  # `"float32"`, `"bfloat16"` or `"float16"`
+    precision: str  # `"float32"`, `"bfloat16"`, `"float16"` or `"int8"`
     decoder: int  # version of the decoding recipe, see `RECIPE`
     # ways of looking at an image, see `views`; the columns of each view follow those of the one
     # before

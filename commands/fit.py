@@ -64,6 +64,13 @@ def fit_head(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the (best) classifier here.")] = None,
     embed: Embed = False,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss",
+            help="Take --precision int8 or another though it costs the head more than noise.",
+        ),
+    ] = False,
     license: License = None,
     gates: Assert = None,
     track: Track = None,

@@ -321,9 +321,11 @@ OPTIONS = (
         "precision",
         str,
         "float32",
-        "float32, bfloat16 (some CPUs) or float16 (GPUs).",
+        "float32; int8, bfloat16 (some CPUs) or float16 (GPUs): faster, and judged by the head.",
         "precision",
         RECIPES,
+        repeated="float32, int8, bfloat16 or float16; one for all, or repeat, one for each "
+        "backbone; a single backbone is taken in each.",
     ),
     SharedOption(
         "storage",
@@ -347,7 +349,8 @@ OPTIONS = (
         "engine",
         str,
         "auto",
-        "auto, onnxruntime (the CPU's) or tensorflow (the reference, the GPU's).",
+        "auto, onnxruntime or openvino (the CPU's, auto takes the faster) or tensorflow (the "
+        "reference, the GPU's).",
         "engine",
         ALL,
     ),

@@ -13,6 +13,7 @@ from .failures import check_failures, check_limit
 from .features import ensure_features, load_features
 from .images.images import Dataset
 from .ledger import Extraction
+from .one_run import STAGES
 from .portable_table import check_table, write_table
 from .source import FeatureSource
 
@@ -46,6 +47,7 @@ class FeaturesDocument(TypedDict):
     seconds: float
     startup_seconds: float
     images_per_second: float | None
+    milliseconds: dict[str, float] | None  # of an extracted image on its thread, by stage
     backend: str
     engine: str | None
     device: str | None
@@ -71,6 +73,17 @@ class FeatureRun:
         """Images that ran through the backbone by all seconds; None where none did."""
         extraction = self.extraction
         return extraction.extracted / extraction.seconds if extraction.extracted else None
+
+    @property
+    def milliseconds(self) -> dict[str, float] | None:
+        """What an image took on its thread, by stage; None where none ran here."""
+        extraction = self.extraction
+        if not extraction.extracted or not extraction.spent:
+            return None
+        return {
+            stage: round(1000 * extraction.spent.get(stage, 0.0) / extraction.extracted, 3)
+            for stage in STAGES
+        }
 
     def check(self) -> None:
         """Refuse a run in which too many images failed.
@@ -105,6 +118,7 @@ class FeatureRun:
             "seconds": round(extraction.seconds, 3),
             "startup_seconds": round(extraction.startup_seconds, 3),
             "images_per_second": None if rate is None else round(rate, 1),
+            "milliseconds": self.milliseconds,
             "backend": source.execution.backend,
             "engine": extraction.engine,
             "device": extraction.device,

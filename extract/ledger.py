@@ -46,6 +46,8 @@ class Extraction:
     seconds: float = 0.0  # wall time from the call to the last commit
     # those that passed before the backbone was ready, on a cluster on all workers
     startup_seconds: float = 0.0
+    # seconds of all threads together, by stage; nothing of a cluster's
+    spent: dict[str, float] = field(default_factory=dict)
     engine: str | None = None  # what ran the backbone; None when nothing had to run
     device: str | None = None  # where it ran: `"cpu"` or `"gpu"`
     notes: list[str] = field(default_factory=list)  # what is worth telling about the engine

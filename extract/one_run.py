@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from .images.read import read_image
 # A segment is written once so many rows have gathered as the caller says, or …
 SEGMENT_BYTES = 128 << 20
 SEGMENT_SECONDS = 30.0
+STAGES = ("read", "decode", "backbone", "commit")
 FETCHERS = 32  # images on their way from the network at once
 
 
@@ -67,6 +70,8 @@ class Run:
         None until an image needs it.
     startup_seconds : float
         What making it took.
+    spent : dict of str to float
+        Seconds of all threads together in each stage, see :data:`STAGES`.
     """
 
     def __init__(
@@ -89,6 +94,8 @@ class Run:
         self._make_engine = make_engine
         self.engine: Engine | None = None
         self.startup_seconds = 0.0
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        self._spent_lock = threading.Lock()
         self._engine_lock = threading.Lock()
         self._claim_lock = threading.Lock()
         self._claimed: set[bytes] = set()  # digests that some worker of this run decodes
@@ -108,7 +115,8 @@ class Run:
         if not images:
             return readings, np.empty((0, 0), dtype=np.float32)
         engine = self._get_engine()
-        features = engine(np.concatenate(images))  # (images x views, d)
+        with self._timing("backbone"):
+            features = engine(np.concatenate(images))  # (images x views, d)
         return readings, features.reshape(len(images), -1)
 
     def take(self, readings: list[Reading], features: NDArray[np.float32]) -> None:
@@ -151,7 +159,8 @@ class Run:
         rows = np.stack([row for *_, row in self._pending])
         widths = self._get_engine().widths
         try:
-            self._store.append(digests, rows, widths)
+            with self._timing("commit"):
+                self._store.append(digests, rows, widths)
         except UnsentError:
             self._pending.clear()  # they are safe, if on this machine alone
             raise
@@ -205,10 +214,12 @@ class Run:
                         path.pixels, spec.input_size, spec.resize, spec.views, digest
                     )
                 return reading
-            reading.sighting, data = read_image(path, self._max_pixels)
+            with self._timing("read"):
+                reading.sighting, data = read_image(path, self._max_pixels)
             reading.digest = digest = reading.sighting.digest
             if self._claim(digest, reading):
-                reading.pixels = decode_for(spec, data, digest, self._max_pixels)
+                with self._timing("decode"):
+                    reading.pixels = decode_for(spec, data, digest, self._max_pixels)
         except DecodeError as error:
             reading.failure = str(error)
         return reading
@@ -228,6 +239,13 @@ class Run:
                 return False
             self._claimed.add(digest)
             return True
+
+    @contextlib.contextmanager
+    def _timing(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        with self._spent_lock:
+            self.spent[stage] += time.perf_counter() - begin
 
     def _get_engine(self) -> Engine:
         with self._engine_lock:

@@ -109,6 +109,7 @@ def extract(
         run.failures,
         seconds=time.perf_counter() - begin,
         startup_seconds=run.startup_seconds,
+        spent=dict(run.spent),
         engine=engine.name if engine else None,
         device=engine.device if engine else None,
         notes=list(engine.notes) if engine else [],

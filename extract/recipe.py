@@ -28,7 +28,7 @@ class Recipe:
     backbone : str
         Name in the table of backbones, or a network's file.
     weights : str
-        ``"imagenet"`` or a weights file.
+        ``"imagenet"`` or a weights file; of a saved classifier in 8 bits, its network.
     layers : tuple of str
         Layers to tap; the backbone's last when empty, its stages when ``("auto",)``.
     pooling : str
@@ -41,7 +41,8 @@ class Recipe:
     views : str
         Names with commas between, see :mod:`headstart.extract.decode.views`.
     precision : str
-        ``"float32"``; ``"bfloat16"`` on processors that multiply it, ``"float16"`` on GPUs.
+        ``"float32"``; ``"int8"``, a network that is quantised once; ``"bfloat16"`` on processors
+        that multiply it, ``"float16"`` on GPUs.
     storage : str
         ``"float32"``, or ``"float16"`` for half the disk and a relative error of 5e-4.
     bit_depth : int, optional
@@ -112,7 +113,7 @@ class Execution:
     cache : Path, optional
         The cache's root; the user's cache folder when None.
     engine : str
-        ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
+        ``"auto"``, ``"tensorflow"``, ``"onnxruntime"`` or ``"openvino"``.
     batch_size : int, optional
         Images a call of the engine; chosen from engine and memory when None.
     workers : int, optional

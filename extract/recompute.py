@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import FeatureSpec
+from ..cache import FeatureSpec, default_cache
 from ..cache.catalogue import specs
 from ..cache.documents import RecomputedDocument
 from ..errors import CacheError, DecodeError, EngineError, OptionError, WeightsError
 from ..text import shown
 from .decode.decode import decode_for
 from .engine.agreement import TOLERANCES, relative_error
+from .engine.kept import kept_network
 from .images.addresses import Reference
 from .images.dataset import read_dataset
 from .images.read import read_image
@@ -125,7 +126,9 @@ def recompute(
 
 
 def _source(spec: FeatureSpec, weights: str, execution: Execution) -> FeatureSource:
-    source = feature_source(Recipe.of(spec, weights), execution)
+    cache = execution.cache or default_cache()
+    kept = kept_network(spec, cache) if spec.precision == "int8" else None
+    source = feature_source(Recipe.of(spec, str(kept or weights)), execution)
     if source.spec != spec:
         raise OptionError(
             "skipped: it was made with other weights, or another version of decoding, than are at "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ from ..cache import FeatureSpec, FeatureStore, cache_folder, default_cache, plac
 from ..errors import OptionError
 from .backbone.backbone import Backbone
 from .backbone.backbones import BACKBONES, find_backbone
+from .backbone.weights import file_sha256
 from .dataset_depth import find_bit_depth
 from .decode.bit_depth import FULL
 from .decode.decode import RECIPE
 from .decode.proof import prove_decoder
 from .decode.views import parse_views
-from .engine.choose import Plan, choose, engine_for, this_machine
+from .engine.choose import Plan, check_engine, choose, this_machine
 from .engine.engine import Engine
 from .engine.golden import keep_golden
-from .engine.open_engine import EngineRequest, open_engine
+from .engine.open_engine import EngineRequest, has_keras, open_engine
+from .engine.quantize import quantized_network
+from .images.addresses import Reference
 from .images.images import Dataset
 from .recipe import Execution, Recipe
 
@@ -102,13 +106,26 @@ class FeatureSource:
         )
         return replace(self, spec=spec)
 
+    def exact(self) -> FeatureSource:
+        """Return the source of the same features in float32."""
+        recipe = replace(self.recipe, precision="float32", bit_depth=self.spec.bit_depth)
+        return feature_source(recipe, self.execution)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the network can be trained: in an ONNX file, or in 8 bits, it only runs."""
+        return has_keras(self.spec, self.weights)
+
     def sized(self, side: int) -> FeatureSource:
         """Return the same source for images brought to another size."""
         return replace(self, spec=replace(self.spec, input_size=(side, side)))
 
 
 def feature_source(
-    recipe: Recipe | None = None, execution: Execution | None = None, dataset: Dataset | None = None
+    recipe: Recipe | None = None,
+    execution: Execution | None = None,
+    dataset: Dataset | None = None,
+    training: Callable[[], Mapping[bytes, Reference]] = dict,
 ) -> FeatureSource:
     """Resolve a recipe to a spec; the defaults of both are those of the command line.
 
@@ -121,6 +138,8 @@ def feature_source(
     dataset : Dataset, optional
         What it is for: unless the recipe says, its images tell how many of 16 bits they use.
         Where they do not agree, its warnings say so.
+    training : callable
+        Returns its training images by their digests, to calibrate a network in 8 bits on.
 
     Raises
     ------
@@ -156,9 +175,14 @@ def feature_source(
         storage=recipe.storage,
         bit_depth=bit_depth or FULL,
     )
+    cache = execution.cache or default_cache()
+    if recipe.precision == "int8":
+        if weights.suffix != ".onnx":  # a saved classifier brings its own, in 8 bits already
+            exact = replace(spec, precision="float32")
+            weights = quantized_network(exact, weights, cache, training(), execution.max_pixels)
+        spec = replace(spec, weights_sha256=file_sha256(weights))
     if recipe.declared is not None and recipe.declared.golden is not None:
         keep_golden(spec, *recipe.declared.golden)
-    cache = execution.cache or default_cache()
     return FeatureSource(recipe, execution, spec, weights, cache, plan)
 
 
@@ -171,10 +195,11 @@ def plan_for(recipe: Recipe, execution: Execution) -> Plan:
         If the backbone is unknown, or this machine cannot do what was asked.
     """
     backbone = _sized(recipe)
+    check_engine(backbone, execution.engine, recipe.precision)
     return choose(
-        this_machine(),
+        this_machine(gpus=backbone.graph == "keras"),
         backbone.activation_mb << 20,
-        engine_for(backbone, execution.engine, recipe.precision),
+        execution.engine,
         recipe.precision,
         execution.batch_size,
         execution.workers,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from headstart.extract.engine import open_engine
 from headstart.extract.engine.open_engine import MAKERS, EngineRequest
 from headstart.extract.source import FeatureSource
 
@@ -41,6 +42,7 @@ class FakeEngine:
 def engines_made_by(make, **by_name):
     """Have every engine of this process, or each by its name, made by what gets an EngineRequest."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(open_engine, "quickest", lambda makers, *_: next(iter(makers.values()))())
         for name in MAKERS:
             patch.setitem(MAKERS, name, by_name.get(name, make))
         yield

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OptionError
-from ...extract.backbone.backbones import backbone_of
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
@@ -115,11 +114,12 @@ def _prepare(
     max_failures: str | None,
 ) -> list[Bench]:
     rows = find_heads(heads)
-    trainable = [backbone_of(source.spec, source.weights).graph == "keras" for source in sources]
+    trainable = [source.trainable for source in sources]
     if not any(trainable):
         raise OptionError(
-            "ONNX files only run, so there is nothing to fine-tune: add a --backbone with a Keras "
-            "graph, such as mobilenet, or compare heads alone with 'fit head' and 'fit rank'"
+            "ONNX files and networks in 8 bits only run, so there is nothing to fine-tune: add a "
+            "--backbone with a Keras graph, such as mobilenet, leave --precision out, or compare "
+            "heads alone with 'fit head' and 'fit rank'"
         )
     plans = [  # errors now, not after an extraction
         [

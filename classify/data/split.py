@@ -10,8 +10,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache import StatIndex, stat_index_path
 from ...errors import DataError
-from ...extract.images.images import Image
+from ...extract.images.addresses import Reference
+from ...extract.images.images import Dataset, Image
+from ...extract.images.read import digest_files
 from ...text import shown
 
 EVALUATION_SHARE = 0.2
@@ -107,6 +110,29 @@ def name_parts(
         name = "test" if "test" in given else "validation"
         return name, [image.split or "train" for image in images]
     return HELD_OUT, _hashed(images, digests, HELD_OUT, salt)
+
+
+def training_images(dataset: Dataset) -> dict[bytes, Reference]:
+    """Return the images that train, by their digests; what cannot be read is left out.
+
+    Labels may be missing.
+    """
+    with StatIndex(stat_index_path()) as stat_index:
+        found = digest_files([image.path for image in dataset.images], stat_index)
+    held = [
+        (image, digest)
+        for image, digest in zip(dataset.images, found, strict=True)
+        if digest is not None
+    ]
+    images, digests = [image for image, _ in held], [digest for _, digest in held]
+    parts = name_parts(images, digests)[1] if held else []
+    rows = list(zip(held, parts, strict=True))
+    evaluated = {digest for (_, digest), part in rows if part != "train"}
+    return {
+        digest: image.path
+        for (image, digest), part in rows
+        if part == "train" and digest not in evaluated
+    }
 
 
 def _rows(indices: list[int]) -> Rows:

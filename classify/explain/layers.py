@@ -52,13 +52,16 @@ class HeadLayers:
 
 
 def head_layers(model: SavedModel) -> HeadLayers | None:
-    """Return a model's head as layers; None for trees, neighbours, kernels and naive Bayes."""
+    """Return a model's head as layers, where a gradient leads through it and the network below.
+
+    None for trees, neighbours, kernels and naive Bayes, and above a network in 8 bits.
+    """
     if isinstance(model, TunedModel):
         kernel, bias = model.upper.model.get_layer(HEAD).get_weights()
         last = _centred(kernel / model.temperature, bias / model.temperature)
         return HeadLayers(model.features.pooling, (1.0,), 1.0, [last])
     kind = find_head(model.name).layers
-    if kind is None:
+    if kind is None or model.spec.precision == "int8":
         return None
     fitted = model.estimator.estimator_
     scaler = fitted["scale"]

@@ -54,6 +54,8 @@ def _nature(model: SavedModel, head: HeadLayers | None) -> str:
     """Say in words what the head is to its maps."""
     if isinstance(model, TunedModel):
         return "the head is part of a fine-tuned network"
+    if model.spec.precision == "int8":
+        return "the network below the head is in 8 bits, through which no gradient leads"
     if head is None:
         return f"{model.name} has no gradient that leads back to the maps"
     if not head.linear:

@@ -80,6 +80,11 @@ def check_request(
             f"a {model.name} head has no counterpart in {row.name}: take --format {able}, or "
             "train another head"
         )
+    if model.spec.precision == "int8" and (row is not onnx.FORMAT or quantize is not None):
+        raise ExportError(
+            "the network of this model is in 8 bits already, which ONNX alone holds as it is: take "
+            "--format onnx without --quantize"
+        )
     runtime = row.runtimes[0]
     if not runtime.installed:
         raise ExportError(

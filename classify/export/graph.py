@@ -13,25 +13,36 @@ from ...errors import ExportError
 from ...extract.backbone.backbones import PIXELS
 from ...extract.backbone.loading import load_tensorflow
 from ...extract.engine.network import build_extractor
+from ...extract.engine.quantize import metadata_of
 from ..saved.load import SavedModel
 from ..saved.network_model import TunedModel
 from .heads import is_native, scaled_features, scores
 from .resize import resized
 
 INPUT, OUTPUTS, FEATURES = "images", ("probabilities", "label_index"), "features"
+ROWS = "rows"  # what a network in 8 bits gives the head
 _VIEWS = {"original": lambda x: x, "flip": lambda x: x[:, :, ::-1]}
+
+
+@dataclass(frozen=True)
+class Below:
+    """What lies below a head where the network is in 8 bits: ONNX, and no part of the graph."""
+
+    run: Any  # `images` (n, height, width, 3), uint8, to (views x n, side, side, 3), uint8
+    network: Path  # those to features (views x n, d), float32
 
 
 @dataclass(frozen=True)
 class Graph:
     """A classifier as a function of photographs."""
 
-    # `images` (n, height, width, 3), uint8, to a dict: `probabilities`
-    # (n, k), float32, and `label_index` (n,), int64; or, where the head
+    # `images` (n, height, width, 3), uint8, or what the network below makes of them, to a dict:
+    # `probabilities` (n, k), float32, and `label_index` (n,), int64; or, where the head
     # is of trees, `features` (n, d'), float32, which the trees take
     run: Any
     variables: list[Any]  # what it reads
     whole: bool  # whether the head is part of it
+    below: Below | None = None
 
     @property
     def concrete(self) -> Any:
@@ -66,14 +77,15 @@ def build_graph(model: SavedModel, weights: Path, *, fixed: bool = False) -> Gra
             "original,flip"
         )
     tf = load_tensorflow()
-    extract, variables = _extractor(spec, weights)
     head, more, whole = _head(model)
 
-    def classify(images: Any) -> dict[str, Any]:
+    def views(images: Any) -> list[Any]:
         side, rule = spec.input_size[0], spec.resize
         pixels = tf.cast(images, tf.float32) if fixed else resized(images, side, rule)
         pixels = tf.reshape(pixels, (-1, *spec.input_size, 3))
-        features = tf.concat([extract(_VIEWS[name](pixels)) for name in spec.views], axis=-1)
+        return [_VIEWS[name](pixels) for name in spec.views]
+
+    def label(features: Any) -> dict[str, Any]:
         if not whole:
             return {FEATURES: head(features)}
         probabilities = tf.nn.softmax(head(features))
@@ -86,6 +98,19 @@ def build_graph(model: SavedModel, weights: Path, *, fixed: bool = False) -> Gra
 
     shape = (1, *spec.input_size, 3) if fixed else (None, None, None, 3)
     signature = [tf.TensorSpec(shape, tf.uint8, name=INPUT)]
+    if spec.precision == "int8":
+        pixels = lambda images: tf.cast(tf.concat(views(images), axis=0), tf.uint8)  # noqa: E731
+        below = Below(tf.function(pixels, input_signature=signature), weights)
+        width = sum(map(int, metadata_of(weights)["widths"].split()))
+
+        def above(rows: Any) -> dict[str, Any]:
+            by_view = tf.unstack(tf.reshape(rows, (len(spec.views), -1, width)))
+            return label(tf.concat(by_view, axis=-1))
+
+        rows = [tf.TensorSpec((None, width), tf.float32, name=ROWS)]
+        return Graph(tf.function(above, input_signature=rows), more, whole, below)
+    extract, variables = _extractor(spec, weights)
+    classify = lambda images: label(tf.concat([*map(extract, views(images))], axis=-1))  # noqa: E731
     return Graph(tf.function(classify, input_signature=signature), variables + more, whole)
 
 

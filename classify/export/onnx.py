@@ -10,13 +10,14 @@ import numpy as np
 
 from ...errors import ExportError, first_line
 from ...extract.engine.onnx import OPSET, add_metadata, to_onnx
+from ...extract.engine.runtimes import load_openvino
 from ..saved.head_model import Model
 from ..saved.load import SavedModel
 from .about import About
 from .artefact import Classify, Format, Runtime, Writing
-from .graph import FEATURES, INPUT, OUTPUTS, Graph
+from .graph import FEATURES, INPUT, OUTPUTS, Below, Graph
 from .heads import TINY
-from .onnx_quantize import in_8_bits, weights_in_8_bits
+from .onnx_quantize import activations_in_8_bits, weights_in_8_bits
 
 TREES = "trees_"  # before every name of skl2onnx's graph
 TREES_OPSET = (
@@ -31,7 +32,7 @@ def write(writing: Writing, path: Path) -> int:
     if writing.quantize == "dynamic":
         model = weights_in_8_bits(model)
     elif writing.quantize == "int8":
-        model = in_8_bits(model, writing.pixels)
+        model = activations_in_8_bits(model, writing.pixels)
     path.write_bytes(model.SerializeToString())
     return exact
 
@@ -47,11 +48,32 @@ def make(graph: Graph, model: SavedModel) -> Any:
         If tf2onnx cannot convert the graph.
     """
     whole = to_onnx(graph.run, model.name)
+    if graph.below is not None:
+        whole = _upon(graph.below, whole, model.name)
     if isinstance(model, Model) and not graph.whole:
         whole = _with_trees(whole, model)
     outputs = {output.name: output for output in whole.graph.output}
     del whole.graph.output[:]
     whole.graph.output.extend(outputs[name] for name in OUTPUTS)
+    return whole
+
+
+def _upon(below: Below, head: Any, name: str) -> Any:
+    """Put a head upon the network in 8 bits as it is, and that upon what is done to pixels."""
+    import onnx
+
+    network = onnx.load(str(below.network))
+    parts = (to_onnx(below.run, name), network, head)
+    for part in parts:
+        part.ir_version = network.ir_version
+        used = [opset for opset in part.opset_import if not opset.domain]
+        del part.opset_import[:], part.metadata_props[:]
+        part.opset_import.extend(used)
+    prefix = onnx.compose.add_prefix
+    whole = prefix(parts[0], "pixels_", rename_inputs=False)
+    for part in (prefix(network, "network_"), head):
+        ends = [(whole.graph.output[0].name, part.graph.input[0].name)]
+        whole = onnx.compose.merge_models(whole, part, io_map=ends)
     return whole
 
 
@@ -168,9 +190,9 @@ def open_in_openvino(path: Path) -> Classify:
 
     Where the processor has bfloat16, that is OpenVINO's own choice.
     """
-    import openvino
-
-    run = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    run = (
+        load_openvino().Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    )
 
     def classify(images: Any) -> tuple[Any, Any]:
         answers = run({INPUT: images})

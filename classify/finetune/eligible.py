@@ -28,8 +28,13 @@ def check_depths(source: FeatureSource, settings: FineTuneSettings) -> None:
     Raises
     ------
     OptionError
-        If one is unknown, or a tapped layer lies below all that were named.
+        If one is unknown, or a tapped layer lies below all that were named; if the network only
+        runs.
     """
+    if source.spec.precision == "int8":
+        raise OptionError(
+            "--precision int8: a network in 8 bits only runs, it cannot be trained: leave it out"
+        )
     network = backbone_of(source.spec).build()
     for name in settings.unfreeze or ("last block",):
         find_depth(network, name, source.spec.layers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from ...extract.backbone.backbones import BACKBONES, backbone_of, find_backbone
 from ...extract.backbone.network_file import is_file
 from ...extract.backbone.weights import file_sha256
 from ...extract.decode.decode import RECIPE
+from ...extract.engine.quantize import exact_weights
 from ...extract.recipe import Recipe
 from ...extract.source import feature_source
 from ..data.columns import TapSelector
@@ -80,8 +82,10 @@ def absent_specs(seen: Sequence[FeatureSpec]) -> list[FeatureSpec]:
     return [feature_source(recipe).spec for recipe in wanted]
 
 
-def command_options(spec: FeatureSpec) -> list[str]:
+def command_options(spec: FeatureSpec, cache: Path | None = None) -> list[str]:
     """Return the options of a command that ask for this spec, those at their defaults left out.
+
+    What weights a network in 8 bits was made of is told beside the cache.
 
     Examples
     --------
@@ -89,6 +93,8 @@ def command_options(spec: FeatureSpec) -> list[str]:
     >>> command_options(spec)
     ['--layer', 'auto', '--views', 'original,flip']
     """
+    if spec.precision == "int8" and cache is not None:
+        spec = replace(spec, weights_sha256=exact_weights(spec, cache))
     backbone = backbone_of(spec)
     own, side = find_backbone(spec.backbone), spec.input_size[0]
     layers = ["auto"] if spec.layers == backbone.stages else list(spec.layers)

@@ -19,6 +19,7 @@ from ..saved.card import save_with_card
 from ..saved.records import HeadDocument, HeadRecord, HeadsDocument
 from ..statistics.metrics import FigureDocument, figures
 from ..statistics.sample import Labels, Probabilities
+from .agreement import check_loss, compare_precisions
 from .fit_head import FittedHead, fit_head, to_model
 from .record import give_account, head_record
 
@@ -101,6 +102,7 @@ def fit_heads(
     max_failures: str | None = None,
     *,
     embed: bool = False,
+    accept_loss: bool = False,
 ) -> HeadsRun:
     """Run ``fit head``: one record a head; save the best where told.
 
@@ -119,20 +121,30 @@ def fit_heads(
     max_failures : str, optional
         See :func:`headstart.extract.failures.check_failures`.
     embed : bool
-        Whether the backbone's file travels inside the classifier's.
+        Whether the backbone's file travels inside the classifier's. A network in 8 bits does
+        anyway: it is nowhere else.
+    accept_loss : bool
+        Whether reduced precision may cost more than noise.
 
     Raises
     ------
     OptionError
-        If a setting is unknown, or a named head cannot weigh classes.
+        If a setting is unknown, a named head cannot weigh classes, or the precision costs too much.
     """
     heads = settings.heads()  # a typing error must not cost an extraction
+    embed = embed or source.spec.precision == "int8"
     also = part_of(source.weights, source.spec.weights_sha256) if embed else {}
+    precision = None
+    if source.spec.precision != "float32":
+        source = source.keeping_engine()
+        precision = compare_precisions(dataset, source, settings.seed)
+        if not accept_loss:
+            check_loss(precision)
     table = load_table(dataset, source, max_failures, in_memory=settings.in_memory)
     fitted, left_out = _fit_each(heads, table, settings)
     best, close = _pick(fitted, settings.rule)
     records = [
-        head_record(head, table, dataset, settings.seed, out if head is best else None)
+        head_record(head, table, dataset, settings.seed, out if head is best else None, precision)
         for head in fitted
     ]
     record = records[fitted.index(best)]

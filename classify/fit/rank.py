@@ -175,10 +175,10 @@ def rank(
         scores = _score(candidate, sample, seed)
         if scores is not None:
             price = _price(cache, sample.dataset, speeds, candidate.spec)
-            ranked.append({**_describe(candidate.spec), **scores, **price})
+            ranked.append({**_describe(candidate.spec, cache), **scores, **price})
         tell(number + 1, len(candidates))
     priced: list[PricedFeatures] = [
-        {**_describe(spec), **_price(cache, sample.dataset, speeds, spec)}
+        {**_describe(spec, cache), **_price(cache, sample.dataset, speeds, spec)}
         for spec in (*partly, *absent)
     ]
     return {
@@ -205,7 +205,7 @@ def _extract_sample(source: FeatureSource, sample: ScreeningSample) -> Speed:
     source = source.keeping_engine()
     load_features(sample.paths, source)
     rate = time_engine(source.engine(), source.spec.input_size, source.plan)
-    return Speed(source.spec.backbone, rate)
+    return Speed(source.spec.backbone, rate, source.spec.precision)
 
 
 def _score(candidate: Candidate, sample: ScreeningSample, seed: int) -> Scores | None:
@@ -216,7 +216,9 @@ def _score(candidate: Candidate, sample: ScreeningSample, seed: int) -> Scores |
     except DamagedSegmentError:  # its rows are no longer held
         left = sample.suffices(sample.held(candidate.store))
         return _score(candidate, sample, seed) if left else None
-    n, hits = len(held), out_of_fold_hits(X, sample.y[held], sample.groups[held], seed)
+    y, n = sample.y[held], len(held)
+    probabilities = out_of_fold(X, y, sample.groups[held], seed)
+    hits = int((probabilities.argmax(axis=1) == y).sum())
     return {
         "cached_in": candidate.store.spec.id,
         "dimension": X.shape[1],
@@ -227,10 +229,10 @@ def _score(candidate: Candidate, sample: ScreeningSample, seed: int) -> Scores |
     }
 
 
-def out_of_fold_hits(
+def out_of_fold(
     X: NDArray[np.floating], y: NDArray[np.intp], groups: NDArray[np.intp], seed: int
-) -> int:
-    """Count the images that ``logreg`` labels right when fitted on the folds without them.
+) -> NDArray[np.float64]:
+    """Return what ``logreg``, at its best, says of images when fitted on the folds without them.
 
     Parameters
     ----------
@@ -242,11 +244,15 @@ def out_of_fold_hits(
         Equal for images that no fold may part.
     seed : int
         Shuffles the folds.
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+        Calibrated probabilities.
     """
     training = Training(X.astype(np.float32, copy=False), y, make_folds(y, groups, seed))
     fits = open_fits(HEAD, training)
-    out_of_fold = fit_calibrated(tune(HEAD, fits, seed), fits).out_of_fold
-    return int((out_of_fold.argmax(axis=1) == y).sum())
+    return fit_calibrated(tune(HEAD, fits, seed), fits).out_of_fold
 
 
 def _price(
@@ -256,7 +262,7 @@ def _price(
     store = FeatureStore(cache, spec)
     missing = sum(digest not in store for digest in digests)
     backbone = backbone_of(spec)
-    speed = nearest_speed(speeds, backbone)
+    speed = nearest_speed(speeds, backbone, spec.precision)
     each = None if speed is None else len(spec.views) / speed.of(backbone)
     seconds = None if each is None else missing * each
     return {
@@ -268,7 +274,7 @@ def _price(
     }
 
 
-def _describe(spec: FeatureSpec) -> FeatureDocument:
+def _describe(spec: FeatureSpec, cache: Path) -> FeatureDocument:
     return {
         "backbone": spec.backbone,
         "layers": list(spec.layers),
@@ -278,5 +284,5 @@ def _describe(spec: FeatureSpec) -> FeatureDocument:
         "views": list(spec.views),
         "precision": spec.precision,
         "weights_sha256": spec.weights_sha256,
-        "options": command_options(spec),
+        "options": command_options(spec, cache),
     }

@@ -20,6 +20,7 @@ from ..saved.records import (
     Account,
     DataCounts,
     HeadRecord,
+    PrecisionDocument,
     SampleDocument,
     Sharpness,
     TapsDocument,
@@ -34,7 +35,12 @@ WORST = 10  # pairs of classes that are confused most
 
 
 def head_record(
-    fitted: FittedHead, table: Table, dataset: Dataset, seed: int, path: Path | None
+    fitted: FittedHead,
+    table: Table,
+    dataset: Dataset,
+    seed: int,
+    path: Path | None,
+    precision: PrecisionDocument | None,
 ) -> HeadRecord:
     """Return the ``fit head`` contract for one head."""
     rows = table.split.evaluation
@@ -62,6 +68,7 @@ def head_record(
         "trainable_parameters": trained_parameters(fitted.estimator),
         "data": str(dataset.root.absolute()),
         "sample": _describe_sample(dataset),
+        "precision": precision,
         "path": None if path is None else str(path),
         "card": None if path is None else str(card_paths(path)[0]),
         "account": None,

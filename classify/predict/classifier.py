@@ -146,7 +146,7 @@ def load(
     cache : path or URL, optional
         The cache's root; ``HEADSTART_CACHE`` or the user's cache folder when None.
     engine : str
-        ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
+        ``"auto"``, ``"tensorflow"``, ``"onnxruntime"`` or ``"openvino"``.
     trust_joblib : bool
         Load a head of trees too, whose file can run code: for files that you made yourself.
 

@@ -48,5 +48,7 @@ def load_model(
         model = tuned_from(manifest, parts, path)
     else:
         model = head_from(manifest, parts, path, trust_joblib=trust_joblib, to_label=to_label)
-    place = weights or unpack(parts, model.spec.weights_sha256)
+    inside = unpack(parts, model.spec.weights_sha256)
+    own = model.spec.precision == "int8"  # a network in 8 bits is nowhere else
+    place = inside if own else weights or inside
     return model if place is None else replace(model, weights=os.fspath(place))

@@ -7,8 +7,10 @@ import platform
 from importlib import metadata
 from typing import Any
 
+from ...extract.engine.choose import cpu_says
+
 PACKAGES = (
-    *("tensorflow", "keras", "scikit-learn", "numpy", "scipy", "onnxruntime", "pillow"),
+    *("tensorflow", "keras", "scikit-learn", "numpy", "scipy", "onnxruntime", "openvino", "pillow"),
     "cleanlab",
 )
 
@@ -30,20 +32,9 @@ def describe_machine() -> dict[str, Any]:
 
     return {
         "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
+        "processor": cpu_says("model name") or platform.processor() or platform.machine(),
         "cores": len(psutil.Process().cpu_affinity())
         if hasattr(psutil.Process, "cpu_affinity")
         else os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
     }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

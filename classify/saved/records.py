@@ -84,6 +84,25 @@ class SampleDocument(TypedDict):
     seed: int
 
 
+class FigureBothWays(TypedDict):
+    """A figure of the linear head, out of fold: in float32, in reduced precision, the difference."""
+
+    float32: float
+    reduced: float
+    difference: float  # reduced less float32
+    ci95: list[float]  # paired, of the difference
+
+
+class PrecisionDocument(TypedDict):
+    """What reduced precision costs the linear head on training images."""
+
+    precision: str
+    images: int
+    accuracy: FigureBothWays
+    log_loss: FigureBothWays
+    within_noise: bool
+
+
 class HeadRecord(TypedDict):
     """The ``fit head`` contract for one head; also what the head's file remembers."""
 
@@ -99,6 +118,7 @@ class HeadRecord(TypedDict):
     trainable_parameters: int
     data: str
     sample: SampleDocument | None
+    precision: PrecisionDocument | None
     path: str | None
     card: str | None
     account: Account | None

@@ -7,8 +7,13 @@ import numpy as np
 from ...errors import EngineError
 from .engine import Features, Images
 
-# Largest relative error of an image's features against TensorFlow in float32.
-TOLERANCES = {"float32": 1e-4, "bfloat16": 1e-2, "float16": 1e-2}
+# Largest relative error of an image's features that are computed again, on whatever engine. In 8
+# bits a number that another processor rounds the other way grows to 4 or 5 % through MobileNet's
+# 27 layers; as a rule none is, and nothing differs.
+TOLERANCES = {"float32": 1e-4, "bfloat16": 1e-2, "float16": 1e-2, "int8": 0.1}
+# Against float32 they may move further: whether a head minds is asked of the head. What moves by
+# half its length is not the same network.
+AGAINST_FLOAT32 = {"bfloat16": 0.5, "float16": 0.5}
 
 
 def probe_images(size: tuple[int, int], count: int = 2) -> Images:
@@ -43,9 +48,10 @@ def check_agreement(engine: str, features: Features, reference: Features, precis
     engine : str
         For the message.
     features, reference : ndarray, shape (n, d)
-        The engine's, and TensorFlow's in float32.
+        The engine's, and TensorFlow's in float32; of a network in 8 bits its own, when it was
+        made.
     precision : str
-        Decides what is allowed: 1e-4 in float32, 1e-2 in reduced precision.
+        Decides what is allowed: 1e-4 in float32, 0.1 in 8 bits, 0.5 in another.
 
     Raises
     ------
@@ -53,10 +59,10 @@ def check_agreement(engine: str, features: Features, reference: Features, precis
         If the error is larger; the message has the figure.
     """
     error = relative_error(features, reference)
-    allowed = TOLERANCES[precision]
+    allowed = AGAINST_FLOAT32.get(precision, TOLERANCES[precision])
     if not error <= allowed:  # NaN is no agreement
         raise EngineError(
-            f"{engine} in {precision} differs from the reference in float32 by {error:.2g} of the "
+            f"{engine} in {precision} differs from the reference by {error:.2g} of the "
             f"features' length on {len(reference)} probe images (at most {allowed:g} is allowed): "
             "refused; use --precision float32 or another --engine"
         )

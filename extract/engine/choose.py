@@ -9,13 +9,27 @@ from pathlib import Path
 
 from ...errors import OptionError, unknown
 from ..backbone.backbone import Backbone
+from ..backbone.network_file import is_file
 
-PRECISIONS = ("float32", "bfloat16", "float16")
-ENGINES = ("auto", "tensorflow", "onnxruntime")
+# Engine to the precisions that it computes in.
+COMPUTES = {
+    "tensorflow": ("float32", "bfloat16", "float16"),
+    "onnxruntime": ("float32", "int8"),
+    # It rounds a network in 8 bits elsewhere: MobileNet's features came out another by 5 %.
+    "openvino": ("float32", "bfloat16"),
+}
+ENGINES = ("auto", *COMPUTES)
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
+PACKAGES = {"onnxruntime": "onnxruntime tf2onnx", "openvino": "openvino"}  # what pip calls them
 
 # Images a call at which each is quickest, measured with MobileNet on two cores; a GPU's is larger
 # by rule of thumb alone.
-BATCH = {("onnxruntime", "cpu"): 4, ("tensorflow", "cpu"): 32, ("tensorflow", "gpu"): 128}
+BATCH = {
+    ("onnxruntime", "cpu"): 4,
+    ("openvino", "cpu"): 4,
+    ("tensorflow", "cpu"): 32,
+    ("tensorflow", "gpu"): 128,
+}
 MEMORY_SHARE = 0.5  # of what is free
 
 # What a GPU's driver shows; asking TensorFlow would cost its import.
@@ -38,7 +52,9 @@ class Machine:
     bfloat16 : bool
         Whether the processor multiplies bfloat16 numbers.
     onnxruntime : bool
-        Whether ONNX Runtime and its converter are installed.
+        Whether ONNX Runtime is installed.
+    openvino : bool
+        Whether OpenVINO, which runs the same networks, is installed.
     """
 
     cores: int
@@ -46,6 +62,7 @@ class Machine:
     gpu: bool
     bfloat16: bool
     onnxruntime: bool
+    openvino: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,7 @@ class Plan:
     Parameters
     ----------
     engine : str
-        ``"tensorflow"`` or ``"onnxruntime"``.
+        A row of :data:`COMPUTES`.
     device : str
         ``"cpu"`` or ``"gpu"``.
     precision : str
@@ -64,6 +81,8 @@ class Plan:
         Images a call.
     workers : int
         Threads that read, decode and call the engine.
+    rivals : tuple of str
+        Engines that may take its place where they are faster, see :mod:`.quickest`.
     """
 
     engine: str
@@ -71,6 +90,7 @@ class Plan:
     precision: str
     batch_size: int
     workers: int
+    rivals: tuple[str, ...] = ()
 
 
 def choose(
@@ -83,9 +103,9 @@ def choose(
 ) -> Plan:
     """Choose what was left open.
 
-    Float32 on a CPU is ONNX Runtime's where it is installed; a GPU and reduced
-    precision are TensorFlow's. Batches shrink before workers do when memory
-    is short.
+    On a CPU, float32 is ONNX Runtime's or OpenVINO's, whichever is faster, int8 is ONNX
+    Runtime's and bfloat16 OpenVINO's; what is not installed, and a GPU, is TensorFlow's.
+    Batches shrink before workers do when memory is short.
 
     Parameters
     ----------
@@ -94,9 +114,9 @@ def choose(
     image_bytes : int
         What one image's activations take in the network at their largest.
     engine : str
-        ``"auto"``, ``"tensorflow"`` or ``"onnxruntime"``.
+        ``"auto"`` or a row of :data:`COMPUTES`.
     precision : str
-        ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        One of :data:`PRECISIONS`.
     batch_size, workers : int, optional
         Taken as given.
 
@@ -114,47 +134,60 @@ def choose(
     if engine not in ENGINES:
         raise unknown("engine", engine, list(ENGINES))
     _check_precision(machine, engine, precision)
-    if engine == "onnxruntime" and not machine.onnxruntime:
-        raise OptionError("--engine onnxruntime is not installed: pip install onnxruntime tf2onnx")
-    if engine == "auto":
-        quick = machine.onnxruntime and precision == "float32" and not machine.gpu
-        engine = "onnxruntime" if quick else "tensorflow"
+    if not getattr(machine, engine, True):
+        raise OptionError(f"--engine {engine} is not installed: pip install {PACKAGES[engine]}")
+    able = [engine] if engine != "auto" else _able(machine, precision)
+    engine, rivals = able[0], tuple(able[1:])
     device = "gpu" if machine.gpu and engine == "tensorflow" else "cpu"
     share = max(1, math.floor(MEMORY_SHARE * machine.free_memory / max(image_bytes, 1)))
     threads = workers or machine.cores
-    calls = threads if engine == "onnxruntime" else 1  # at once
+    calls = 1 if engine == "tensorflow" else threads  # at once
     batch = batch_size or min(BATCH[engine, device], max(1, share // calls))
-    if workers is None and engine == "onnxruntime":
+    if workers is None and engine != "tensorflow":
         threads = max(1, min(threads, share // batch))
-    return Plan(engine, device, precision, batch, threads)
+    return Plan(engine, device, precision, batch, threads, rivals)
 
 
-def engine_for(backbone: Backbone, engine: str, precision: str) -> str:
-    """Return the engine that was asked for, or the only one that runs a backbone.
+def _able(machine: Machine, precision: str) -> list[str]:
+    """Return the engines to choose among: TensorFlow's GPU, or what is there of the CPU's."""
+    if machine.gpu and precision in COMPUTES["tensorflow"]:
+        return ["tensorflow"]
+    quick = [name for name in ("onnxruntime", "openvino") if getattr(machine, name)]
+    return [name for name in quick if precision in COMPUTES[name]] or ["tensorflow"]
+
+
+def check_engine(backbone: Backbone, engine: str, precision: str) -> None:
+    """Refuse what a backbone cannot run on.
 
     Raises
     ------
     OptionError
-        If the backbone cannot run as was asked.
+        If it is a network in a file: TensorFlow runs none in ONNX, and none is quantised.
     """
-    if backbone.graph == "keras":
-        return engine
-    if engine == "tensorflow" or precision != "float32":
+    if precision == "int8" and is_file(backbone.name):
         raise OptionError(
-            f"{backbone.name} is ONNX, which runs on ONNX Runtime in float32: leave --engine and "
-            "--precision out"
+            f"--precision int8 quantises the networks of 'extract list', not {backbone.name}: "
+            "leave it out, or quantise the file itself"
         )
-    return "onnxruntime"
+    computes = COMPUTES["openvino"]
+    if backbone.graph == "onnx" and (engine == "tensorflow" or precision not in computes):
+        raise OptionError(
+            f"{backbone.name} is ONNX, which runs on ONNX Runtime and OpenVINO in "
+            f"{' or '.join(computes)}: leave --engine and --precision out"
+        )
 
 
 def _check_precision(machine: Machine, engine: str, precision: str) -> None:
     if precision not in PRECISIONS:
         raise unknown("precision", precision, list(PRECISIONS))
-    if precision != "float32" and engine == "onnxruntime":
+    if precision not in COMPUTES.get(engine, PRECISIONS):
+        able = " and ".join(name for name, kinds in COMPUTES.items() if precision in kinds)
         raise OptionError(
-            f"--engine onnxruntime computes in float32 alone; --precision {precision} is "
-            "TensorFlow's: leave --engine out"
+            f"--engine {engine} computes in {' and '.join(COMPUTES[engine])} alone; --precision "
+            f"{precision} is for {able}: leave --engine out"
         )
+    if precision == "int8" and not machine.onnxruntime:
+        raise OptionError("--precision int8 needs ONNX Runtime: pip install onnxruntime tf2onnx")
     if precision == "bfloat16" and not (machine.bfloat16 or machine.gpu):
         raise OptionError(
             "--precision bfloat16 needs a processor with AVX512_BF16 or AMX, this one shows "
@@ -167,26 +200,33 @@ def _check_precision(machine: Machine, engine: str, precision: str) -> None:
         )
 
 
-def this_machine() -> Machine:
-    """Look at the machine, in milliseconds."""
+def this_machine(*, gpus: bool = True) -> Machine:
+    """Look at the machine, in milliseconds; without ``gpus`` as if it had none."""
     import joblib
 
-    gpu = any(Path(device).exists() for device in _GPU_DEVICES)
+    gpu = gpus and any(Path(device).exists() for device in _GPU_DEVICES)
     return Machine(
         cores=joblib.cpu_count(),  # heeds affinity and container limits
         free_memory=_gpu_memory() if gpu else free_memory(),
         gpu=gpu,
-        bfloat16=not _BFLOAT16_FLAGS.isdisjoint(_cpu_flags()),
-        onnxruntime=all(importlib.util.find_spec(name) for name in ("onnxruntime", "tf2onnx")),
+        bfloat16=not _BFLOAT16_FLAGS.isdisjoint(cpu_says("flags").split()),
+        onnxruntime=_installed("onnxruntime"),
+        openvino=_installed("openvino"),
     )
 
 
-def _cpu_flags() -> list[str]:
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def cpu_says(field: str) -> str:
+    """Return what Linux says of the processor: its ``"model name"``, its ``"flags"``; else nothing."""
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return []
-    return next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+        return ""
+    lines = (line.partition(":") for line in text.splitlines())
+    return next((value.strip() for name, _, value in lines if name.strip() == field), "")
 
 
 def free_memory() -> int:

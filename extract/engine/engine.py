@@ -53,7 +53,7 @@ class Engine(Protocol):
     Attributes
     ----------
     name : str
-        ``"tensorflow"`` or ``"onnxruntime"``.
+        A row of :data:`headstart.extract.engine.open_engine.MAKERS`.
     device : str
         ``"cpu"`` or ``"gpu"``.
     widths : tuple of int

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...cache.spec import FeatureSpec
-from ...errors import unknown
+from ...errors import EngineError, unknown
 from ..backbone.backbones import TOP, backbone_of, tappable_layers
 from ..backbone.loading import load_keras, load_tensorflow
 from .engine import check_pooling
@@ -84,6 +84,10 @@ def build_mapper(spec: FeatureSpec, weights: Path) -> Any:
 
 
 def _images_to_maps(spec: FeatureSpec, weights: Path) -> tuple[Any, list[Any]]:
+    if spec.precision == "int8":
+        raise EngineError(
+            f"{spec.backbone} in 8 bits only runs: there is no Keras graph to train or to take apart"
+        )
     keras = load_keras()
     backbone = backbone_of(spec, weights)
     network = backbone.load(weights)

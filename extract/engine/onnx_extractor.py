@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,16 +102,13 @@ def build_onnx_extractor(spec: FeatureSpec, weights: Path) -> OnnxExtractor:
     )
 
 
-def run_in_batches(session: Any, feed: str, images: Any, batch: int | None) -> list[Any]:
-    """Run a session on any number of images, though it may take only so many a call."""
+def run_in_batches(run: Callable[[Any], list[Any]], images: Any, batch: int | None) -> list[Any]:
+    """Run a network on any number of images, though it may take only so many a call."""
     if batch is None or len(images) == batch:
-        outputs: list[Any] = session.run(None, {feed: images})
-        return outputs
+        return run(images)
     short = -len(images) % batch
     padded = np.concatenate([images, np.repeat(images[-1:], short, axis=0)])
-    calls = [
-        session.run(None, {feed: padded[low : low + batch]}) for low in range(0, len(padded), batch)
-    ]
+    calls = [run(padded[low : low + batch]) for low in range(0, len(padded), batch)]
     return [np.concatenate(parts)[: len(images)] for parts in zip(*calls, strict=True)]
 
 
@@ -134,7 +132,8 @@ def _run_alone(row: FileNetwork, network: OnnxNetwork, taps: list[str]) -> list[
         session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        outputs = run_in_batches(session, network.input, images, network.batch)
+        run = lambda batch: session.run(None, {network.input: batch})  # noqa: E731
+        outputs = run_in_batches(run, images, network.batch)
     except Exception as error:  # a family of its own without a common parent
         raise EngineError(f"ONNX Runtime cannot run {row.file}: {first_line(error)}") from error
     by_name = dict(zip(dict.fromkeys(taps), outputs, strict=True))

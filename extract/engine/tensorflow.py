@@ -45,7 +45,7 @@ class TensorFlowEngine:
 
 
 def open_tensorflow(spec: FeatureSpec, weights: Path) -> TensorFlowEngine:
-    """Return the engine of this spec, of reduced precision once it agrees with float32.
+    """Return the engine of this spec, of reduced precision once it is near float32.
 
     Raises
     ------

@@ -15,7 +15,8 @@ from ..backbone.backbones import find_backbone
 from ..engine.agreement import probe_images
 from ..engine.choose import Plan, choose, this_machine
 from ..engine.engine import Engine
-from ..engine.onnx import OnnxEngine, kept_network
+from ..engine.kept import kept_network
+from ..engine.runtimes import OnnxEngine
 from ..recipe import Execution, Recipe
 from ..source import feature_source
 from .stage_timer import timed
@@ -29,6 +30,7 @@ class Speed:
 
     backbone: str  # which one was timed
     images_per_second: float  # with all workers
+    precision: str = "float32"
 
     def of(self, backbone: Backbone) -> float:
         """Return the images a second of another backbone: as its multiply-adds, a rough rule.
@@ -42,11 +44,13 @@ class Speed:
         return self.images_per_second * timed.multiply_adds / backbone.multiply_adds
 
 
-def nearest_speed(speeds: Sequence[Speed], backbone: Backbone) -> Speed | None:
-    """Return the timed backbone whose multiply-adds are nearest, or None."""
+def nearest_speed(
+    speeds: Sequence[Speed], backbone: Backbone, precision: str = "float32"
+) -> Speed | None:
+    """Return the backbone timed in a precision whose multiply-adds are nearest, or None."""
     own = math.log(backbone.multiply_adds)
     return min(
-        speeds,
+        (speed for speed in speeds if speed.precision == precision),
         key=lambda speed: abs(math.log(find_backbone(speed.backbone).multiply_adds) - own),
         default=None,
     )
@@ -70,7 +74,7 @@ def time_engine(engine: Engine, size: tuple[int, int], plan: Plan) -> float:
 
 
 def time_kept(specs: Iterable[FeatureSpec], cache: Path) -> list[Speed]:
-    """Time each backbone of these specs whose network is kept beside the cache.
+    """Time each backbone of these specs, in each precision, whose network is kept beside the cache.
 
     Takes a few images and loads no TensorFlow. Where the machine would run
     TensorFlow, such as on a GPU, kept networks tell nothing and none is timed.
@@ -78,13 +82,13 @@ def time_kept(specs: Iterable[FeatureSpec], cache: Path) -> list[Speed]:
     speeds: dict[str, Speed] = {}
     machine = this_machine()
     for spec in specs:
-        path = kept_network(spec, cache)
+        path, timed = kept_network(spec, cache), f"{spec.backbone} {spec.precision}"
         plan = choose(machine, find_backbone(spec.backbone).activation_mb << 20)
-        if path is None or spec.backbone in speeds or plan.engine != OnnxEngine.name:
+        if path is None or timed in speeds or plan.engine != OnnxEngine.name:
             continue
         with contextlib.suppress(EngineError):  # a damaged one is exported anew when it is needed
             rate = time_engine(OnnxEngine(path, spec), spec.input_size, plan)
-            speeds[spec.backbone] = Speed(spec.backbone, rate)
+            speeds[timed] = Speed(spec.backbone, rate, spec.precision)
     return list(speeds.values())
 
 
@@ -98,4 +102,4 @@ def time_backbone(recipe: Recipe, execution: Execution) -> Speed:
     """
     source = feature_source(recipe, execution)
     rate = time_engine(source.engine(), source.spec.input_size, source.plan)
-    return Speed(recipe.backbone, rate)
+    return Speed(recipe.backbone, rate, recipe.precision)

@@ -19,10 +19,10 @@ from ...errors import DataError, DecodeError
 from ..decode.decode import decode_for
 from ..images.addresses import Reference
 from ..images.read import read_image
+from ..one_run import STAGES
 from ..pipeline import SEGMENT_ROWS, extract
 from ..source import FeatureSource
 
-STAGES = ("read", "decode", "backbone", "commit")
 SAMPLE = 64
 
 Item = TypeVar("Item")

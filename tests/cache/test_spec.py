@@ -19,7 +19,7 @@ SPECS = st.builds(
     input_size=st.tuples(st.integers(1, 999), st.integers(1, 999)),
     resize=st.sampled_from(["squash", "crop", "pad"]),
     preprocessing=st.text(max_size=12),
-    precision=st.sampled_from(["float32", "bfloat16", "float16"]),
+    precision=st.sampled_from(["float32", "bfloat16", "float16", "int8"]),
     decoder=st.integers(1, 99),
     views=st.lists(st.sampled_from(["original", "flip", "crop1"]), min_size=1, unique=True).map(
         tuple

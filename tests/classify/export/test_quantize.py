@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from headstart.classify.export.onnx_quantize import in_8_bits, weights_in_8_bits
+from headstart.classify.export.onnx_quantize import activations_in_8_bits, weights_in_8_bits
 
 WIDTH = 16
 
@@ -61,7 +61,7 @@ def test_weights_are_kept_in_int8_with_a_scale_for_each_channel(network):
 
 
 def test_activations_are_rounded_too_but_not_around_depthwise_convolutions(network):
-    small = in_8_bits(network, list(images(2)))
+    small = activations_in_8_bits(network, list(images(2)))
     types = sorted(map(str, kinds(small).values()))
     assert types == ["float32", "int8"]
     exact, rounded = run(network, images(1)), run(small, images(1))
@@ -69,6 +69,6 @@ def test_activations_are_rounded_too_but_not_around_depthwise_convolutions(netwo
 
 
 def test_the_quantiser_says_nothing(network, capfd):
-    in_8_bits(network, list(images(2, count=2)))
+    activations_in_8_bits(network, list(images(2, count=2)))
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")

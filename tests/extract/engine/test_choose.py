@@ -13,6 +13,7 @@ LAPTOP = Machine(cores=8, free_memory=8 << 30, gpu=False, bfloat16=False, onnxru
 SERVER = replace(LAPTOP, bfloat16=True)
 GPU = replace(LAPTOP, gpu=True)
 BARE = replace(LAPTOP, onnxruntime=False)
+BOTH = replace(SERVER, openvino=True)
 
 
 @pytest.mark.parametrize(
@@ -24,12 +25,23 @@ BARE = replace(LAPTOP, onnxruntime=False)
         (GPU, {}, "tensorflow", "gpu"),
         (GPU, {"precision": "float16"}, "tensorflow", "gpu"),
         (GPU, {"engine": "onnxruntime"}, "onnxruntime", "cpu"),
+        (GPU, {"precision": "int8"}, "onnxruntime", "cpu"),
+        (BOTH, {"precision": "bfloat16"}, "openvino", "cpu"),
+        (BOTH, {"precision": "int8"}, "onnxruntime", "cpu"),
         (SERVER, {"precision": "bfloat16"}, "tensorflow", "cpu"),
     ],
 )
 def test_device_and_precision_pick_the_engine(machine, options, engine, device):
     plan = choose(machine, 10 * MB, **options)
     assert (plan.engine, plan.device) == (engine, device)
+
+
+def test_engines_that_compute_the_same_are_rivals_unless_one_is_named():
+    assert choose(BOTH, 6 * MB) == replace(choose(LAPTOP, 6 * MB), rivals=("openvino",))
+    assert choose(BOTH, 6 * MB, engine="openvino").rivals == ()
+    for precision in ("bfloat16", "int8"):
+        assert choose(BOTH, 6 * MB, precision=precision).rivals == ()
+    assert choose(replace(BOTH, gpu=True), 6 * MB).rivals == ()
 
 
 def test_every_core_works_on_whole_images_of_its_own():
@@ -60,14 +72,17 @@ def test_what_the_user_says_is_taken():
     ("machine", "options", "message"),
     [
         (LAPTOP, {"engine": "torch"}, "unknown engine 'torch'; valid: auto, tensorflow"),
-        (LAPTOP, {"precision": "int8"}, "unknown precision 'int8'"),
+        (LAPTOP, {"precision": "int4"}, "unknown precision 'int4'"),
+        (LAPTOP, {"engine": "openvino"}, "openvino is not installed: pip install openvino"),
+        (BARE, {"precision": "int8"}, "int8 needs ONNX Runtime: pip install onnxruntime tf2onnx"),
+        (LAPTOP, {"precision": "int8", "engine": "tensorflow"}, "is for onnxruntime: leave"),
         (BARE, {"engine": "onnxruntime"}, "not installed: pip install onnxruntime tf2onnx"),
         (LAPTOP, {"precision": "bfloat16"}, "needs a processor with AVX512_BF16 or AMX"),
         (SERVER, {"precision": "float16"}, "is for GPUs, none is here"),
         (
             SERVER,
             {"precision": "bfloat16", "engine": "onnxruntime"},
-            "computes in float32 alone",
+            "computes in float32 and int8 alone; --precision bfloat16 is for tensorflow and openvino",
         ),
     ],
 )
@@ -90,3 +105,4 @@ def test_this_machine_has_cores_and_memory():
     assert machine.cores >= 1
     assert machine.free_memory > MB
     assert machine.onnxruntime
+    assert not this_machine(gpus=False).gpu

@@ -4,6 +4,7 @@ import pytest
 
 from fakes import FakeEngine, engines_made_by
 from headstart.errors import EngineError
+from headstart.extract.engine import open_engine as open_module
 from headstart.extract.engine.choose import Plan
 from headstart.extract.engine.open_engine import EngineRequest, open_engine
 from headstart.extract.source import feature_source
@@ -49,8 +50,6 @@ def test_nothing_stands_in_for_an_engine_that_the_user_named(wanted, refusing):
 
 
 def test_the_wait_for_an_export_is_said_before_it_begins(wanted, heard, monkeypatch):
-    from headstart.extract.engine import onnx
-
-    monkeypatch.setattr(onnx, "open_network", lambda *_: FakeEngine(wanted))
+    monkeypatch.setattr(open_module, "open_kept", lambda *_: FakeEngine(wanted))
     open_engine(PLAN, wanted)
-    assert heard.notes == ["exporting mobilenet for ONNX Runtime: once, some 10 to 30 seconds"]
+    assert heard.notes == ["exporting mobilenet to ONNX: once, some 10 to 30 seconds"]
