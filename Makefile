@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ENV := env -u PYTHONPATH
 
-.PHONY: help demo test test-slow check types format docs examples bench lock audit dist clean
+.PHONY: help demo test test-slow check types format docs examples site bench lock audit dist smoke clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -32,7 +32,7 @@ test: $(INSTALLED) ## Install, then run the tests
 test-slow: $(INSTALLED) ## Run the tests that take minutes
 	$(ENV) $(ONE_THREAD) $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
-check: $(INSTALLED) types ## Check format, lint, types and which room reads which
+check: $(INSTALLED) types site ## Check format, lint, types, which room reads which, and the links of the docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(ENV) $(BIN)/lint-imports
@@ -52,6 +52,11 @@ docs: $(INSTALLED) ## Write docs/help.md anew from --help of every command
 
 examples: $(INSTALLED) ## Run the example notebooks on ../shared/data and keep what they show
 	$(ENV) $(BIN)/python examples/execute.py
+
+site: $(INSTALLED) ## Build the docs as a site into site/, a broken link or example page an error
+	rm -rf .site
+	$(ENV) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	rm -rf .site
 
 bench: $(INSTALLED) ## Measure extraction, heads, fine-tuning and the service against their peers, in turns
 	$(ENV) $(BIN)/python benchmarks/extraction.py
@@ -79,6 +84,17 @@ dist: ## Build wheel and source into dist/, and check them as a package index do
 	.dist/bin/twine check --strict dist/*
 	rm -rf .dist build
 
+smoke: dist ## Install the wheel into a bare environment, then with extras, and run every command elsewhere
+	rm -rf .smoke && $(PYTHON) -m venv .smoke
+	.smoke/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
+	.smoke/bin/python -m pip check
+	bash .ci/smoke .smoke/bin
+	.smoke/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		"$$(echo dist/*.whl)[cloud,dask,doctor,export,formats,hub,index,parquet,serve,tensorboard]"
+	.smoke/bin/python -m pip check
+	EXTRAS=1 bash .ci/smoke .smoke/bin
+	rm -rf .smoke
+
 audit: ## Look the pinned packages up among known vulnerabilities; needs the database's network
 	rm -rf .audit && $(PYTHON) -m venv .audit
 	.audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
@@ -86,4 +102,4 @@ audit: ## Look the pinned packages up among known vulnerabilities; needs the dat
 	rm -rf .audit
 
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) .lock .audit .dist .link build dist *.egg-info
+	rm -rf $(VENV) .lock .audit .dist .link .site .smoke build dist site *.egg-info

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+import headstart
 from headstart.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -35,3 +36,23 @@ def test_hosted_ci_runs_what_developers_run():
     for hook in hooks["repos"][0]["hooks"]:
         tool = hook["entry"].removeprefix(".venv/bin/").split()[0]
         assert f"$(BIN)/{tool}" in check
+
+
+def test_the_smoke_test_runs_every_command():
+    helped = re.findall(
+        r"^## headstart (.+)$", (ROOT / "docs/help.md").read_text("utf-8"), re.MULTILINE
+    )
+    groups = {name.split()[0] for name in helped if " " in name}
+    script = (ROOT / ".ci" / "smoke").read_text(encoding="utf-8")
+    missing = [name for name in helped if name not in groups and f" {name}" not in script]
+    assert missing == []
+
+
+def test_the_site_has_every_page_and_every_public_name():
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md")}
+    notebooks = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("examples/*.ipynb")}
+    assert [name for name in sorted(pages | notebooks) if f": {name}\n" not in site] == []
+    reference = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    names = set(headstart.__all__) - {"__version__"}
+    assert [name for name in sorted(names) if f"::: headstart.{name}\n" not in reference] == []
