@@ -19,9 +19,10 @@ def test_extract_features_prints_its_contract(headstart, photographs):
     assert status == 0
     assert set(document) >= {
         *("images", "extracted", "reused", "duplicates", "failed", "dimension"),
-        *("seconds", "images_per_second", "spec", "cache", "version"),
+        *("seconds", "images_per_second", "milliseconds", "spec", "cache", "version"),
     }
     assert (document["images"], document["extracted"], document["dimension"]) == (30, 30, 12)
+    assert set(document["milliseconds"]) == {"read", "decode", "backbone", "commit"}
     assert len(document["spec"]["id"]) == 12
 
 

@@ -103,6 +103,17 @@ def test_pooling_is_one_for_all_backbones_or_one_for_each():
         networks(("vgg16",), (), {"pooling": ("max", "avg")})
 
 
+def test_a_backbone_alone_is_taken_in_each_precision():
+    typed = ("--backbone", "vgg16", "--weights", "w.h5", "--precision", "float32")
+    options = asked(RANKED, *typed, "--precision", "int8")[1][1]
+    made = networks(options.pop("backbone"), options.pop("weights"), options)
+    assert [recipe_of(each) for each in made] == [
+        Recipe("vgg16", "w.h5", precision=precision) for precision in ("float32", "int8")
+    ]
+    with pytest.raises(OptionError, match="3 --precision for 2 --backbone"):
+        networks(("vgg16", "mobilenet"), (), {"precision": ("float32", "int8", "bfloat16")})
+
+
 def test_what_is_declared_goes_to_networks_in_files_alone():
     typed = ("--mean", "0.5", "--golden", "image.png", "features.npy")
     declared = Declared(mean="0.5", golden=("image.png", "features.npy"))

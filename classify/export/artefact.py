@@ -42,6 +42,7 @@ class Runtime:
     package: str  # what has to be installed, as pip calls it; its module has the same name with `_`
     open: Callable[[Path], Classify]  # path to `Classify`, as a program without headstart opens it
     trees: bool = True  # whether it runs trees, where the format holds them
+    integers: bool = True  # whether it rounds a network in 8 bits where headstart's engine does
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -90,10 +91,14 @@ class Format:
         return at_input_size
 
 
-def runtimes_of(row: Format, *, trees: bool) -> tuple[Runtime, ...]:
-    """Return the runtimes of a format that are installed, and run trees where there are some."""
+def runtimes_of(row: Format, graph: Graph) -> tuple[Runtime, ...]:
+    """Return the runtimes of a format that are installed, and run what is in the graph."""
     return tuple(
-        runtime for runtime in row.runtimes if runtime.installed and (runtime.trees or not trees)
+        runtime
+        for runtime in row.runtimes
+        if runtime.installed
+        and (runtime.trees or graph.whole)
+        and (runtime.integers or graph.below is None)
     )
 
 

@@ -209,7 +209,7 @@ FORMAT = Format(
     read_about,
     (
         Runtime("ONNX Runtime", "onnxruntime", open_in_onnxruntime),
-        Runtime("OpenVINO", "openvino", open_in_openvino, trees=False),
+        Runtime("OpenVINO", "openvino", open_in_openvino, trees=False, integers=False),
     ),
     trees=True,
 )

@@ -9,7 +9,7 @@ from .engine import Features, Images
 
 # Largest relative error of an image's features that are computed again, on whatever engine. In 8
 # bits a number that another processor rounds the other way grows to 4 or 5 % through MobileNet's
-# 27 layers; as a rule none is, and nothing differs.
+# 27 layers; so far seen where floats stand for integers.
 TOLERANCES = {"float32": 1e-4, "bfloat16": 1e-2, "float16": 1e-2, "int8": 0.1}
 # Against float32 they may move further: whether a head minds is asked of the head. What moves by
 # half its length is not the same network.

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.classify.data.split import resplit, split_images
+from headstart.classify.data.split import resplit, split_images, training_images
 from headstart.errors import DataError
-from headstart.extract.images.images import Image
+from headstart.extract.images.dataset import read_dataset
+from headstart.extract.images.images import Dataset, Image
 
 
 def digest(number):
@@ -133,3 +134,14 @@ def test_without_given_splits_a_class_of_two_keeps_two_for_training(labels, star
 def test_what_cannot_be_split_is_told(labels, splits, message):
     with pytest.raises(DataError, match=message):
         split_images(images(labels, splits), digests(len(labels)))
+
+
+def test_training_images_are_those_that_train_by_their_digests(photographs):
+    dataset = read_dataset(photographs)
+    found = training_images(dataset)
+    paths = [image.path for image in dataset.images]
+    sums = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
+    train = split_images(dataset.images, sums).train
+    assert found == {sums[row]: paths[row] for row in train}
+    assert training_images(dataset.without_labels())
+    assert training_images(Dataset(photographs, [])) == {}
