@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ...extract.backbone.backbones import PIXELS
+from ...extract.backbone.keras_file import multiply_adds, numbers
 
 # Fitted to training steps of MobileNet on two cores of an AMD EPYC with AVX2, seven depths and sizes
 # (they lie within 16 %; processors with AVX-512 take about half): multiply-adds do not tell it
@@ -38,15 +37,6 @@ def _operations(network: Any, below: str | None) -> tuple[Sequence[Any], Sequenc
 
 
 def _seconds(operations: Sequence[Any]) -> float:
-    multiply_adds = numbers = 0.0
-    for operation in operations:
-        shape = operation.output.shape[1:]
-        numbers += float(np.prod(shape))
-        kernel = getattr(operation, "kernel", None)
-        if kernel is not None:
-            positions = float(np.prod(shape[:-1])) if len(shape) == 3 else 1.0
-            multiply_adds += float(np.prod(kernel.shape)) * positions
-        elif len(shape) == 2:  # a block of a transformer: its kernels at each token
-            kernels = (w.shape for w in getattr(operation, "weights", ()) if len(w.shape) > 1)
-            multiply_adds += sum(float(np.prod(kernel)) for kernel in kernels) * shape[0]
-    return SECONDS_PER_BILLION * multiply_adds / 1e9 + SECONDS_PER_MILLION * numbers / 1e6
+    billions = sum(map(multiply_adds, operations)) / 1e9
+    millions = sum(map(numbers, operations)) / 1e6
+    return SECONDS_PER_BILLION * billions + SECONDS_PER_MILLION * millions

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import OptionError, unknown
 from .backbones import PIXELS, tappable_layers
+from .keras_file import numbers
 from .loading import load_keras
 
 # A layer's name to its block's, by the naming of keras.applications; the first that matches.
@@ -125,11 +126,14 @@ def _pieces(network: Any) -> list[Block]:
     for upper in [*cuts[1:], len(operations) - 1] if cuts[-1] < len(operations) - 1 else cuts[1:]:
         inside = operations[lower + 1 : upper + 1]
         moving = tuple(op.name for op in inside if _moves(op))
-        if moving:
+        if moving and pieces and _only_rescales(inside):  # a transformer's end is no block
+            pieces[-1] = replace(pieces[-1], layers=(*pieces[-1].layers, *moving))
+            lower = upper
+        elif moving:
             below = PIXELS if not pieces else operations[lower].name
             pieces.append(Block(_block_name(inside), below, moving))
             lower = upper
-        elif _size(operations[upper]) <= _size(operations[lower]):
+        elif numbers(operations[upper]) <= numbers(operations[lower]):
             lower = upper  # nothing in between moves: cut where the map is smallest
     return _whole(pieces)
 
@@ -165,13 +169,6 @@ def _cuts(operations: list[Any]) -> list[int]:
     return cuts
 
 
-def _size(operation: Any) -> int:
-    size = 1
-    for side in operation.output.shape[1:]:
-        size *= side
-    return size
-
-
 def _stem(layer: str) -> str | None:
     for pattern, template in _NAMING:
         if match := pattern.match(layer):
@@ -184,6 +181,11 @@ def _block_name(inside: list[Any]) -> str:
     stems = (stem for op in inside if (stem := _stem(op.name)))
     first = next(op.name for op in inside if _moves(op))
     return next(stems, first)
+
+
+def _only_rescales(inside: list[Any]) -> bool:
+    kind = load_keras().layers.LayerNormalization
+    return all(isinstance(operation, kind) for operation in inside if _moves(operation))
 
 
 def _moves(operation: Any) -> bool:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import zipfile
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ...errors import WeightsError, first_line
 from .backbone import IN_FILE
@@ -27,7 +26,7 @@ REFUSED = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer",
 BUILTINS = ("slice", "dict", "list", "tuple", "NoneType", "ellipsis")
 MOST_INFLATED = 32  # times the file's size; weights hardly shrink
 # Operations on pixels that come before the first weights: preprocessing inside the network.
-INSIDE = ("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Subtract")
+INSIDE = ("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Subtract", "Add")
 
 # Encoders that are one layer to Keras: the layers that they call, one after the other.
 UNROLLED: dict[str, Callable[[Any], list[Any]]] = {
@@ -154,20 +153,9 @@ def describe(network: Any) -> Facts:
     """Return what can be told of a flattened network."""
     side = network.input_shape[1]
     operations = list(network.operations)
-    sizes = [float(np.prod([s or 1 for s in _shape(op)])) for op in operations]
-    largest = max((a + b for a, b in pairwise(sizes)), default=0.0)
-    multiply_adds = sum(
-        float(np.prod(weight.shape)) * _positions(op)
-        for op in operations
-        for weight in getattr(op, "weights", ())
-        if len(weight.shape) > 1
-    )
+    largest = max((a + b for a, b in pairwise(map(numbers, operations))), default=0.0)
     layers = [
-        {
-            "name": layer.name,
-            "kind": type(layer).__name__,
-            "shape": _shape(layer),
-        }
+        {"name": layer.name, "kind": type(layer).__name__, "shape": _shape(layer)}
         for layer in network.layers[1:]
     ]
     return Facts(
@@ -176,14 +164,21 @@ def describe(network: Any) -> Facts:
         layer=network.layers[-1].name,
         parameters=network.count_params() / 1e6,
         activation_mb=max(1, round(4 * largest / 2**20)),
-        multiply_adds=multiply_adds / 1e9,
+        multiply_adds=sum(map(multiply_adds, operations)) / 1e9,
         layers=layers,
     )
 
 
-def _positions(operation: Any) -> float:
-    """Return at how many places of an image a layer's weights are used."""
-    return float(np.prod([side or 1 for side in _shape(operation)[:-1]]))
+def multiply_adds(operation: Any) -> float:
+    """Return the products that a layer takes for one image: its kernels at each place."""
+    kernels = (w.shape for w in getattr(operation, "weights", ()) if len(w.shape) > 1)
+    places = math.prod(side or 1 for side in _shape(operation)[:-1])
+    return float(places * sum(map(math.prod, kernels)))
+
+
+def numbers(operation: Any) -> float:
+    """Return how many numbers a layer puts out for one image."""
+    return float(math.prod(side or 1 for side in _shape(operation)))
 
 
 def _shape(operation: Any) -> list[int | None]:
@@ -204,14 +199,20 @@ def _features(network: Any) -> str:
     """Return the layer whose output is the network's, or feeds its classifier."""
     operations, flatten = list(network.operations), load_keras().tree.flatten
     made_by = {id(out): op for op in operations for out in flatten(op.output)}
+
+    def before(operation: Any) -> Any:
+        """Return what feeds an operation: of several, the one that comes last."""
+        fed = [made_by[id(tensor)] for tensor in flatten(operation.input)]
+        return max(fed, key=operations.index)
+
     operation = made_by[id(network.outputs[0])]
     dense = [op for op in operations if getattr(op, "weights", None)][-1]
     ending = operations[operations.index(dense) :]
     if type(dense).__name__ == "Dense" and any(map(_is_softmax, ending)):
-        operation = made_by[id(flatten(dense.input)[0])]
+        operation = before(dense)
     named = {layer.name for layer in network.layers}
     while operation.name not in named:
-        operation = made_by[id(flatten(operation.input)[0])]
+        operation = before(operation)
     return str(operation.name)
 
 

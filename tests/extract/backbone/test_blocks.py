@@ -7,6 +7,7 @@ import pytest
 from headstart.errors import OptionError
 from headstart.extract.backbone.backbones import PIXELS, find_backbone
 from headstart.extract.backbone.blocks import find_boundary, network_blocks
+from headstart.extract.backbone.loading import load_keras
 from headstart.extract.engine.network import tap
 
 network = functools.cache(lambda name: find_backbone(name).build())
@@ -59,3 +60,12 @@ def test_an_unknown_block_lists_the_valid_ones():
         find_boundary(network("vgg16"), "block9")
     with pytest.raises(OptionError, match="vgg16 has 1 to 5 blocks, not 6"):
         find_boundary(network("vgg16"), "6")
+
+
+def test_a_normalisation_at_the_end_belongs_to_the_block_below_it():
+    layers = load_keras().layers
+    tokens = load_keras().Input((4, 3))
+    mixed = layers.Dense(3, name="mix_2")(layers.Dense(3, name="mix_1")(tokens))
+    network = load_keras().Model(tokens, layers.LayerNormalization(name="ln")(mixed))
+    assert [block.layers for block in network_blocks(network)] == [("mix_1",), ("mix_2", "ln")]
+    assert find_boundary(network, "1") == "mix_1"
