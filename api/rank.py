@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Unpack
 
 from ..cache import default_cache
@@ -95,9 +96,12 @@ def _price_row(row: PricedFeatures) -> list[str]:
 
 
 def _name(row: FeatureDocument) -> str:
-    """Return the backbone and the options that make these features of it."""
+    """Return the backbone, a file's by its name, and the options that make these features of it."""
     options = row["options"]
-    return " ".join([row["backbone"], *(options[2:] if "--backbone" in options else options)])
+    if "--backbone" not in options:
+        return " ".join([row["backbone"], *options])
+    _, named, *others = options
+    return " ".join([Path(named).name, *others])
 
 
 def _seconds(row: PriceDocument) -> str:

@@ -12,6 +12,7 @@ from ..cache import FeatureSpec, FeatureStore, cache_folder, default_cache, plac
 from ..errors import OptionError
 from .backbone.backbone import Backbone
 from .backbone.backbones import BACKBONES, find_backbone
+from .backbone.network_file import is_file
 from .backbone.weights import file_sha256
 from .dataset_depth import find_bit_depth
 from .decode.bit_depth import FULL
@@ -67,6 +68,12 @@ class FeatureSource:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, cache=cache_folder(state["cache"]))
+
+    @property
+    def label(self) -> str:
+        """What people call the backbone: its name in the table, or its file's."""
+        in_file = is_file(self.spec.backbone)
+        return Path(self.recipe.backbone).name if in_file else self.spec.backbone
 
     def store(self) -> FeatureStore:
         """Open this spec's segments."""

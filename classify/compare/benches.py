@@ -55,8 +55,7 @@ def prepare(
     max_failures: str | None,
 ) -> Bench:
     """Load a backbone's features."""
-    backbone = source.spec.backbone
-    table = load_table(dataset, source, max_failures, f"features of {backbone}")
+    table = load_table(dataset, source, max_failures, f"features of {source.label}")
     images = [dataset.images[i] for i in table.features.positions]
     return Bench(source, table, images, approaches)
 
@@ -70,7 +69,7 @@ def find_rate(bench: Bench) -> float | None:
     rates = bench.kept.note("rates")
     key = f"{source.spec.id} {source.plan.engine} x{source.plan.workers}"
     if key not in rates:
-        stage(f"speed of {source.spec.backbone}")
+        stage(f"speed of {source.label}")
         rate = measure_rate(bench.table.paths, source)
         if rate is None:
             return None
@@ -91,7 +90,7 @@ def check_same_images(benches: list[Bench]) -> None:
     for bench in benches[1:]:
         if bench.table.features.digests != first.table.features.digests:
             raise DataError(
-                f"{bench.source.spec.backbone} and {first.source.spec.backbone} could not read "
+                f"{bench.source.label} and {first.source.label} could not read "
                 "the same images, so they cannot be compared: see 'extract features' for each"
             )
 

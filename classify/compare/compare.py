@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OptionError
+from ...extract.backbone.onnx_file import NO_GRAPH
 from ...extract.images.addresses import Reference
 from ...extract.images.images import Dataset
 from ...extract.source import FeatureSource
@@ -24,6 +26,7 @@ from .results import Ran, summarise
 from .run_all import Procedure, Run, run_all
 
 MAPPED = 1_000  # evaluation images that a map can show
+IN_8_BITS = "a network in 8 bits only runs, heads on its features are what is possible"
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ def compare(
 
     The best head is the one with the best cross-validated accuracy, the best
     fine-tuned network the one with the best accuracy on images held out of
-    training: the evaluation split is used once, for the figures alone. What was
-    computed before for the same inputs by the same code is taken from the cache of results.
+    training: the evaluation split is used once, for the figures alone. Where nothing can be
+    fine-tuned, heads alone are compared. What was computed before for the same inputs by the
+    same code is taken from the cache of results.
 
     Parameters
     ----------
@@ -85,14 +89,14 @@ def compare(
     DataError
         If the splits cannot be used.
     OptionError
-        If a head is unknown or a network cannot be fine-tuned.
+        If a head is unknown, a network cannot be fine-tuned, or there is nothing to compare.
     """
     procedure = procedure or Procedure()
     benches = _prepare(dataset, sources, heads, networks, procedure.seed, max_failures)
     runs = run_all(benches, procedure)
     rates = {bench.source.spec.id: find_rate(bench) for bench in benches}
-    ran = Ran(dataset, benches, _named(runs, several=len(benches) > 1), rates, procedure.seed)
-    best = ran.runs[ran.best("transfer")]
+    ran = Ran(dataset, benches, _named(runs, benches), rates, procedure.seed)
+    best = ran.runs[ran.contenders()[0]]
     curve = find_curve(best, procedure)
     doctor = find_findings(dataset, best.bench, procedure)
     stage("figures")
@@ -115,12 +119,17 @@ def _prepare(
 ) -> list[Bench]:
     rows = find_heads(heads)
     trainable = [source.trainable for source in sources]
-    if not any(trainable):
+    fixed = [
+        (source.label, IN_8_BITS if source.spec.precision == "int8" else NO_GRAPH)
+        for source in sources
+        if not source.trainable
+    ]
+    if len(rows) == len(fixed) == len(sources) == 1:
+        name, why = fixed[0]
         raise OptionError(
-            "ONNX files and networks in 8 bits only run, so there is nothing to fine-tune: add a "
-            "--backbone with a Keras graph, such as mobilenet, leave --precision out, or compare "
-            "heads alone with 'fit head' and 'fit rank'"
+            f"one head on {name} is nothing to compare, and {why}: name another --model or --backbone"
         )
+    dataset.warnings.extend(f"{name} was not fine-tuned: {why}" for name, why in fixed)
     plans = [  # errors now, not after an extraction
         [
             *(head_approach(row, seed) for row in rows),
@@ -153,12 +162,19 @@ def _settings(heads: Sequence[str], benches: list[Bench], procedure: Procedure) 
     }
 
 
-def _named(runs: list[Run], *, several: bool) -> dict[str, Run]:
-    """Return runs by the name they are printed under: with the backbone where there are several."""
-    return {
-        f"{run.own.name} on {run.bench.source.spec.backbone}" if several else run.own.name: run
-        for run in runs
-    }
+def _named(runs: list[Run], benches: list[Bench]) -> dict[str, Run]:
+    """Return runs by the name they are printed under: with the backbone where there are several.
+
+    Where these are called alike, the features' id stands behind.
+    """
+    labels = Counter(bench.source.label for bench in benches)
+
+    def name(run: Run) -> str:
+        source = run.bench.source
+        behind = f" ({source.spec.id})" if labels[source.label] > 1 else ""
+        return f"{run.own.name} on {source.label}{behind}" if len(benches) > 1 else run.own.name
+
+    return {name(run): run for run in runs}
 
 
 def _evidence(runs: dict[str, Run], table: Table) -> Evidence:

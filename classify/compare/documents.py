@@ -107,7 +107,10 @@ class PairDocument(PairedTestDocument):
 
 
 class TestsDocument(PairedTestDocument):
-    """The best head (first) and the best network (second), each chosen on training data."""
+    """The best head (first) and the best network (second), each chosen on training data.
+
+    Where nothing could be fine-tuned, second is the best head of the other backbones, or the next.
+    """
 
     first: str
     second: str

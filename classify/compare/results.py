@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -35,7 +36,16 @@ from .documents import (
 from .kept_outcomes import fingerprint
 from .run_all import Run
 from .spent import Spent
-from .verdict import Contender, Measured, Search, Verdict, judge, on_one_split, over_splits
+from .verdict import (
+    Contender,
+    Measured,
+    Search,
+    Verdict,
+    judge,
+    judge_heads,
+    on_one_split,
+    over_splits,
+)
 
 
 @dataclass(frozen=True)
@@ -48,10 +58,26 @@ class Ran:
     rates: dict[str, float | None]  # images/s from file to features, by the spec's id
     seed: int  # seeds the resampling
 
-    def best(self, kind: str, split: int = 0) -> str:
-        """Return the name of the best of a kind on a split, chosen on its training data."""
-        of_kind = [name for name, run in self.runs.items() if run.own.kind == kind]
-        return max(of_kind, key=lambda name: self.runs[name].outcomes[split].chosen_by)
+    def contenders(self, split: int = 0) -> tuple[str, str]:
+        """Return the best of either side on a split, each chosen on its training data."""
+        first, second = (self._best(side, split) for side in self._sides)
+        return first, second
+
+    @functools.cached_property
+    def _sides(self) -> tuple[list[str], list[str]]:
+        """Heads and networks; heads alone: the best one's backbone and the others, or it and they."""
+        heads = [name for name, run in self.runs.items() if run.own.kind == "transfer"]
+        networks = [name for name in self.runs if name not in heads]
+        if networks:
+            return heads, networks
+        best = self._best(heads, 0)
+        bench = self.runs[best].bench
+        beside = [name for name in heads if self.runs[name].bench is bench]
+        others = [name for name in heads if name not in beside]
+        return (beside, others) if others else ([best], [name for name in heads if name != best])
+
+    def _best(self, names: list[str], split: int) -> str:
+        return max(names, key=lambda name: self.runs[name].outcomes[split].chosen_by)
 
     def spent(self, name: str) -> Spent:
         """Return what one of them took."""
@@ -96,7 +122,7 @@ def summarise(
 
 
 def _test(ran: Ran, apart: NDArray[np.bool_]) -> TestsDocument:
-    first, second = ran.best("transfer"), ran.best("finetune")
+    first, second = ran.contenders()
     right = {name: run.right[0] for name, run in ran.runs.items()}
     tests = {pair: paired_test(right[pair[0]], right[pair[1]]) for pair in combinations(right, 2)}
     adjusted = holm([test["mcnemar_p"] for test in tests.values()])
@@ -117,7 +143,7 @@ def _test(ran: Ran, apart: NDArray[np.bool_]) -> TestsDocument:
 
 
 def _measure(ran: Ran, repeated: Repeated | None) -> Measured:
-    head, network = ran.runs[ran.best("transfer")], ran.runs[ran.best("finetune")]
+    head, network = (ran.runs[name] for name in ran.contenders())
     n = len(head.truths[0])
     if repeated is None:
         return on_one_split(paired_test(head.right[0], network.right[0]), n)
@@ -126,14 +152,12 @@ def _measure(ran: Ran, repeated: Repeated | None) -> Measured:
 
 
 def _best_right(ran: Ran) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Return what the best head and the best network of each split label right there."""
+    """Return what the contenders of each split, head and network, label right there."""
     splits = range(len(next(iter(ran.runs.values())).outcomes))
     return [
-        (
-            ran.runs[ran.best("transfer", split)].right[split],
-            ran.runs[ran.best("finetune", split)].right[split],
-        )
+        (ran.runs[first].right[split], ran.runs[second].right[split])
         for split in splits
+        for first, second in [ran.contenders(split)]
     ]
 
 
@@ -156,11 +180,11 @@ def _judge(ran: Ran, measured: Measured) -> Verdict:
     accuracies = np.mean([[right.mean() for right in pair] for pair in _best_right(ran)], axis=0)
     head, network = (
         Contender(name, float(accuracy), ran.spent(name).to_find)
-        for name, accuracy in zip(
-            (ran.best("transfer"), ran.best("finetune")), accuracies, strict=True
-        )
+        for name, accuracy in zip(ran.contenders(), accuracies, strict=True)
     )
     networks = [run.own for run in ran.runs.values() if run.own.kind == "finetune"]
+    if not networks:
+        return judge_heads(head, network, measured)
     search = Search(
         sum(outcome.candidates for outcome in networks),
         max(outcome.epochs for outcome in networks),

@@ -15,7 +15,7 @@ ONE_POINT = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """The best approach of its kind."""
+    """The best approach of its kind, or one of two heads."""
 
     name: str  # for print
     accuracy: float  # on the evaluation split, or the mean over resplits; 0 to 1
@@ -44,9 +44,9 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A difference of two accuracies, the network's less the head's, and how surely it is known."""
+    """A difference of two accuracies, and how surely it is known."""
 
-    difference: float  # the network's accuracy less the head's
+    difference: float  # the network's accuracy less the head's; of two heads, the second's less
     ci95: tuple[float, float]  # its 95 % interval
     p: float  # two-sided, of "there is no difference"
     # on what it was measured, and the test, for print
@@ -150,12 +150,7 @@ def judge(head: Contender, network: Contender, measured: Measured, search: Searc
     >>> judge(head, network, measured, Search(1, 2, 900)).outcome
     'untuned'
     """
-    low, high = measured.ci95
-    figures = (
-        f"{100 * network.accuracy:.1f} % against {100 * head.accuracy:.1f} % {measured.where}; "
-        f"difference {100 * measured.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
-        f"{100 * high:+.1f}, {measured.test} p = {_p(measured.p)}"
-    )
+    figures = _figures(head, network, measured)
     extra = network.seconds - head.seconds
     gain = 100 * measured.difference / (extra / 60) if extra > 0 else None
     if not search.tuned:
@@ -166,13 +161,7 @@ def judge(head: Contender, network: Contender, measured: Measured, search: Searc
         )
         return Verdict(sentence, "untuned", head.name, gain)
     if not measured.told:
-        cheaper, dearer = sorted((head, network), key=lambda contender: contender.seconds)
-        sentence = (
-            f"{network.name} and {head.name} cannot be told apart ({figures}): use "
-            f"{cheaper.name}, which costs less ({duration(cheaper.seconds)} against "
-            f"{duration(dearer.seconds)}){_to_tell(measured)}."
-        )
-        return Verdict(sentence, "tied", cheaper.name, gain)
+        return _tied(head, network, measured, gain)
     if measured.difference > 0:
         return Verdict(_network_won(head, network, figures, gain), "finetune", network.name, gain)
     less = "it costs less" if gain is not None else "though it costs more"
@@ -181,6 +170,37 @@ def judge(head: Contender, network: Contender, measured: Measured, search: Searc
         f"{duration(head.seconds)} against {duration(network.seconds)}."
     )
     return Verdict(sentence, "transfer", head.name, gain)
+
+
+def judge_heads(first: Contender, second: Contender, measured: Measured) -> Verdict:
+    """Say which of two heads to use, where nothing could be fine-tuned; see :func:`judge`."""
+    if not measured.told:
+        return _tied(first, second, measured, None)
+    winner, loser = (second, first) if measured.difference > 0 else (first, second)
+    figures = _figures(first, second, measured)
+    sentence = f"{winner.name} wins over {loser.name} ({second.name} has {figures})."
+    return Verdict(sentence, "transfer", winner.name, None)
+
+
+def _figures(first: Contender, second: Contender, measured: Measured) -> str:
+    low, high = measured.ci95
+    return (
+        f"{100 * second.accuracy:.1f} % against {100 * first.accuracy:.1f} % {measured.where}; "
+        f"difference {100 * measured.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
+        f"{100 * high:+.1f}, {measured.test} p = {_p(measured.p)}"
+    )
+
+
+def _tied(
+    first: Contender, second: Contender, measured: Measured, points_per_minute: float | None
+) -> Verdict:
+    cheaper, dearer = sorted((first, second), key=lambda contender: contender.seconds)
+    sentence = (
+        f"{second.name} and {first.name} cannot be told apart "
+        f"({_figures(first, second, measured)}): use {cheaper.name}, which costs less "
+        f"({duration(cheaper.seconds)} against {duration(dearer.seconds)}){_to_tell(measured)}."
+    )
+    return Verdict(sentence, "tied", cheaper.name, points_per_minute)
 
 
 def _network_won(head: Contender, network: Contender, figures: str, gain: float | None) -> str:

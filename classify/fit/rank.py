@@ -201,7 +201,7 @@ def rank(
 
 def _extract_sample(source: FeatureSource, sample: ScreeningSample) -> Speed:
     """Extract what the cache lacks of a sample; return the speed of the engine."""
-    stage(f"features of {source.spec.backbone}")
+    stage(f"features of {source.label}")
     source = source.keeping_engine()
     load_features(sample.paths, source)
     rate = time_engine(source.engine(), source.spec.input_size, source.plan)

@@ -22,6 +22,7 @@ from .weights import file_sha256
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # what ONNX Runtime itself brings
 MOST_BYTES = 2**31 - 1  # of one protobuf message: the network is kept in one file
 INPUTS = {1: "float32", 2: "uint8", 10: "float16"}  # of onnx.TensorProto's types
+NO_GRAPH = "an ONNX file has no Keras graph, heads on its features are what is possible"
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,7 @@ def build(path: Path, side: int) -> Any:
     """Refuse: there is no Keras network to be had."""
     del side
     raise OptionError(
-        f"{path} is ONNX, which only runs: no Keras graph to fine-tune, explain or export; "
-        "heads on its features are what is possible ('fit head')"
+        f"{path} cannot be fine-tuned, explained or exported: {NO_GRAPH} ('fit head')"
     )
 
 

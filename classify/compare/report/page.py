@@ -51,6 +51,8 @@ def _values(comparison: Comparison) -> dict[str, Any]:
     classes = [shown(name) for name in results["dataset"]["classes"]]
     approaches = results["approaches"]
     pair = (results["tests"]["first"], results["tests"]["second"])
+    tuned = any(approach["kind"] == "finetune" for approach in approaches)
+    headlines = HEADLINES if tuned else HEADLINES | {"transfer": "Use {use}."}
     mistakes = {name: galleries.confident_mistakes(evidence, name, classes) for name in pair}
     disagreements = galleries.disagreements(evidence, pair, classes)
     hard = galleries.wrong_by_all(evidence, classes)
@@ -67,7 +69,8 @@ def _values(comparison: Comparison) -> dict[str, Any]:
         "r": results,
         "metrics": METRICS,
         "classes": classes,
-        "headline": HEADLINES[results["outcome"]].format(use=shown(results["use"])),
+        "tuned": tuned,
+        "headline": headlines[results["outcome"]].format(use=shown(results["use"])),
         "images": [{"name": n, "truth": t} for n, t in zip(names, evidence.truth, strict=False)],
         "thumbnails": pictures,
         "doctor": [_finding(finding, names, numbers, pictures) for finding in doctors],

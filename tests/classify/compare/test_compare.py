@@ -10,12 +10,15 @@ import pytest
 
 from fakes import pretended_network
 from headstart.classify.compare.compare import compare
+from headstart.classify.compare.report.page import page_text
 from headstart.classify.statistics.paired_tests import paired_test
 from headstart.errors import OptionError
+from headstart.extract.backbone.preprocessing import Declared
 from headstart.extract.images.dataset import read_dataset
-from headstart.extract.recipe import Execution
+from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
 from near import near
+from networks import tiny_onnx
 from pictures import paint
 
 
@@ -146,6 +149,66 @@ def test_two_backbones_stand_in_one_document(photographs, tmp_path, fake_engine)
     ]
     assert [bench["backbone"] for bench in results["backbones"]] == ["mobilenet", "vgg16"]
     assert results["tests"]["first"].startswith("ridge on")
+
+
+@pytest.fixture
+def with_files(photographs, tmp_path, fake_engine):
+    """Compare heads on MobileNet, where asked, and on so many ONNX files."""
+    del fake_engine  # it is in place
+
+    def again(*heads, files, mobilenet=False):
+        where = Execution(cache=tmp_path / "cache")
+        raw = Declared(mean="0", std="1", scale="1", channels="rgb")
+        paths = [tiny_onnx(tmp_path / f"{seed}.onnx", seed=seed) for seed in range(files)]
+        recipes = [Recipe()] * mobilenet + [Recipe(str(path), declared=raw) for path in paths]
+        sources = [feature_source(recipe, where) for recipe in recipes]
+        return compare(read_dataset(photographs), sources, heads, [pretended_network()])
+
+    return again
+
+
+def test_that_an_onnx_file_was_not_fine_tuned_is_said_with_its_reason(with_files):
+    comparison = with_files("ridge", files=1, mobilenet=True)
+    assert [entry["name"] for entry in comparison.results["approaches"]] == [
+        "ridge on mobilenet",
+        "fine-tuned from block on mobilenet",
+        "ridge on 0.onnx",
+    ]
+    line = (
+        "0.onnx was not fine-tuned: an ONNX file has no Keras graph, heads on its features are "
+        "what is possible"
+    )
+    assert line in comparison.results["warnings"]
+    assert line in page_text(comparison)
+
+
+@pytest.mark.parametrize(("heads", "files"), [(["ridge"], 2), (["ridge", "centroid"], 1)])
+def test_heads_alone_are_compared_where_nothing_can_be_fine_tuned(with_files, heads, files):
+    comparison = with_files(*heads, files=files)
+    results = comparison.results
+    jsonschema.validate(json.loads(json.dumps(results)), schema())
+    names = [entry["name"] for entry in results["approaches"]]
+    assert len(names) == 2
+    assert {results["tests"]["first"], results["tests"]["second"]} == set(names)
+    assert results["use"] in names
+    assert (results["outcome"], results["points_per_minute"]) == ("tied", None)
+    page = page_text(comparison)
+    assert "Which head on frozen features?" in page
+    assert "fine-tuned network" not in page
+
+
+def test_one_head_on_one_onnx_file_is_nothing_to_compare(with_files):
+    with pytest.raises(OptionError, match=r"one head on 0\.onnx is nothing to compare, and an ON"):
+        with_files("ridge", files=1)
+
+
+def test_backbones_of_one_name_are_told_apart_by_their_features(photographs, tmp_path, fake_engine):
+    recipes = [Recipe(), Recipe(pooling="max")]
+    sources = [feature_source(recipe, Execution(cache=tmp_path)) for recipe in recipes]
+    results = compare(read_dataset(photographs), sources, ["ridge"], [pretended_network()]).results
+    names = [entry["name"] for entry in results["approaches"]]
+    assert names[0] == f"ridge on mobilenet ({sources[0].spec.id})"
+    assert len(set(names)) == 4
 
 
 def test_a_typing_error_costs_no_extraction(run):

@@ -8,6 +8,7 @@ from headstart.classify.compare.verdict import (
     Search,
     duration,
     judge,
+    judge_heads,
     on_one_split,
     over_splits,
 )
@@ -134,6 +135,18 @@ def test_every_budget_that_is_borne_is_a_search(level, images):
     free = [Cost(0.0, 0.0, {})] * LEAST_CANDIDATES
     last = level.fitted(share_of_epochs(images), free).rungs[-1]
     assert Search(LEAST_CANDIDATES, last, images).tuned
+
+
+def test_of_two_heads_the_better_is_used_where_they_can_be_told_apart():
+    first, second, measured = measure(2, 30)
+    contenders = Contender("ridge on a", first, 5.0), Contender("lda on b", second, 9.0)
+    judged = judge_heads(*contenders, measured)
+    assert judged.sentence.startswith("lda on b wins over ridge on a (lda on b has 99.3 % against")
+    assert (judged.outcome, judged.use) == ("transfer", "lda on b")
+    judged = judge_heads(*contenders, measure(30, 2)[2])
+    assert judged.sentence.startswith("ridge on a wins over lda on b (lda on b has")
+    tied = judge_heads(*contenders, measure(5, 7)[2])
+    assert (tied.outcome, tied.use, tied.points_per_minute) == ("tied", "ridge on a", None)
 
 
 def test_over_resplits_the_resplits_decide():
