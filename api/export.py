@@ -86,7 +86,7 @@ def export(
     trust_joblib: bool = False,
     **options: Unpack[ModelOptions],
 ) -> Exported:
-    """Write a saved classifier for ONNX Runtime, TensorFlow Lite or TensorFlow.
+    """Write a saved classifier for ONNX Runtime, TensorFlow Lite, TensorFlow or Keras.
 
     The artefact is run on 64 images and written only if it answers as headstart does.
 
@@ -97,7 +97,8 @@ def export(
     out : path
         The file, or the folder of a SavedModel.
     format : str, optional
-        ``"onnx"``, ``"tflite"``, ``"saved-model"`` or ``"mediapipe"``; by the ending when None.
+        ``"onnx"``, ``"tflite"``, ``"saved-model"``, ``"mediapipe"`` or ``"keras"``; by the ending
+        when None.
     quantize : str, optional
         ``"dynamic"`` or ``"int8"``, which needs ``data``.
     data : path or URL, optional

@@ -18,8 +18,9 @@ def export_classifier(
     format: Annotated[
         str | None,
         typer.Option(
-            help="onnx, tflite, saved-model or mediapipe (a TensorFlow Lite file for MediaPipe "
-            "Tasks: images of one size). Default: by the ending of OUT.",
+            help="onnx, tflite, saved-model, mediapipe (a TensorFlow Lite file for MediaPipe Tasks: "
+            "images of one size) or keras (to train further: images of one size). Default: by the "
+            "ending of OUT.",
         ),
     ] = None,
     quantize: Annotated[
@@ -50,7 +51,7 @@ def export_classifier(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write a saved classifier for ONNX Runtime, TensorFlow Lite or TensorFlow.
+    """Write a saved classifier for ONNX Runtime, TensorFlow Lite, TensorFlow or Keras.
 
     Photographs of any size go in, labels come out; resizing, backbone and head are inside. The
     artefact is run on 64 images and written only if it answers as headstart does.

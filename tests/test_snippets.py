@@ -26,7 +26,7 @@ for line in sys.argv[1:]:
         if ended.code:
             raise
 """
-CLIENTS = ("onnxruntime", "openvino", "ai_edge_litert", "tensorflow", "mediapipe")
+CLIENTS = ("onnxruntime", "openvino", "ai_edge_litert", "tensorflow", "mediapipe", "keras")
 
 
 def blocks(page, language):
@@ -102,7 +102,7 @@ def artefacts(monkeys, script):
     for module in CLIENTS:
         pytest.importorskip(module, reason=f"{module} is not installed")
     typed = commands("docs/export.md")
-    assert len(typed) == 4
+    assert len(typed) == 5
     script(*typed)
 
 

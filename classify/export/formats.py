@@ -8,13 +8,14 @@ from pathlib import Path
 from ...errors import ExportError, OptionError, unknown
 from ..saved.head_model import Model
 from ..saved.load import SavedModel
-from . import mediapipe, onnx, saved_model, tflite
+from . import keras, onnx, saved_model, tflite
 from .artefact import Format
 from .heads import is_native
 
 QUANTIZATIONS = ("dynamic", "int8")
 FORMATS = {
-    row.name: row for row in (onnx.FORMAT, tflite.FORMAT, saved_model.FORMAT, mediapipe.FORMAT)
+    row.name: row
+    for row in (onnx.FORMAT, tflite.FORMAT, saved_model.FORMAT, tflite.TASKS, keras.FORMAT)
 }
 
 

@@ -12,6 +12,7 @@ from ...cache.spec import FeatureSpec
 from ...errors import ExportError
 from ...extract.backbone.backbones import PIXELS
 from ...extract.backbone.loading import load_tensorflow
+from ...extract.decode.resize_rules import FILTER, find_rule
 from ...extract.engine.network import build_extractor
 from ...extract.engine.quantize import metadata_of
 from ..saved.load import SavedModel
@@ -42,6 +43,7 @@ class Graph:
     run: Any
     variables: list[Any]  # what it reads
     whole: bool  # whether the head is part of it
+    weights: Path  # the backbone's file
     below: Below | None = None
 
     @property
@@ -65,7 +67,8 @@ def build_graph(model: SavedModel, weights: Path, *, fixed: bool = False) -> Gra
     Raises
     ------
     ExportError
-        If the model looks at crops, which no network of this interface can cut.
+        If the model looks at crops, which no network of this interface can cut, or its images
+        are not resized by bilinear interpolation.
     WeightsError
         If the weights do not fit the backbone.
     """
@@ -75,6 +78,12 @@ def build_graph(model: SavedModel, weights: Path, *, fixed: bool = False) -> Gra
             f"a head on the views {', '.join(spec.views)} cannot be exported: crops are drawn "
             "from the file's digest, which pixels do not have; train on --views original or "
             "original,flip"
+        )
+    row = find_rule(spec.resize)
+    if not fixed and row.filter != FILTER:
+        raise ExportError(
+            f"images of this network are resized by {row.filter.name.lower()} interpolation: only "
+            "bilinear can be part of an exported one"
         )
     tf = load_tensorflow()
     head, more, whole = _head(model)
@@ -108,10 +117,10 @@ def build_graph(model: SavedModel, weights: Path, *, fixed: bool = False) -> Gra
             return label(tf.concat(by_view, axis=-1))
 
         rows = [tf.TensorSpec((None, width), tf.float32, name=ROWS)]
-        return Graph(tf.function(above, input_signature=rows), more, whole, below)
+        return Graph(tf.function(above, input_signature=rows), more, whole, weights, below)
     extract, variables = _extractor(spec, weights)
     classify = lambda images: label(tf.concat([*map(extract, views(images))], axis=-1))  # noqa: E731
-    return Graph(tf.function(classify, input_signature=signature), variables + more, whole)
+    return Graph(tf.function(classify, input_signature=signature), variables + more, whole, weights)
 
 
 def _extractor(spec: FeatureSpec, weights: Path) -> tuple[Any, list[Any]]:

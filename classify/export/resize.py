@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ...errors import ExportError
 from ...extract.backbone.loading import load_tensorflow
-from ...extract.decode.resize_rules import FILTER, GREY, ResizeRule, find_rule
+from ...extract.decode.resize_rules import GREY, ResizeRule, find_rule
 
 HALF = 2048.0  # 2**11; Pillow's weights are counted in 2**-22
 
@@ -30,27 +29,17 @@ def resized(images: Any, side: int, rule: str) -> Any:
     side : int
         Of the square that comes out, in pixels.
     rule : str
-        A name of :data:`~headstart.extract.decode.resize_rules.RESIZE_RULES`.
+        A name of :data:`~headstart.extract.decode.resize_rules.RESIZE_RULES`; bilinear.
 
     Returns
     -------
     tensor, shape (n, side, side, 3), float32
         Whole numbers, 0 to 255.
-
-    Raises
-    ------
-    ExportError
-        If the rule's interpolation is not bilinear.
     """
     tf = load_tensorflow()
     shape = tf.shape(images)
     height, width = shape[1], shape[2]
     row = find_rule(rule)
-    if row.filter != FILTER:
-        raise ExportError(
-            f"images of this network are resized by {row.filter.name.lower()} interpolation: only "
-            "bilinear can be part of an exported one"
-        )
     across, down = _place(tf, width, height, side, row), _place(tf, height, width, side, row)
     fewer = height - down.count
     turned = (fewer > 0) & (fewer > 2 * (width - across.count))

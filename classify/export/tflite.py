@@ -1,4 +1,7 @@
-"""A TensorFlow Lite file: built-in operations alone, class names in its metadata."""
+"""A TensorFlow Lite file: built-in operations alone, class names in its metadata.
+
+MediaPipe Tasks take one for images of one size, and probabilities alone.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import ExportError, first_line
 from ...extract.backbone.loading import load_tensorflow, stderr_held_back
@@ -234,6 +238,31 @@ def open_in_litert(path: Path) -> Classify:
     return classify
 
 
+def open_in_tasks(path: Path) -> Classify:
+    """Load it as a program without headstart does, into an ``ImageClassifier``."""
+    import mediapipe
+    from mediapipe.tasks import python as tasks
+
+    options = tasks.vision.ImageClassifierOptions(
+        base_options=tasks.BaseOptions(model_asset_path=str(path))
+    )
+
+    def classify(images: Pixels) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        (pixels,) = images
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
+        with (
+            stderr_held_back(),  # it says which delegate it chose
+            tasks.vision.ImageClassifier.create_from_options(options) as classifier,
+        ):
+            categories = classifier.classify(image).classifications[0].categories
+        probabilities = np.zeros((1, len(categories)), np.float32)
+        for category in categories:
+            probabilities[0, category.index] = category.score
+        return probabilities, np.array([categories[0].index])
+
+    return classify
+
+
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
     """Keep the converter's and the interpreter's remarks off the terminal."""
@@ -243,11 +272,14 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-FORMAT = Format(
-    "tflite",
-    ".tflite",
+RUNTIME = Runtime("TensorFlow Lite", "ai-edge-litert", open_in_litert)
+FORMAT = Format("tflite", ".tflite", write, annotate, read_about, (RUNTIME,))
+TASKS = Format(
+    "mediapipe",
+    None,
     write,
     annotate,
     read_about,
-    (Runtime("TensorFlow Lite", "ai-edge-litert", open_in_litert),),
+    (RUNTIME, Runtime("MediaPipe Tasks", "mediapipe", open_in_tasks)),
+    fixed=True,
 )

@@ -82,7 +82,7 @@ def export_model(
     tolerance: float | None = None,
     card: Path | None = None,
 ) -> ExportRun:
-    """Write one artefact from image to label: ONNX, TensorFlow Lite, SavedModel.
+    """Write one artefact from image to label: ONNX, TensorFlow Lite, SavedModel, Keras.
 
     Its input is ``images``, uint8, (n, height, width, 3), RGB, of any size; its outputs are
     ``probabilities``, float32, (n, k), and ``label_index``, int64, (n,). It is run on 64 images

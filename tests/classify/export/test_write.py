@@ -322,7 +322,7 @@ def test_a_saved_model_is_replaced_and_nothing_else_is(model, options, tmp_path)
     ("arguments", "error", "message"),
     [
         ({"form": "onxx"}, OptionError, "unknown format 'onxx'; did you mean 'onnx'"),
-        ({}, OptionError, "nor .tflite: name .* a folder is --format saved-model"),
+        ({}, OptionError, "nor .keras: name .* a folder is --format saved-model"),
         ({"form": "onnx", "quantize": "int4"}, OptionError, "unknown quantisation 'int4'"),
         ({"form": "onnx", "quantize": "int8"}, OptionError, "name the dataset with --data"),
         (

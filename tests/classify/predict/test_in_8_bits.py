@@ -108,5 +108,7 @@ def test_it_is_not_trained(fitted):
     _, _, dataset, source = fitted
     with pytest.raises(OptionError, match="in 8 bits only runs, it cannot be trained"):
         fit_network(dataset, source, FineTuneSettings())
-    with pytest.raises(OptionError, match="networks in 8 bits only run, so there is nothing"):
+    with pytest.raises(
+        OptionError, match="is nothing to compare, and a network in 8 bits only runs"
+    ):
         compare(dataset, [source], ["logreg"], [])

@@ -13,6 +13,7 @@ from headstart.extract.backbone.keras_file import build, load, read_facts
 from headstart.extract.backbone.loading import load_keras
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
+from networks import plain_keras
 
 # Keras' own, as it saves on NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -20,24 +21,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """What Keras' users save: Rescaling, a frozen network inside, a classifier; and the features."""
-    keras = load_keras()
-    keras.utils.set_random_seed(0)
-    layers = keras.layers
-    pixels = keras.Input((None, None, 3))
-    maps = layers.Conv2D(4, 3, strides=2, activation="relu", name="low")(pixels)
-    maps = layers.BatchNormalization()(maps)
-    inner = keras.Model(pixels, layers.Conv2D(6, 3, activation="relu", name="high")(maps))
-    inner.trainable = False
-    images = keras.Input((32, 32, 3))
-    maps = inner(layers.Rescaling(1 / 127.5, offset=-1)(images), training=False)
-    pooled = layers.GlobalAveragePooling2D()(maps)
-    classes = layers.Dense(5, activation="softmax")(layers.Dropout(0.2, name="drop")(pooled))
-    model = keras.Model(images, classes)
-    path = tmp_path_factory.mktemp("keras") / "plain.keras"
-    model.save(path)
+    """What Keras' users save, three images, and what its classifier sees of them."""
+    path, network = plain_keras(tmp_path_factory.mktemp("keras") / "plain.keras")
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    return path, pixels, keras.Model(images, pooled)(pixels.astype(np.float32)).numpy()
+    return path, pixels, network(pixels.astype(np.float32)).numpy()
 
 
 def test_what_is_inside_a_network_inside_can_be_tapped_and_cut(plain):

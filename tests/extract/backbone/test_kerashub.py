@@ -13,58 +13,23 @@ from headstart.extract.backbone.loading import load_keras
 from headstart.extract.engine.engine import Engine
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
+from networks import HUB, POOLINGS, hub_preset
 
 load_keras()
-hub = pytest.importorskip("keras_hub", reason="no KerasHub: pip install 'headstart[kerashub]'")
+pytest.importorskip("keras_hub", reason="no KerasHub: pip install 'headstart[kerashub]'")
 
 # Keras' own, as it saves on NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SIDE = 32
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
-MAKERS = {
-    "vit": lambda: hub.models.ViTBackbone(
-        image_shape=(SIDE, SIDE, 3),
-        patch_size=8,
-        num_layers=3,
-        num_heads=2,
-        hidden_dim=8,
-        mlp_dim=16,
-    ),
-    "dinov2": lambda: hub.models.DINOV2Backbone(
-        image_shape=(SIDE, SIDE, 3),
-        position_embedding_shape=(SIDE, SIDE, 3),
-        patch_size=8,
-        num_layers=3,
-        num_heads=2,
-        hidden_dim=8,
-        intermediate_dim=16,
-    ),
-    "resnet": lambda: hub.models.ResNetBackbone(
-        input_conv_filters=[64],
-        input_conv_kernel_sizes=[3],
-        stackwise_num_filters=[64, 64],
-        stackwise_num_blocks=[1, 1],
-        stackwise_num_strides=[1, 2],
-        block_type="basic_block",
-        image_shape=(SIDE, SIDE, 3),
-    ),
-}
 
 
-@pytest.fixture(scope="module", params=MAKERS)
+@pytest.fixture(scope="module", params=HUB)
 def preset(request, tmp_path_factory):
-    """A preset with random weights, saved as KerasHub does; and its network."""
-    load_keras().utils.set_random_seed(0)
-    network = MAKERS[request.param]()
+    """A preset with random weights, its network, and the pooling that goes with it."""
     folder = tmp_path_factory.mktemp(request.param)
-    network.save_to_preset(str(folder))
-    converter = hub.layers.ImageConverter(
-        image_size=(SIDE, SIDE), scale=[1 / 127.5] * 3, offset=[-1.0] * 3, interpolation="bicubic"
-    )
-    config = {"config": converter.get_config()}
-    (folder / kerashub.CONVERTER).write_text(json.dumps(config))
-    return folder, network, {"vit": "cls", "dinov2": "cls", "resnet": "avg"}[request.param]
+    return folder, hub_preset(folder, request.param, SIDE), POOLINGS[request.param]
 
 
 def source_of(preset, tmp_path, engine="tensorflow", **recipe):
@@ -87,6 +52,8 @@ def test_features_are_the_presets_own_with_its_converter_before(preset, tmp_path
 def test_its_blocks_are_what_unfreezes_and_can_be_tapped(preset, tmp_path):
     blocks = network_blocks(backbone_of(source_of(preset, tmp_path).spec).build())
     assert len(blocks) >= 3
+    if preset[2] == "cls":
+        assert len(blocks) == 4, "the patches and three blocks; the last normalisation is none"
     taps = tuple(block.below for block in blocks[-2:])
     engine: Engine = source_of(preset, tmp_path, layers=taps).engine()
     assert engine(PIXELS).shape == (2, sum(engine.widths))
