@@ -84,7 +84,10 @@ class Recipe:
         file = self.weights
         if file == "imagenet" and is_file(self.backbone):
             file = self.backbone
-        return file if file == "imagenet" or ":" in file else str(Path(file).absolute())
+        before, colon, place = file.rpartition(":")  # of "kerashub:PRESET"
+        if file == "imagenet" or (colon and not Path(place).exists()):
+            return file
+        return f"{before}{colon}{Path(place).absolute()}"
 
     @classmethod
     def of(cls, spec: FeatureSpec, weights: str = "imagenet") -> Recipe:

@@ -110,3 +110,10 @@ def test_a_bytes_network_needs_nothing_declared(tmp_path):
     path = tiny_onnx(tmp_path / "bytes.onnx", kind="uint8", first=False)
     spec: FeatureSpec = source_of(path, declared=None).spec
     assert np.all(np.array(json.loads(spec.preprocessing)["std"]) == 1)
+
+
+def test_a_presets_folder_is_remembered_by_where_it_lies_and_a_name_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vit").mkdir()
+    assert Recipe("kerashub:vit").named_weights == f"kerashub:{tmp_path / 'vit'}"
+    assert Recipe("kerashub:dinov2_small").named_weights == "kerashub:dinov2_small"
