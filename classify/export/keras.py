@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,8 @@ def write(writing: Writing, path: Path) -> int:
     images = keras.Input((*model.spec.input_size, 3), dtype="uint8", name=INPUT)
     logits = _logits(keras, model, _features(keras, writing, images))
     whole = keras.Model(images, keras.layers.Softmax(name=OUTPUTS[0])(logits), name="headstart")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Keras' own, on NumPy 2
         whole.save(Path(folder, "whole.keras"))  # Keras wants the ending
         shutil.copyfile(Path(folder, "whole.keras"), path)
     return size_of(path)

@@ -25,12 +25,13 @@ def data(tmp_path_factory):
 def tune(data, tmp_path):
     """Fine-tune for an epoch; return the record and the classifier's file."""
 
-    def run(backbone, unfreeze="1", out="m.headstart", **options):
+    def run(backbone, unfreeze="1", out="m.headstart", rate=1e-2, **options):
         tuned = headstart.fit_finetune(
             data,
-            **{**ONE, "unfreeze": unfreeze, "start": "random", "learning_rate": 1e-2},
+            **{**ONE, "unfreeze": unfreeze, "start": "random", "learning_rate": rate},
             backbone=str(backbone),
             out=tmp_path / out,
+            images_per_step=4,
             engine="tensorflow",  # no export to wait for
             cache=tmp_path / "cache",
             **options,
@@ -63,10 +64,13 @@ def test_a_users_keras_file_is_fine_tuned_and_labels_as_it_was_evaluated(tune, d
 def test_our_fine_tuned_network_goes_out_as_a_keras_file_and_is_fine_tuned_again(
     tune, data, tmp_path
 ):
-    _, model = tune("mobilenet", input_size=64)
+    first, model = tune("mobilenet", input_size=64, rate=1e-4)
+    assert min(first["moved"].values()) > 0
     headstart.export(model, tmp_path / "ours.keras", cache=tmp_path / "cache")
-    again, second = tune(tmp_path / "ours.keras", "conv_pw_13", out="again.headstart")
+    again, second = tune(tmp_path / "ours.keras", "conv_pw_13", "again.headstart", 1e-4)
     assert set(again["moved"]) == {"conv_dw_13", "head"}
+    assert min(again["moved"].values()) > 0
+    assert load_model(second).features.backbone.startswith("keras-")
     source = feature_source(
         Recipe(str(tmp_path / "ours.keras")),
         Execution(cache=tmp_path / "cache", engine="tensorflow"),
@@ -78,7 +82,6 @@ def test_our_fine_tuned_network_goes_out_as_a_keras_file_and_is_fine_tuned_again
     scores = (source.engine()(pixels) @ kernel + bias) / tuned.temperature
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     np.testing.assert_allclose(shares / shares.sum(axis=1, keepdims=True), says, atol=1e-4)
-    assert not np.allclose(probabilities(second, data, tmp_path)[1], says, atol=1e-4)
 
 
 @pytest.mark.parametrize(
