@@ -86,22 +86,29 @@
 
   // The grid
 
+  // A picture is there while it is near what is seen: what has been scrolled past is given up.
+  const near = new IntersectionObserver((seen) => seen.forEach(({ target, isIntersecting }) => {
+    const image = target.firstChild;
+    if (isIntersecting) image.src = `pictures/small/${target.item.picture}`;
+    else image.removeAttribute("src");
+  }), { rootMargin: "1000px" });
   const tile = (item) => {
     const made = element("li");
     made.setAttribute("role", "option");
     made.tabIndex = -1;
     const image = element("img");
-    image.loading = "lazy";
     image.decoding = "async";
     image.alt = "";
-    image.src = `pictures/small/${item.picture}`;
-    made.append(image, element("b"), element("span", item.name, "name"));
+    const name = element("span", undefined, "name"); // broken between its words
+    name.append(...item.name.split(/(?<=[_./-])/).flatMap((part) => [part, element("wbr")]));
+    made.append(image, element("b"), name);
     made.addEventListener("click", (event) => choose(items.indexOf(made.item), event.shiftKey || event.ctrlKey));
     made.addEventListener("contextmenu", (event) => { event.preventDefault(); choose(items.indexOf(made.item), true); });
     made.item = item;
     item.tile = made;
     mark(item, false);
     paint(item);
+    near.observe(made);
     return made;
   };
   const said = ({ label, guess, share }) => {
@@ -132,6 +139,7 @@
 
   const show = (list, focused = true) => {
     items = list;
+    near.disconnect();
     grid.replaceChildren(...items.map(tile));
     by("empty").hidden = items.length > 0;
     by("empty").textContent = mode === "review" ? "No label is doubted." : "Nothing is left to show here.";
@@ -173,7 +181,10 @@
     if (left >= 0) {
       const after = items.findIndex((item, place) => place > cursor && !settled(item));
       choose(after >= 0 ? after : left);
-    } else then(load);
+    } else {
+      items = []; // a key that comes too soon labels nothing
+      then(load);
+    }
   };
   // Shown at once, and taken back where the server refuses it.
   const write = (pairs, path, body) => {

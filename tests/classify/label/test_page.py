@@ -163,6 +163,7 @@ def test_a_thumb_can_use_it_and_axe_finds_nothing_serious(browser, labelling, tm
             page = open_page(
                 browser, server.url, complaints, color_scheme=scheme, bypass_csp=True, **PHONE
             )
+            page.wait_for_function("document.querySelector('#grid img').naturalWidth > 0")
             page.get_by_role("option").nth(1).tap()
             page.get_by_role("button", name="Class …").tap()
             page.get_by_role("combobox").fill("mine")
