@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -28,7 +28,7 @@ from .result import Block, Result
 class Page:
     """The report's page; a notebook shows it inline."""
 
-    html: str
+    html: str = field(repr=False)
 
     def _repr_html_(self) -> str:
         shown = html.escape(self.html)

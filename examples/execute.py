@@ -50,6 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     # The notebooks call the command line of this environment.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # tqdm's, of this machine
     options.into.mkdir(parents=True, exist_ok=True)
     for notebook in options.notebooks:
         print(execute(notebook, options.into))

@@ -14,7 +14,7 @@ from headstart.demo import write_digits
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
-MOST_BYTES = 300_000
+MOST_BYTES = {"three-commands.ipynb": 900_000}  # the report is in it; 300,000 of others
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|usr|Users|private)/")
 
 
@@ -28,19 +28,30 @@ def assert_ran_whole(path):
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
     kinds = {output["output_type"] for cell in cells for output in cell["outputs"]}
     assert "error" not in kinds
-    assert {"stream", "display_data"} <= kinds
+    assert kinds & {"display_data", "execute_result"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_is_committed_as_executed_small_and_without_paths_of_a_machine(path):
     assert_ran_whole(path)
-    assert path.stat().st_size < MOST_BYTES
+    assert path.stat().st_size < MOST_BYTES.get(path.name, 300_000)
     for cell in code_cells(path):
         texts = [
             *cell["source"],
             *(line for out in cell["outputs"] for line in out.get("text", [])),
         ]
         assert not [line for line in texts if MACHINE_PATH.search(line)], "run 'make examples'"
+
+
+def test_twelve_lines_do_what_the_three_commands_do():
+    cells = code_cells(EXAMPLES / "three-commands.ipynb")
+    lines = [line for cell in cells for line in cell["source"] if line.strip()]
+    assert len(lines) <= 12
+    shown = [
+        "".join(out.get("data", {}).get("text/html", "")) for c in cells for out in c["outputs"]
+    ]
+    assert [text for text in shown if "fine-tuned" in text and "<table>" in text]
+    assert [text for text in shown if text.startswith("<iframe srcdoc=")]
 
 
 @pytest.mark.slow
