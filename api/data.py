@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..extract.images.dataset import read_dataset, read_photographs
 from ..extract.images.images import Dataset
 from ..extract.images.manifest_table import read_columns
+from ..extract.photographs import Photographs, list_photographs
 from ..progress import note
 from .options import Place
 
@@ -40,6 +41,13 @@ def open_data(
     if tell:
         note(dataset.read_as)
     return dataset
+
+
+def open_photographs(data: Place, columns: str | None = None) -> Photographs:
+    """List images that need no labels, and say how they were understood; the errors are the same."""
+    photographs = list_photographs(data, None if columns is None else read_columns(columns))
+    note(photographs.read_as)
+    return photographs
 
 
 def open_model(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from ..cache import place_of
-from ..extract.feature_run import FeatureRun, FeaturesDocument, extract_dataset
+from ..extract.feature_run import (
+    FeatureRun,
+    FeaturesDocument,
+    extract_dataset,
+    extract_photographs,
+)
 from ..extract.images.images import Dataset
-from .data import open_data, path_of
+from ..extract.photographs import read_part
+from .data import open_data, open_photographs, path_of
 from .options import FeatureOptions, Place, source_of
 from .result import Block, Result
 
@@ -40,14 +46,14 @@ class Extracted(Result):
         return self.run.to_document()
 
     def records(self) -> Sequence[Mapping[str, Any]]:
-        """Return the images, and what became of each."""
+        """Return the images, and what became of each; none of more than 65,536 images."""
         return self.to_dict()["ledger"]
 
     def blocks(self) -> Iterator[Block]:
         """Yield what the command prints."""
         run, extraction, plan = self.run, self.run.extraction, self.run.source.plan
         yield (
-            f"{len(extraction.digests):,} images: {extraction.extracted:,} extracted, "
+            f"{run.images:,} images: {extraction.extracted:,} extracted, "
             f"{extraction.reused:,} reused, {extraction.duplicates:,} duplicates, "
             f"{len(extraction.failures):,} failed"
         )
@@ -73,6 +79,7 @@ def extract_features(
     out: Place | None = None,
     columns: str | None = None,
     max_failures: str | None = None,
+    part: str | None = None,
     **options: Unpack[FeatureOptions],
 ) -> Extracted:
     """Run a frozen backbone once over every image and cache its features.
@@ -85,6 +92,8 @@ def extract_features(
         File for one portable table: ``.h5``, ``.parquet`` or ``.npz``.
     max_failures : str, optional
         What ``check()`` allows.
+    part : str, optional
+        ``"I/N"``: this one of N parts of the images alone.
 
     Returns
     -------
@@ -107,7 +116,18 @@ def extract_features(
     >>> extracted.to_dict()["images"]
     30
     """
+    wanted = None if part is None else read_part(part)
+    # A network in 8 bits is calibrated on images of the training split: a table tells which.
+    eight_bits = options.get("precision") == "int8"
+    if out is None and not isinstance(data, Dataset) and not eight_bits:
+        photographs = open_photographs(data, columns)
+        source = source_of(options, photographs)  # of all, so that the parts agree
+        if wanted is not None:
+            photographs = photographs.part(wanted)
+        return Extracted(extract_photographs(photographs, source, max_failures))
     dataset = open_data(data, columns, needs_labels=False)
-    return Extracted(
-        extract_dataset(dataset, source_of(options, dataset), path_of(out), max_failures)
-    )
+    source = source_of(options, dataset)
+    if wanted is not None:
+        held = [image for image in dataset.images if wanted.holds(image.path)]
+        dataset = replace(dataset, images=held)
+    return Extracted(extract_dataset(dataset, source, path_of(out), max_failures))

@@ -15,6 +15,7 @@ from ..errors import OptionError
 from ..extract.backbone.network_file import is_file
 from ..extract.backbone.preprocessing import Declared
 from ..extract.images.images import Dataset
+from ..extract.photographs import Photographs
 from ..extract.recipe import Execution, Recipe
 from ..extract.source import FeatureSource, feature_source
 
@@ -130,7 +131,9 @@ def networks(
     ]
 
 
-def source_of(options: FeatureOptions, dataset: Dataset | None = None) -> FeatureSource:
+def source_of(
+    options: FeatureOptions, dataset: Dataset | Photographs | None = None
+) -> FeatureSource:
     """Return what the options ask for.
 
     Raises
@@ -140,8 +143,9 @@ def source_of(options: FeatureOptions, dataset: Dataset | None = None) -> Featur
     TypeError
         If there is no such option.
     """
-    training = dict if dataset is None else functools.partial(training_images, dataset)
-    return feature_source(*_read(options), dataset, training)
+    if isinstance(dataset, Dataset):
+        return feature_source(*_read(options), dataset, functools.partial(training_images, dataset))
+    return feature_source(*_read(options), dataset)
 
 
 def execution_of(options: ModelOptions | FeatureOptions) -> Execution:

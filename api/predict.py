@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Unpack
 
 from ..classify.heads.abstention import CoveragePoint
+from ..classify.predict.blocks import Images
 from ..classify.predict.classifier import Classifier
 from ..classify.predict.model_source import abstainer_of
 from ..classify.predict.predict import (
@@ -18,8 +19,10 @@ from ..classify.predict.predict import (
     predict_each,
 )
 from ..classify.predict.sorting import ClassFolders, copy, link
+from ..extract.images.folder import gather
 from ..extract.images.listing import list_images, outside
 from ..extract.ledger import Failure
+from ..extract.photographs import read_part
 from ..tables import TextTable
 from ..text import shown
 from .data import open_model
@@ -41,13 +44,14 @@ class Labelling:
         What went wrong without stopping the run, so far.
     """
 
-    answers: Iterator[Prediction | Failure]
+    images: Images
+    label: Callable[[Images], Iterator[Prediction | Failure]]
     promise: CoveragePoint | None
     folders: ClassFolders | None
     warnings: list[str]
 
     def __iter__(self) -> Iterator[Prediction | Failure]:
-        for answer in self.answers:
+        for answer in self.label(self.images):
             yield answer if self.folders is None else self.folders.place(answer)
 
 
@@ -62,6 +66,7 @@ def open_labelling(
     copies: bool,
     trust_joblib: bool,
     options: ModelOptions,
+    part: str | None = None,
 ) -> Labelling:
     """Load the model and list the images; the parameters and errors are those of :func:`predict`.
 
@@ -72,15 +77,22 @@ def open_labelling(
     """
     weights = options.get("weights")
     classifier = open_model(model, weights, trust_joblib=trust_joblib, to_label=True)
+    wanted = None if part is None else read_part(part)
     images = list_images(paths, listed)
+    if wanted is not None:
+        images = gather(filter(wanted.holds, images))
     folders = None
     if sort_into is not None:
         folders = ClassFolders(Path(sort_into), copy if copies else link)
         images = outside(images, Path(sort_into))  # of an earlier run
     promise = None if abstain is None else abstainer_of(classifier).promise(abstain)
     warnings: list[str] = []
-    answers = predict_each(classifier, images, execution_of(options), top, abstain, warnings.append)
-    return Labelling(answers, promise, folders, warnings)
+    execution = execution_of(options)
+
+    def label(some: Images) -> Iterator[Prediction | Failure]:
+        return predict_each(classifier, some, execution, top, abstain, warnings.append)
+
+    return Labelling(images, label, promise, folders, warnings)
 
 
 @dataclass(frozen=True, repr=False)
@@ -148,6 +160,7 @@ def predict(
     abstain: float | None = None,
     sort_into: Place | None = None,
     copy: bool = False,
+    part: str | None = None,
     trust_joblib: bool = False,
     **options: Unpack[ModelOptions],
 ) -> Predicted:
@@ -168,6 +181,8 @@ def predict(
         Folder to link each image into, below its class.
     copy : bool
         Copy images there instead.
+    part : str, optional
+        ``"I/N"``: this one of N parts of the images alone.
 
     Returns
     -------
@@ -198,6 +213,7 @@ def predict(
         copies=copy,
         trust_joblib=trust_joblib,
         options=options,
+        part=part,
     )
     predictions: list[Prediction] = []
     failures: list[Failure] = []

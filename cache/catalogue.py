@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from ..errors import CacheError
+from .index.index import Index, Table, asked
 from .mirror import place_of, remote_of
 from .segment import DamagedSegmentError, open_segment, read_digests, read_spec
 from .spec import SPEC_FOLDER, FeatureSpec
@@ -98,20 +99,20 @@ def holdings(cache: Path) -> list[SpecHoldings]:
 
 def _measure(spec: FeatureSpec, folder: Path) -> SpecHoldings:
     paths = segment_paths(folder)
-    rows, images = 0, set[bytes]()
-    for path in paths:
+
+    def read_table(name: str) -> Table | None:
         try:
-            with open_segment(path) as segment:
-                digests = read_digests(segment, spec)
-        except (FileNotFoundError, DamagedSegmentError):
-            continue  # merged meanwhile, or for 'verify' to tell
-        rows += len(digests)
-        images.update(digests)
+            with open_segment(folder / name) as segment:
+                return read_digests(segment, spec)
+        except DamagedSegmentError:
+            return None  # for 'verify' to tell
+
+    rows, images = asked(folder, read_table, Index.count)
     return {
         "id": spec.id,
         "spec": asdict(spec),
         "folder": place_of(folder),
-        "images": len(images),
+        "images": images,
         "rows": rows,
         "segments": len(paths),
         "damaged": len(damaged_segments(folder)),

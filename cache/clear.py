@@ -13,7 +13,7 @@ from .mirror import remote_of
 from .remote import LISTED
 from .spec_folder import is_segment_name, stale_temporaries
 
-_OURS = re.compile(r"[0-9a-f]{32}\.h5(\.damaged)?")
+_OURS = re.compile(r"[0-9a-f]{32}\.(h5(\.damaged)?|index)")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Removal:
     """What goes from one spec's folder."""
 
     folder: Path  # the spec's
-    # here or behind the cache's URL: segments, segments set aside, files of killed runs
+    # here or behind the cache's URL: segments, those set aside, their index, files of killed runs
     files: list[Path]
     bytes: int  # their size
 

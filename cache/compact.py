@@ -8,7 +8,8 @@ kill leaves at worst rows twice, and so do two compactions at once.
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
+import functools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import numpy as np
 from ..progress import stage
 from ..storage import sync_folder
 from .catalogue import specs
+from .index.index import Index, Table, asked, write_as_one
+from .index.run import to_digests
 from .mirror import remote_of
 from .segment import (
     DamagedSegmentError,
@@ -30,7 +33,10 @@ from .segment import (
 from .spec import FeatureSpec
 from .spec_folder import remove_stale_temporaries, segment_paths, set_aside
 
-MERGED_BYTES = 128 << 20  # a merged segment's features; it is put together in memory
+# A merged segment is put together in memory: its features' bytes, and its rows.
+MERGED_BYTES, MERGED_ROWS = 128 << 20, 1 << 17
+# As a run goes on, so many segments of a size become one of at most so many bytes.
+FAN, ALIKE_BYTES = 8, 32 << 20
 
 
 @dataclass
@@ -81,73 +87,137 @@ def compact_spec(folder: Path, spec: FeatureSpec) -> Compaction:
     """Compact one spec's segments: see :func:`compact`."""
     remove_stale_temporaries(folder)
     result = Compaction(folder)
-    contents = _read_contents(folder, spec, result)
-    result.before = len(contents)
-    wasteful = _wasteful(contents)
-    merge = _Merge(folder, spec, result)
-    for path in wasteful:
-        merge.take(path, contents[path])
+
+    def read_table(name: str) -> Table | None:
+        try:
+            with open_segment(folder / name) as segment:
+                return read_digests(segment, spec)
+        except DamagedSegmentError as error:
+            set_aside(folder / name)
+            result.damaged.append(error)
+            return None
+
+    held = asked(folder, read_table, _contents)
+    result.before = len(held.rows)
+    wasteful = _wasteful(folder, held)
+    merge = _Merge(folder, spec, result, held.repeated)
+    for name in wasteful:
+        merge.take(folder / name)
     merge.commit()
-    result.after = len(contents) - len(wasteful) + merge.written
-    result.rows = sum(map(len, contents.values())) - result.duplicates
+    result.after = len(held.rows) - len(wasteful) + len(merge.written)
+    result.rows = sum(held.rows.values()) - result.duplicates
+    asked(folder, read_table, functools.partial(write_as_one, folder=folder))
     return result
 
 
-def _read_contents(folder: Path, spec: FeatureSpec, result: Compaction) -> dict[Path, list[bytes]]:
-    contents = {}
-    for path in segment_paths(folder):
-        try:
-            with open_segment(path) as segment:
-                contents[path] = read_digests(segment, spec)
-        except FileNotFoundError:
-            continue  # another compaction merged it
-        except DamagedSegmentError as error:
-            set_aside(path)
-            result.damaged.append(error)
-    return contents
+def merge_alike(
+    folder: Path,
+    spec: FeatureSpec,
+    rows: dict[str, int],
+    row_bytes: int,
+    damaged: list[DamagedSegmentError],
+) -> dict[str, int]:
+    """Merge segments of about the same number of rows, where there are many.
+
+    Parameters
+    ----------
+    folder : Path
+        The spec's.
+    spec : FeatureSpec
+        Whose features they hold.
+    rows : dict of str to int
+        Name to rows of the segments that may be merged.
+    row_bytes : int
+        Bytes of a row's features.
+    damaged : list
+        Takes in the segments that were set aside.
+
+    Returns
+    -------
+    dict of str to int
+        The segments that may be merged next time.
+    """
+    largest = min(MERGED_ROWS, ALIKE_BYTES // row_bytes) // FAN
+    sizes: dict[int, list[str]] = {}
+    for name, count in rows.items():
+        if count <= largest:
+            sizes.setdefault(int(math.log(count, FAN)), []).append(name)
+    alike = next((names for names in sizes.values() if len(names) >= FAN), None)
+    if alike is None:
+        return {name: rows[name] for names in sizes.values() for name in names}
+    result = Compaction(folder)
+    merge = _Merge(folder, spec, result, set())
+    for name in alike:
+        merge.take(folder / name)
+    merge.commit()
+    damaged += result.damaged
+    left = {name: count for name, count in rows.items() if name not in alike}
+    return merge_alike(folder, spec, left | merge.written, row_bytes, damaged)
 
 
-def _wasteful(contents: dict[Path, list[bytes]]) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What one spec's segments hold."""
+
+    rows: dict[str, int]  # of each segment
+    repeated: set[bytes]  # the images that stand in several rows
+    repeating: set[str]  # the segments of these
+
+
+def _contents(index: Index) -> _Contents:
+    held = _Contents(index.covered, set(), set())
+    for entries in index.repeated():
+        held.repeated.update(to_digests(entries["digest"]))
+        held.repeating.update(index.segments[n] for n in np.unique(entries["segment"]).tolist())
+    return held
+
+
+def _wasteful(folder: Path, held: _Contents) -> list[str]:
     """Choose the segments to rewrite: small ones, and those that repeat one another's rows."""
-    times = Counter(digest for digests in contents.values() for digest in digests)
-    repeating = {p for p, digests in contents.items() if any(times[d] > 1 for d in digests)}
     small = set()
-    for path in contents:
+    for name, rows in held.rows.items():
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_size < MERGED_BYTES // 2:
-                small.add(path)
-    if len(small) == 1 and not repeating:
+            size = (folder / name).stat().st_size
+            if size < MERGED_BYTES // 2 and rows < MERGED_ROWS // 2:
+                small.add(name)
+    if len(small) == 1 and not held.repeating:
         return []
-    return sorted(small | repeating)
+    return sorted(small | held.repeating)
 
 
 class _Merge:
     """Rows on their way into merged segments, and the segments they came from."""
 
-    def __init__(self, folder: Path, spec: FeatureSpec, result: Compaction) -> None:
+    def __init__(
+        self, folder: Path, spec: FeatureSpec, result: Compaction, repeated: set[bytes]
+    ) -> None:
         self._folder = folder
         self._spec = spec
         self._result = result
-        self._taken: set[bytes] = set()
+        self._repeated = repeated
+        self._taken: set[bytes] = set()  # of these
         self._digests: list[bytes] = []
         self._blocks: list[Any] = []
         self._widths: tuple[int, ...] = ()
         self._emptied: list[Path] = []  # all their rows are taken, not all of them committed
-        self.written = 0
+        self.written: dict[str, int] = {}  # name to rows of the merged segments
 
-    def take(self, path: Path, digests: list[bytes]) -> None:
+    def take(self, path: Path) -> None:
         """Take one segment's rows, but for those taken before."""
-        first: dict[bytes, int] = {}
-        for row, digest in enumerate(digests):
-            if digest not in self._taken:
-                first.setdefault(digest, row)
-        rows = np.array(list(first.values()), dtype=np.intp)
+        digests: list[bytes] = []
         try:
             with open_segment(path) as segment:
+                digests += map(bytes, read_digests(segment, self._spec))
+                first: dict[bytes, int] = {}
+                for row, digest in enumerate(digests):
+                    if digest not in self._taken:
+                        first.setdefault(digest, row)
+                rows = np.array(list(first.values()), dtype=np.intp)
                 self._widths = read_widths(segment, self._spec)
                 for low, high, block in read_blocks(segment, rows):
-                    self._digests += [digests[row] for row in rows[low:high]]
-                    self._taken.update(self._digests[len(self._digests) - len(block) :])
+                    block_digests = [digests[row] for row in rows[low:high]]
+                    self._digests += block_digests
+                    self._taken.update(self._repeated.intersection(block_digests))
                     self._blocks.append(block)
                     self._commit_if_full()
         except FileNotFoundError:
@@ -160,16 +230,16 @@ class _Merge:
         self._emptied.append(path)
 
     def _commit_if_full(self) -> None:
-        if sum(block.nbytes for block in self._blocks) >= MERGED_BYTES:
+        size = sum(block.nbytes for block in self._blocks)
+        if size >= MERGED_BYTES or len(self._digests) >= MERGED_ROWS:
             self.commit()
 
     def commit(self) -> None:
         """Write what has gathered as one segment, then remove those it came from."""
         if self._digests:
-            write_segment(
-                self._folder, self._spec, self._digests, np.concatenate(self._blocks), self._widths
-            )
-            self.written += 1
+            rows = np.concatenate(self._blocks)
+            path = write_segment(self._folder, self._spec, self._digests, rows, self._widths)
+            self.written[path.name] = len(rows)
             self._digests, self._blocks = [], []
         if self._emptied:
             for path in self._emptied:

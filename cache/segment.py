@@ -94,12 +94,12 @@ def open_segment(path: Path) -> Iterator[Any]:
         yield file
 
 
-def read_digests(segment: Any, spec: FeatureSpec) -> list[bytes]:
-    """Read a segment's keys; a failing checksum or a foreign spec is a damaged segment."""
+def read_digests(segment: Any, spec: FeatureSpec) -> NDArray[np.uint8]:
+    """Read a segment's keys, (n, 32); a failing checksum or a foreign spec is a damaged segment."""
     path = Path(os.fsdecode(segment.filename))
     try:
         written_for = np.bytes_(segment.attrs["spec"])
-        table = segment["digest"][...]
+        table: NDArray[np.uint8] = segment["digest"][...]
         rows = segment["features"].shape[0]
     except _UNREADABLE as error:
         raise DamagedSegmentError(path, reason(error)) from error
@@ -107,7 +107,7 @@ def read_digests(segment: Any, spec: FeatureSpec) -> list[bytes]:
         raise DamagedSegmentError(path, "it holds features of another spec")
     if table.ndim != 2 or table.shape != (rows, 32):
         raise DamagedSegmentError(path, f"{table.shape} digests for {rows} rows")
-    return [row.tobytes() for row in table]
+    return table
 
 
 def read_widths(segment: Any, spec: FeatureSpec) -> tuple[int, ...]:
@@ -169,7 +169,7 @@ def read_whole(path: Path, digests: list[bytes] | None = None) -> None:
         spec = read_spec(segment, path)
         keys = read_digests(segment, spec)
         if digests is not None:
-            digests += keys
+            digests += map(bytes, keys)
         read_widths(segment, spec)
         for _, _, block in read_blocks(segment, np.arange(len(keys))):
             if not np.isfinite(block).all():
@@ -249,6 +249,19 @@ def write_segment(
             "before are safe: free some space or give another place with --cache DIR"
         ) from error
     return path
+
+
+def as_stored(features: NDArray[Any], storage: str) -> NDArray[Any]:
+    """Convert to the type that goes on the disk; a value that it cannot hold is an error."""
+    with np.errstate(over="ignore"):
+        stored = features.astype(storage)
+    if not np.isfinite(stored).all():
+        raise CacheError(
+            f"a feature of {np.abs(features).max():.3g} does not fit {storage}, whose largest "
+            f"number is {np.finfo(storage).max:.3g}: refused, nothing was written; use "
+            "--storage float32"
+        )
+    return stored
 
 
 def _image(

@@ -12,7 +12,9 @@ from ..errors import CacheError
 
 SUFFIX = ".h5"
 DAMAGED = ".damaged"
+RUN = ".index"  # derived from the segments, see `index`
 _NAME = re.compile(r"[0-9a-f]{32}\.h5")
+_RUN_NAME = re.compile(r"[0-9a-f]{32}\.index")
 _WRITER = re.compile(r"\..+?\.(?P<host>.+)\.(?P<pid>[0-9]+)\.tmp")  # as storage.temporary_name
 
 
@@ -29,22 +31,26 @@ def segment_paths(folder: Path) -> list[Path]:
     """
     names: set[str] | None = None
     while True:
-        earlier, names = names, _segment_names(folder)
+        earlier, names = names, set(filter(is_segment_name, _names(folder)))
         if names == earlier:
             return [folder / name for name in sorted(names)]
 
 
-def _segment_names(folder: Path) -> set[str]:
+def run_paths(folder: Path) -> list[Path]:
+    """List the runs of the index of one spec's folder, sorted by name."""
+    return [folder / name for name in sorted(filter(_RUN_NAME.fullmatch, _names(folder)))]
+
+
+def _names(folder: Path) -> list[str]:
     try:
-        names = os.listdir(folder)
+        return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
-        return set()
+        return []
     except OSError as error:
         raise CacheError(
             f"cannot read the cache {folder} ({error.strerror}); "
             "mend its permissions or give another place with --cache DIR"
         ) from error
-    return set(filter(is_segment_name, names))
 
 
 def set_aside(path: Path) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -32,6 +33,10 @@ CREATE TABLE IF NOT EXISTS file (
 # Git's index has the same race: https://git-scm.com/docs/racy-git
 COARSE_TICK_NS = 2_000_000_000
 FINE_TICK_NS = 50_000_000
+
+ASKED = 500  # files a query
+# A file that nobody asked for in so many days is forgotten; the days are written this coarsely.
+KEPT_DAYS, COARSE_DAYS = 180, 30
 
 
 def stat_index_path() -> Path:
@@ -113,6 +118,7 @@ class StatIndex:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute(_SCHEMA)
+            self._forget_old(self._connection)
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)
 
@@ -123,25 +129,36 @@ class StatIndex:
         if self._connection is not None:
             self._connection.close()
 
-    def look_up(self, path: Address, stat: Stat) -> bytes | None:
-        """Return the digest that the file had when it last looked like this."""
-        looks = fingerprint(stat)
-        if not _is_storable(looks):
-            return None
-        rows = self._ask(
-            lambda index: index.execute(
-                "SELECT digest FROM file WHERE path = ? AND size = ? AND mtime_ns = ? "
-                "AND ctime_ns = ? AND inode = ?",
-                (os.fsencode(str(path.absolute())), *looks),
-            )
-        )
-        return bytes(rows[0][0]) if rows else None
+    def look_up(self, files: Sequence[tuple[Address, Stat]]) -> list[bytes | None]:
+        """Return the digest that each file had when it last looked like this; None if it never did.
+
+        Parameters
+        ----------
+        files : sequence of (Address, Stat), length n
+        """
+        digests: list[bytes | None] = []
+        for start in range(0, len(files), ASKED):
+            asked = [
+                (_name(path), fingerprint(stat)) for path, stat in files[start : start + ASKED]
+            ]
+            names = [name for name, _ in asked]
+            rows = self._ask(f"SELECT * FROM file WHERE path IN ({_marks(names)})", names)  # noqa: S608
+            known = {name: (tuple(looks), digest) for name, *looks, digest, _ in rows}
+            pairs = [(known.get(name, (None, None)), looks) for name, looks in asked]
+            digests += [digest if looked == looks else None for (looked, digest), looks in pairs]
+            old = [(_today(), name) for name, *_, day in rows if day < _today() - COARSE_DAYS]
+            self._ask("UPDATE file SET day = ? WHERE path = ?", old, many=True)
+        return digests
 
     def paths(self, digests: Iterable[bytes]) -> list[str]:
         """Return the addresses that had one of these digests when last read, sorted."""
-        wanted = set(digests)
-        rows = self._ask(lambda index: index.execute("SELECT path, digest FROM file"))
-        return sorted(os.fsdecode(path) for path, digest in rows if digest in wanted)
+        wanted = [*digests]
+        found: list[str] = []
+        for start in range(0, len(wanted), ASKED):
+            some = wanted[start : start + ASKED]
+            rows = self._ask(f"SELECT path FROM file WHERE digest IN ({_marks(some)})", some)  # noqa: S608
+            found += [os.fsdecode(path) for (path,) in rows]
+        return sorted(found)
 
     def record(self, sightings: Iterable[Sighting]) -> None:
         """Remember files as they looked when they were read.
@@ -150,20 +167,39 @@ class StatIndex:
         cannot hold, are left out and will be read again next time.
         """
         rows = [
-            (os.fsencode(str(seen.path.absolute())), *looks, seen.digest)
+            (_name(seen.path), *looks, seen.digest, _today())
             for seen in sightings
             if at_rest(seen.stat, seen.read_ns) and _is_storable(looks := fingerprint(seen.stat))
         ]
-        insert = "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)"
-        self._ask(lambda index: index.executemany(insert, rows))
+        insert = "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)"
+        self._ask(insert, rows, many=True)
 
-    def _ask(self, query: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> list[Any]:
+    def _forget_old(self, index: sqlite3.Connection) -> None:
+        """Forget, every now and then, the files that nobody asked for in a long time.
+
+        The database's own number is the day of the last time; 0: the days are not there yet.
+        """
+        today = _today()
+
+        def last() -> int:
+            return int(index.execute("PRAGMA user_version").fetchone()[0])
+
+        if last() and today < last() + COARSE_DAYS:
+            return
+        with index:
+            index.execute("BEGIN IMMEDIATE")
+            if not last():  # nor has another process put them there meanwhile
+                index.execute(f"ALTER TABLE file ADD COLUMN day INTEGER NOT NULL DEFAULT {today}")
+            index.execute("DELETE FROM file WHERE day < ?", (today - KEPT_DAYS,))
+            index.execute(f"PRAGMA user_version = {today}")
+
+    def _ask(self, query: str, values: Sequence[Any] = (), *, many: bool = False) -> list[Any]:
         """Return the rows of a query; none, from then on, where the index cannot be used."""
-        if self._connection is None:
+        if self._connection is None or (many and not values):
             return []
         try:
-            with self._connection:
-                return query(self._connection).fetchall()
+            with self._connection as index:
+                return (index.executemany if many else index.execute)(query, values).fetchall()
         except sqlite3.Error as error:
             self._give_up(error)
             return []
@@ -174,6 +210,19 @@ class StatIndex:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _name(path: Address) -> bytes:
+    return os.fsencode(str(path.absolute()))
+
+
+def _today() -> int:
+    """Return the day, counted since the epoch."""
+    return int(time.time()) // 86_400
 
 
 def fingerprint(stat: Stat) -> tuple[int, int, int, int]:

@@ -6,22 +6,26 @@ segment is never changed after its rename.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CacheError
+from .compact import merge_alike
+from .index.index import Index, Table, grow, remove_damaged
+from .index.run import DamagedRunError, to_digests
 from .mirror import remote_of
 from .remote import RemoteCache
 from .segment import (
     DamagedSegmentError,
+    as_stored,
     open_segment,
     read_blocks,
     read_digests,
@@ -29,13 +33,14 @@ from .segment import (
     write_segment,
 )
 from .spec import FeatureSpec
-from .spec_folder import remove_stale_temporaries, segment_paths, set_aside
+from .spec_folder import remove_stale_temporaries, run_paths, segment_paths, set_aside
 from .statindex import at_rest
 
 FETCH_SECONDS = 10.0  # between two looks at a cache behind a URL
 LISTINGS = 3  # of a folder that seems to have lost rows, before that is believed
 
 Features = NDArray[np.float32]  # (n, d)
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -58,9 +63,9 @@ class FeatureStore:
     cache: Path  # the cache's root folder
     spec: FeatureSpec  # what the features are
     damaged: list[DamagedSegmentError] = field(default_factory=list)
-    _segments: set[str] = field(default_factory=set, repr=False)
+    _own: dict[str, int] = field(default_factory=dict, repr=False)  # written here: name to rows
     _refused: set[str] = field(default_factory=set, repr=False)  # damaged, told already
-    _rows: dict[bytes, tuple[str, int]] = field(default_factory=dict, repr=False)
+    _index: Index = field(default_factory=Index, repr=False)
     _widths: tuple[int, ...] = field(default=(), repr=False)
     _listed_ns: int | None = field(default=None, repr=False)  # the folder's time when last listed
     _remote: RemoteCache | None = field(default=None, repr=False)
@@ -74,11 +79,16 @@ class FeatureStore:
         self.refresh()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the lock behind: it cannot travel to another process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        """Leave behind what cannot travel to another process, which looks for itself."""
+        return {name: value for name, value in self.__dict__.items() if name not in self._fresh()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=threading.RLock())
+        self.__dict__.update(state, **self._fresh())
+        self._look(anew=True)
+
+    @staticmethod
+    def _fresh() -> dict[str, Any]:
+        return {"_lock": threading.RLock(), "_index": Index(), "_own": {}}
 
     @property
     def dimension(self) -> int | None:
@@ -91,14 +101,37 @@ class FeatureStore:
         return self._widths
 
     def __contains__(self, digest: object) -> bool:
-        return digest in self._rows
+        return isinstance(digest, bytes) and bool(self.holds([digest])[0])
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._asked(lambda index: index.count()[1])
 
     def digests(self) -> set[bytes]:
-        """Return the images that are held."""
-        return set(self._rows)
+        """Return the images that are held: of a large cache more than the memory has room for."""
+        return set(self._asked(Index.digests))
+
+    def holds(self, digests: Sequence[bytes]) -> NDArray[np.bool_]:
+        """Tell which of these images (n) are held."""
+        return self._asked(lambda index: index.look_up(digests)[0] >= 0)
+
+    def snapshot(self) -> Index:
+        """Return the index of what is held now, whatever comes later."""
+        return self._index
+
+    def _asked(self, question: Callable[[Index], Answer]) -> Answer:
+        """Ask the index; where it turns out to be damaged, it is made again."""
+        while True:
+            try:
+                return question(self._index)
+            except DamagedRunError as error:
+                self._drop(error)
+
+    def _drop(self, error: DamagedRunError) -> None:
+        with self._lock:
+            remove_damaged(error)
+            self._refused.add(error.path.name)  # it may stay, in a read-only cache
+            self._index = Index((), (), self._index.tables)
+            self._look(anew=True)
 
     def refresh(self, *, anew: bool = False) -> None:
         """Take in what other processes added, merged or removed since the last look.
@@ -106,7 +139,7 @@ class FeatureStore:
         Parameters
         ----------
         anew : bool
-            Read the keys of all segments again.
+            Look even if the folder seems to be as it was.
         """
         with self._lock:
             self._fetch(anew=anew)
@@ -119,13 +152,15 @@ class FeatureStore:
     def _look(self, *, anew: bool) -> None:
         """Take in what changed in the folder."""
         with self._lock:
-            now, stat = time.time_ns(), _stat(self.folder)
+            now, stat = time.time_ns(), None
+            with contextlib.suppress(OSError):
+                stat = self.folder.stat()
             if not anew and stat is not None and stat.st_mtime_ns == self._listed_ns:
                 return
             # A segment that was merged between listing and opening, or behind the listing's back:
             # the folder is listed again. Rows that stay away after that were removed by someone.
             listings = 0
-            while not self._take_in(segment_paths(self.folder), anew, listings >= LISTINGS):
+            while not self._take_in(rows_may_go=listings >= LISTINGS):
                 listings += 1
             # A folder that may change within its clock's tick is listed again next time.
             settled = stat is not None and at_rest(stat, now)
@@ -133,46 +168,57 @@ class FeatureStore:
 
     def _fetch(self, *, anew: bool) -> None:
         """Take in what lies behind the cache's URL, if it has one, every now and then."""
-        if self._remote is None:
-            return
         now = time.monotonic()
-        if anew or now - self._fetched >= FETCH_SECONDS:
+        if self._remote is not None and (anew or now - self._fetched >= FETCH_SECONDS):
             self._fetched = now
             self.damaged += self._remote.fetch(self.folder)
 
-    def _take_in(self, paths: list[Path], anew: bool, rows_may_go: bool) -> bool:
-        """Read the keys of segments; tell whether the listing can be believed.
+    def _take_in(self, *, rows_may_go: bool) -> bool:
+        """Bring the index up to date; tell whether the listing can be believed.
 
         A listing is not atomic: it may have passed the place where a merged segment then
         appears, and come too late for those that it replaced. Such a listing lacks rows.
         """
-        anew = anew or bool(self._segments - {path.name for path in paths})
-        segments, rows = (set(), {}) if anew else (self._segments, self._rows)
-        for path in paths:
-            if path.name not in segments and path.name not in self._refused:
-                try:
-                    self._add(path, segments, rows)
-                except FileNotFoundError:
-                    return False
-        if not rows_may_go and not rows.keys() >= self._rows.keys():
+        before = self._index
+        try:
+            # In this order: what a run covers is then listed, too, unless it was merged.
+            runs = [path for path in run_paths(self.folder) if path.name not in self._refused]
+            names = {path.name for path in segment_paths(self.folder)} - self._refused
+            index = grow(before, self.folder, names, runs, self._read_table)
+            gone = before.covered.keys() - names
+            if gone and not rows_may_go:
+                for keys in before.only(gone).all_keys():
+                    if (index.look_up(to_digests(keys))[0] < 0).any():
+                        return False
+        except FileNotFoundError:
             return False
-        self._segments, self._rows = segments, rows
+        except DamagedRunError as error:
+            self._drop(error)
+        else:
+            self._index = index
+            self._find_widths()
         return True
 
-    def _add(self, path: Path, segments: set[str], rows: dict[bytes, tuple[str, int]]) -> None:
+    def _find_widths(self) -> None:
+        """Read them from any segment: what the index covers was not opened."""
+        for name in () if self._widths else self._index.covered:
+            with contextlib.suppress(DamagedSegmentError, FileNotFoundError):
+                with open_segment(self.folder / name) as segment:
+                    self._widths = read_widths(segment, self.spec)
+                return
+
+    def _read_table(self, name: str) -> Table | None:
+        path = self.folder / name
         try:
             with open_segment(path) as segment:
-                digests = read_digests(segment, self.spec)
-                widths = read_widths(segment, self.spec)
+                table = read_digests(segment, self.spec)
+                self._widths = read_widths(segment, self.spec)
         except DamagedSegmentError as error:
             if not path.exists():  # merged while it was read: its rows lie elsewhere
                 raise FileNotFoundError(path) from error
             self._refuse(error)
-            return
-        segments.add(path.name)
-        self._widths = widths
-        for row, digest in enumerate(digests):
-            rows.setdefault(digest, (path.name, row))
+            return None
+        return table
 
     def _refuse(self, error: DamagedSegmentError) -> None:
         set_aside(error.path)
@@ -187,6 +233,9 @@ class FeatureStore:
         widths: tuple[int, ...] | None = None,
     ) -> Path:
         """Write one segment and return its path once it is safe.
+
+        Of the segments that this process wrote, those of a size are then merged where there are
+        many: in the end each row has been written twice or three times.
 
         Parameters
         ----------
@@ -220,8 +269,11 @@ class FeatureStore:
                 "the backbone gave NaN or infinity: refused, nothing was written; are these the "
                 f"right weights? ({self.spec.backbone}, SHA-256 {self.spec.weights_sha256[:12]}…)"
             )
-        features = _stored(features, self.spec.storage)
+        features = as_stored(features, self.spec.storage)
         path = write_segment(self.folder, self.spec, digests, features, widths)
+        if self._remote is None:
+            own = self._own | {path.name: len(digests)}
+            self._own = merge_alike(self.folder, self.spec, own, features[0].nbytes, self.damaged)
         self._look(anew=False)
         if self._remote is not None:
             self._remote.put(path)
@@ -249,16 +301,22 @@ class FeatureStore:
             If a checksum fails. The segment is set aside and its rows are no
             longer held, so that extracting again mends the cache.
         """
-        wanted: dict[str, list[tuple[int, int]]] = {}
-        for position, digest in enumerate(digests):
-            name, row = self._rows[digest]
-            wanted.setdefault(name, []).append((row, position))
+        index, segments, rows = self._asked(lambda index: (index, *index.look_up(digests)))
+        if (segments < 0).any():
+            raise KeyError(digests[int(np.argmin(segments))])
         out: Features = np.empty((len(digests), self.dimension or 0), dtype=np.float32)
-        for name, pairs in wanted.items():
-            rows, positions = np.array(sorted(pairs), dtype=np.intp).T
+        order = np.lexsort((rows, segments))
+        starts = np.unique(segments[order], return_index=True)[1]
+        for positions in np.split(order, starts)[1:]:
+            name = index.segments[segments[positions[0]]]
             try:
                 with open_segment(self.folder / name) as segment:
-                    for low, high, block in read_blocks(segment, rows):
+                    if name not in index.tables:  # what was read from the segment is right
+                        table = read_digests(segment, self.spec)
+                        there = [bytes(table[row]) for row in rows[positions] if row < len(table)]
+                        if there != [digests[position] for position in positions]:
+                            raise self._lie(index, name)
+                    for low, high, block in read_blocks(segment, rows[positions]):
                         out[positions[low:high]] = block
             except FileNotFoundError:
                 self._lost(name, "no such file")
@@ -266,35 +324,23 @@ class FeatureStore:
             except DamagedSegmentError as error:
                 self._lost(name, error.reason)
                 return self.read(digests)  # other segments hold the same rows
+            except DamagedRunError as error:
+                self._drop(error)
+                return self.read(digests)
         return out
+
+    def _lie(self, index: Index, name: str) -> DamagedRunError:
+        """Return the error for a run that tells of other rows than its segment has."""
+        path = next((run.path for run in index.runs if name in run.segments), None)
+        return DamagedRunError(path or self.folder, f"{name} holds other rows")
 
     def _lost(self, name: str, why: str) -> None:
         """Look for a lost segment's rows elsewhere; raise if some are nowhere."""
         path = self.folder / name
-        held = [digest for digest, (segment, _) in self._rows.items() if segment == name]
+        held = self._asked(lambda index: index.only({name}).digests())
         damage = DamagedSegmentError(path, why, held)
         if path.exists():
             self._refuse(damage)
         self.refresh(anew=True)
-        if not self._rows.keys() >= set(held):
+        if not self.holds(held).all():
             raise damage
-
-
-def _stat(folder: Path) -> os.stat_result | None:
-    try:
-        return folder.stat()
-    except OSError:
-        return None
-
-
-def _stored(features: NDArray[Any], storage: str) -> NDArray[Any]:
-    """Convert to the type that goes on the disk; a value that it cannot hold is an error."""
-    with np.errstate(over="ignore"):
-        stored = features.astype(storage)
-    if not np.isfinite(stored).all():
-        raise CacheError(
-            f"a feature of {np.abs(features).max():.3g} does not fit {storage}, whose largest "
-            f"number is {np.finfo(storage).max:.3g}: refused, nothing was written; use "
-            "--storage float32"
-        )
-    return stored

@@ -64,6 +64,10 @@ def cache_verify(
     mend: Annotated[
         bool, typer.Option("--mend", help="Set aside what is damaged: it is extracted again.")
     ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Read so many segments of each spec, drawn by --seed, not all."),
+    ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -86,7 +90,7 @@ def cache_verify(
     place = execution.cache or default_cache()
     weights = os.fspath(options.get("weights") or "imagenet")
     with stages(quiet=quiet):
-        verification = verify(place, mend=mend)
+        verification = verify(place, mend=mend, sample=sample, seed=seed)
         again = (
             []
             if data is None
@@ -124,8 +128,11 @@ def _say_verified(verification: "Verification", again: "list[Recomputation]") ->
 
 
 def _concerned(problem: "Problem") -> str:
+    from ..cache.spec_folder import RUN
     from ..text import shown
 
+    if problem.path.suffix == RUN:
+        return "it is made again from the segments"
     if not problem.digests:
         return "its index cannot be read"
     some = ", ".join(map(shown, problem.images[:3])) + (", …" if len(problem.images) > 3 else "")

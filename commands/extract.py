@@ -12,6 +12,7 @@ from .options import (
     Data,
     Json,
     MaxFailures,
+    PartOfAll,
     Quiet,
 )
 
@@ -33,6 +34,7 @@ def extract_features(
         ),
     ] = None,
     columns: Columns = None,
+    part: PartOfAll = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

@@ -101,16 +101,15 @@ class CsvOutput(Output):
 
     def begin(self) -> None:
         """Print the names of the columns."""
-        ranks = [f"{name}_{rank}" for rank in range(1, self.top + 1) for name in ("class", "p")]
-        self._writer.writerow(["path", "label", "probability", "abstained", *ranks])
+        from ..classify.predict.parts import header
+
+        self._writer.writerow(header(self.top))
 
     def prediction(self, prediction: Prediction) -> None:
         """Print a row."""
-        ranked = [cell for pair in prediction.top for cell in pair]
-        label, sure = prediction.label or "", prediction.top[0][1]
-        unsure = str(prediction.abstained).lower()
-        padding = [""] * (2 * self.top - len(ranked))  # fewer classes than were asked for
-        self._writer.writerow([shown(prediction.path), label, sure, unsure, *ranked, *padding])
+        from ..classify.predict.parts import row
+
+        self._writer.writerow(row(prediction, self.top))
         sys.stdout.flush()
 
 

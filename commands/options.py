@@ -85,6 +85,15 @@ Track = Annotated[
         "server's URI or a folder.",
     ),
 ]
+PartOfAll = Annotated[
+    str | None,
+    typer.Option(
+        "--part",
+        metavar="I/N",
+        help="Take this one of N parts of the images alone, as a job of a batch system's array: "
+        "images that are added later move no other.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seeds folds, weights and order.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no warnings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

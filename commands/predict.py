@@ -9,6 +9,7 @@ from .options import (
     RUNNING,
     Json,
     Model,
+    PartOfAll,
     Quiet,
     TrustJoblib,
     takes,
@@ -16,6 +17,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..api.options import ModelOptions
+    from ..api.predict import Labelling
 
 
 @takes(RUNNING)
@@ -52,6 +54,15 @@ def predict_images(
             help="Link each image into DIR/CLASS, those left to a person into DIR/unsure.",
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write CSV files of 65,536 images each there instead; the same command goes on where "
+            "an earlier one was stopped.",
+        ),
+    ] = None,
+    part: PartOfAll = None,
     copies: Annotated[
         bool, typer.Option("--copy/--link", help="How --sort-into places images.")
     ] = False,
@@ -71,9 +82,13 @@ def predict_images(
 
     from ..api.predict import open_labelling
     from ..console import remark, stages, warn_all
-    from ..errors import DataError
+    from ..errors import DataError, OptionError
     from .formats import find_format
 
+    if out is not None and (sort_into is not None or as_json or format_ != "table"):
+        raise OptionError(
+            "--out writes CSV files alone: leave --format, --json and --sort-into out"
+        )
     output = find_format(format_, as_json=as_json)(top)
     labelling = open_labelling(
         model,
@@ -85,7 +100,11 @@ def predict_images(
         copies=copies,
         trust_joblib=trust_joblib,
         options=options,
+        part=part,
     )
+    if out is not None:
+        _write_parts(out, labelling, top, f"{_digest(model)} {abstain}", quiet=quiet)
+        return
     output.begin()
     # Rows on the same screen are progress enough.
     with stages(quiet=quiet or (output.streams and sys.stdout.isatty())):
@@ -95,5 +114,24 @@ def predict_images(
     warn_all([*labelling.warnings, *map(str, output.failures)], quiet=quiet)
     if labelling.folders is not None and not quiet:
         remark(labelling.folders.summary())
-    if not output.labelled:
+    if output.failures and not output.labelled:
         raise DataError(output.nothing())
+
+
+def _write_parts(out: Path, labelling: "Labelling", top: int, made_by: str, *, quiet: bool) -> None:
+    from ..classify.predict.parts import write_parts
+    from ..console import say, stages, warn_all
+
+    with stages(quiet=quiet):
+        written = write_parts(out, labelling.images, labelling.label, top, made_by)
+    warn_all(labelling.warnings, quiet=quiet)
+    say(
+        f"{written.labelled:,} images labelled, {written.failed:,} failed, {written.kept:,} in files "
+        f"that were there; see {out}"
+    )
+
+
+def _digest(file: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -45,11 +46,14 @@ def find_bit_depth(images: Sequence[Reference], max_pixels: int) -> BitDepth:
     max_pixels : int
         Larger images are left out.
     """
-    able = [image for image in images if not str(image).lower().endswith(SHALLOW)]
-    step = max(1, len(able) // SAMPLE)
-    if not _remembered(able[::step][:SAMPLE], max_pixels):
+
+    def able() -> Iterator[Reference]:
+        return (image for image in images if not str(image).lower().endswith(SHALLOW))
+
+    step = max(1, sum(1 for _ in able()) // SAMPLE)
+    if not _remembered([*itertools.islice(able(), 0, step * SAMPLE, step)], max_pixels):
         return BitDepth()
-    return _agreed(_remembered(able, max_pixels))
+    return _agreed(_remembered([*able()], max_pixels))
 
 
 def _agreed(counts: Counter[int]) -> BitDepth:

@@ -12,10 +12,13 @@ from ..text import shown
 from .failures import check_failures, check_limit
 from .features import ensure_features, load_features
 from .images.images import Dataset
-from .ledger import Extraction
+from .ledger import Extraction, Totals
 from .one_run import STAGES
+from .photographs import Photographs
 from .portable_table import check_table, write_table
 from .source import FeatureSource
+
+BLOCK = 1 << 16  # images that are known at a time; of more than that no ledger is kept
 
 
 class FailedImage(TypedDict):
@@ -63,7 +66,8 @@ class FeatureRun:
     """A dataset whose features are in the cache."""
 
     source: FeatureSource  # what was extracted, and how
-    extraction: Extraction  # what became of each image
+    extraction: Extraction  # what became of the images
+    images: int  # how many there were
     dimension: int | None  # features an image; None in an empty cache
     max_failures: str | None  # how many images may fail
     warnings: list[str]  # what is worth telling
@@ -93,8 +97,7 @@ class FeatureRun:
         DataError
             See :func:`headstart.extract.failures.check_failures`.
         """
-        images = len(self.extraction.digests)
-        check_failures(self.extraction.failures, images, self.max_failures)
+        check_failures(self.extraction.failures, self.images, self.max_failures)
 
     def to_document(self) -> FeaturesDocument:
         """Return the ``extract features`` contract."""
@@ -102,7 +105,7 @@ class FeatureRun:
         rate = self.images_per_second
         return {
             "version": 1,
-            "images": len(extraction.digests),
+            "images": self.images,
             "extracted": extraction.extracted,
             "reused": extraction.reused,
             "duplicates": extraction.duplicates,
@@ -136,7 +139,7 @@ def extract_dataset(
     out: Path | None = None,
     max_failures: str | None = None,
 ) -> FeatureRun:
-    """Make sure that the cache holds a dataset's features.
+    """Make sure that the cache holds a dataset's features; write them to a file, too, if wanted.
 
     Parameters
     ----------
@@ -156,13 +159,44 @@ def extract_dataset(
     OptionError
         If the limit of failures cannot be, or no table ends so.
     """
-    check_limit(max_failures)
     if out is not None:
         check_table(out)
-    paths = [image.path for image in dataset.images]
-    store = source.store()
-    extraction, warnings = ensure_features(paths, source, store, stage("extracting"))
+    run = extract_photographs(Photographs.of(dataset), source, max_failures)
     if out is not None:
-        write_table(out, dataset, load_features(paths, source), source)
-    warnings = [*dataset.warnings, *warnings]
-    return FeatureRun(source, extraction, store.dimension, max_failures, warnings)
+        write_table(out, dataset, load_features(dataset.paths, source), source)
+    return run
+
+
+def extract_photographs(
+    photographs: Photographs, source: FeatureSource, max_failures: str | None = None
+) -> FeatureRun:
+    """Make sure that the cache holds the features of images, however many, in little memory.
+
+    A cluster's coordinator takes all of them at once.
+
+    Parameters
+    ----------
+    photographs : Photographs
+        All, or a part.
+    source, max_failures
+        As those of :func:`extract_dataset`, as are the errors.
+    """
+    check_limit(max_failures)
+    paths = photographs.paths
+    store, tell = source.store(), stage("extracting")
+    step = BLOCK if source.runs_here else max(1, len(paths))
+    starts = range(0, max(1, len(paths)), step)
+    patient = source.keeping_engine() if len(starts) > 1 else source
+    totals, warnings = Totals(len(starts)), [*photographs.warnings]
+    for start in starts:
+
+        def progress(done: int, total: int, note: str = "", start: int = start) -> None:
+            del total
+            tell(start + done, len(paths), note)
+
+        extraction, lines = ensure_features(paths[start : start + step], patient, store, progress)
+        totals.add(extraction)
+        warnings += [line for line in lines if line not in warnings]
+    return FeatureRun(
+        source, totals.finish(), totals.images, store.dimension, max_failures, warnings
+    )

@@ -118,7 +118,7 @@ def load_dataset(
     be is refused before anything is read.
     """
     check_limit(max_failures)
-    paths = [image.path for image in dataset.images]
+    paths = dataset.paths
     features = load_features(paths, source, in_memory, doing)
     check_failures(features.extraction.failures, len(paths), max_failures)
     return features

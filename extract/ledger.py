@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..text import shown
 from .images.addresses import Reference
 from .images.in_memory import PixelImage
+
+DISTINCT_FILES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,71 @@ class Extraction:
     device: str | None = None  # where it ran: `"cpu"` or `"gpu"`
     notes: list[str] = field(default_factory=list)  # what is worth telling about the engine
     ledger: list[Outcome] = field(default_factory=list)  # one for each image, in the order given
+
+
+class Totals:
+    """What became of the images of many blocks, added up: of an image no more is kept than its mark.
+
+    Parameters
+    ----------
+    blocks : int
+        How many there will be.
+    """
+
+    def __init__(self, blocks: int) -> None:
+        self.whole = Extraction([])
+        self.images = 0
+        self._held = 0
+        self._distinct = _Distinct() if blocks > 1 else None
+
+    def add(self, block: Extraction) -> None:
+        """Add a block; each image is extracted in one alone."""
+        self.images += len(block.digests)
+        if self._distinct is None:
+            self.whole = block
+            return
+        whole, held = self.whole, [digest for digest in block.digests if digest is not None]
+        self._distinct.add(held)
+        self._held += len(held)
+        whole.extracted += block.extracted
+        whole.failures += block.failures
+        whole.seconds += block.seconds
+        whole.startup_seconds += block.startup_seconds
+        for name, seconds in block.spent.items():
+            whole.spent[name] = whole.spent.get(name, 0.0) + seconds
+        whole.engine, whole.device = block.engine or whole.engine, block.device or whole.device
+        whole.notes = list(dict.fromkeys([*whole.notes, *block.notes]))
+
+    def finish(self) -> Extraction:
+        """Return the whole; of several blocks it has neither digests nor a ledger."""
+        if self._distinct is not None:
+            distinct = self._distinct.count()
+            self.whole.reused = distinct - self.whole.extracted
+            self.whole.duplicates = self._held - distinct
+        return self.whole
+
+
+class _Distinct:
+    """Counts different digests by their first eight bytes, in temporary files."""
+
+    def __init__(self) -> None:
+        self._files = [tempfile.TemporaryFile() for _ in range(DISTINCT_FILES)]  # noqa: SIM115
+
+    def add(self, digests: list[bytes]) -> None:
+        marks = np.frombuffer(b"".join(digests), "<u8")[::4]
+        for number, file in enumerate(self._files):
+            file.write(marks[marks % DISTINCT_FILES == number].tobytes())
+
+    def count(self) -> int:
+        count = 0
+        for file in self._files:
+            file.seek(0)
+            count += len(np.unique(np.frombuffer(file.read(), "<u8")))
+        return count
+
+    def __del__(self) -> None:
+        for file in self._files:
+            file.close()
 
 
 def summarise(

@@ -17,7 +17,7 @@ from .decode.proof import prove_decoder
 from .engine.engine import Engine
 from .images.addresses import Reference, signed
 from .images.in_memory import PixelImage
-from .images.read import known_digest
+from .images.read import known_digests
 from .ledger import Extraction, summarise
 from .one_run import Run, bounded
 
@@ -163,16 +163,10 @@ def look_up(
     paths: Sequence[Reference | PixelImage], store: FeatureStore, stat_index: StatIndex
 ) -> tuple[list[bytes | None], list[int]]:
     """Find what needs no reading: (digest or None for each path, positions to read)."""
-    digests: list[bytes | None] = []
-    unread = []
-    for position, path in enumerate(paths):
-        digest = _known_digest(path, stat_index)
-        known = digest if digest in store else None
-        digests.append(known)
-        if known is None:
-            unread.append(position)
-    return digests, unread
-
-
-def _known_digest(path: Reference | PixelImage, stat_index: StatIndex) -> bytes | None:
-    return path.digest if isinstance(path, PixelImage) else known_digest(path, stat_index)
+    digests = known_digests(paths, stat_index)
+    known = [position for position, digest in enumerate(digests) if digest is not None]
+    held = store.holds([digest for digest in digests if digest is not None])
+    for position, there in zip(known, held.tolist(), strict=True):
+        if not there:
+            digests[position] = None
+    return digests, [position for position, digest in enumerate(digests) if digest is None]

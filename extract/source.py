@@ -22,10 +22,12 @@ from .decode.views import parse_views
 from .engine.choose import Plan, check_engine, choose, this_machine
 from .engine.engine import Engine
 from .engine.golden import keep_golden
+from .engine.gpus import visible_gpus
 from .engine.open_engine import EngineRequest, has_keras, open_engine
 from .engine.quantize import quantized_network
 from .images.addresses import Reference
 from .images.images import Dataset
+from .photographs import Photographs
 from .recipe import Execution, Recipe
 
 _opening = threading.Lock()
@@ -79,6 +81,12 @@ class FeatureSource:
         """Open this spec's segments."""
         return FeatureStore(self.cache, self.spec)
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether this process extracts, not processes of a cluster or one for each of several GPUs."""
+        several = self.plan.device == "gpu" and len(visible_gpus()) > 1
+        return self.execution.backend == "local" and not several
+
     def engine(self) -> Engine:
         """Make the planned engine; see :func:`headstart.extract.engine.open_engine.open_engine`."""
         if not self.keeps_engine:
@@ -131,7 +139,7 @@ class FeatureSource:
 def feature_source(
     recipe: Recipe | None = None,
     execution: Execution | None = None,
-    dataset: Dataset | None = None,
+    dataset: Dataset | Photographs | None = None,
     training: Callable[[], Mapping[bytes, Reference]] = dict,
 ) -> FeatureSource:
     """Resolve a recipe to a spec; the defaults of both are those of the command line.
@@ -142,7 +150,7 @@ def feature_source(
         What to compute.
     execution : Execution, optional
         How to run.
-    dataset : Dataset, optional
+    dataset : Dataset or Photographs, optional
         What it is for: unless the recipe says, its images tell how many of 16 bits they use.
         Where they do not agree, its warnings say so.
     training : callable
@@ -165,7 +173,7 @@ def feature_source(
     weights = backbone.find_weights(recipe.weights)
     bit_depth = recipe.bit_depth
     if bit_depth is None and dataset is not None:
-        depth = find_bit_depth([image.path for image in dataset.images], execution.max_pixels)
+        depth = find_bit_depth(dataset.paths, execution.max_pixels)
         bit_depth = depth.bits
         dataset.warnings.extend(depth.warnings)
     spec = FeatureSpec(

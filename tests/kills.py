@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.cache import FeatureSpec, FeatureStore, StatIndex, compact, segment
+from headstart.cache.index import index as index_module
 from headstart.extract import one_run as run
 from headstart.extract import pipeline
 
@@ -77,7 +78,7 @@ class Job:
         os.fsync = self.before("fsync", os.fsync)
         os.replace = self.before("rename", os.replace)
         Path.unlink = self.before("unlink", Path.unlink)
-        segment.open = self.open_half
+        segment.open = index_module.open = self.open_half
 
     def open_half(self, path, mode="r", **options):
         """Open a file whose write can be torn in the middle."""
@@ -96,6 +97,9 @@ class Job:
         return _Torn(file, torn)
 
     def extract(self):
+        index_module.TAIL_SEGMENTS = self.job.get("tail_segments", index_module.TAIL_SEGMENTS)
+        index_module.FAN = self.job.get("index_fan", index_module.FAN)
+        compact.FAN = self.job.get("fan", compact.FAN)
         pipeline.SEGMENT_ROWS = self.job["segment_rows"]
         store = FeatureStore(Path(self.job["cache"]), SPEC)
         append = store.append

@@ -144,7 +144,7 @@ def training_images(model: SavedModel, dataset: Dataset, source: FeatureSource) 
     DataError
         If it has no training images.
     """
-    seen = see(model, [image.path for image in dataset.images], source, "training images")
+    seen = see(model, dataset.paths, source, "training images")
     images = [dataset.images[position] for position in seen.positions]
     rows = split_images(images, seen.digests).fitting
     kept = HeadView(

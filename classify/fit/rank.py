@@ -260,7 +260,7 @@ def _price(
 ) -> PriceDocument:
     """Say how long it takes to have these features of all images."""
     store = FeatureStore(cache, spec)
-    missing = sum(digest not in store for digest in digests)
+    missing = int((~store.holds([*digests])).sum())
     backbone = backbone_of(spec)
     speed = nearest_speed(speeds, backbone, spec.precision)
     each = None if speed is None else len(spec.views) / speed.of(backbone)

@@ -30,7 +30,7 @@ class ScreeningSample:
 
     def held(self, store: FeatureStore) -> NDArray[np.intp]:
         """Return the positions of the images that a store has."""
-        return np.flatnonzero([digest in store for digest in self.digests])
+        return np.flatnonzero(store.holds(self.digests))
 
     def suffices(self, held: NDArray[np.intp]) -> bool:
         """Tell whether these images are enough to be scored on."""
@@ -56,7 +56,7 @@ def draw_screening_sample(dataset: Dataset, images: int, seed: int) -> Screening
         If no image can be read or the splits cannot be used.
     """
     with StatIndex(stat_index_path()) as stat_index:
-        digest_of_each = digest_files([image.path for image in dataset.images], stat_index)
+        digest_of_each = digest_files(dataset.paths, stat_index)
     rows = [
         (image, digest)
         for image, digest in zip(dataset.images, digest_of_each, strict=True)

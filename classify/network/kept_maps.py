@@ -78,8 +78,10 @@ class PassingStore(FeatureStore):
         self._passing: dict[bytes, Maps] = {}
         super().__post_init__()
 
-    def __contains__(self, digest: object) -> bool:
-        return digest in self._passing or super().__contains__(digest)
+    def holds(self, digests: Sequence[bytes]) -> NDArray[np.bool_]:
+        """Tell which images are in memory or in segments."""
+        passing = np.array([digest in self._passing for digest in digests], np.bool_)
+        return passing | super().holds(digests)
 
     def append(
         self,
@@ -126,7 +128,7 @@ class Boundary:
         The name is that of the stage which begins when something has to be computed.
         """
         store = self._store(view)
-        if self.keeping.storage and any(self.digests[row] not in store for row in rows):
+        if self.keeping.storage and not store.holds([self.digests[row] for row in rows]).all():
             self._extract(rows, view, stage(name))
 
     def read(self, rows: Rows, view: str = "original") -> Maps:
@@ -141,9 +143,9 @@ class Boundary:
         digests = [self.digests[row] for row in rows]
         try:
             while True:
-                missing = [row for row in rows if self.digests[row] not in store]
-                if missing:
-                    self._extract(np.array(missing), view, silent)
+                missing = rows[~store.holds(digests)]
+                if len(missing):
+                    self._extract(missing, view, silent)
                 try:
                     return store.read(digests)
                 except DamagedSegmentError:
@@ -160,8 +162,9 @@ class Boundary:
         else:
             extraction, _ = ensure_features(paths, source, store, progress)
         reasons = {failure.path: failure.reason for failure in extraction.failures}
-        for row, path in zip(rows, paths, strict=True):
-            if self.digests[row] not in store:
+        held = store.holds([self.digests[row] for row in rows])
+        for path, there in zip(paths, held, strict=True):
+            if not there:
                 why = reasons.get(path, "it has changed meanwhile")
                 raise DataError(f"cannot read {shown(path)} again: {why}")
 
@@ -239,10 +242,8 @@ def plan_boundary(
     storages = ("float32", "float16") if source.spec.storage == "float32" else ("float16",)
     missing = {
         storage: sum(
-            digest not in store
+            int((~_open(source, view, storage).holds([*set(digests)])).sum())
             for view, digests in wanted.items()
-            for store in [_open(source, view, storage)]
-            for digest in set(digests)
         )
         for storage in storages
     }

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ...cache import FeatureStore
 from ...errors import OptionError
-from ...extract.engine.gpus import visible_gpus
 from ...extract.features import ensure_features
 from ...extract.images.addresses import Reference
 from ...extract.images.in_memory import PixelImage
@@ -120,9 +119,8 @@ def find_way(model: SavedModel, source: FeatureSource, images: int, block: int |
     """
     if not model.keeps_features:
         return _way_of_maps(source, block or MAPS)
-    store, backend = source.store(), source.execution.backend
-    # Processes of their own, a cluster's or one for each of several GPUs, are started for a block.
-    if backend != "local" or (source.plan.device == "gpu" and len(visible_gpus()) > 1):
+    store = source.store()
+    if not source.runs_here:  # other processes are started for a block
         return Way(
             store, lambda part, tell: ensure_features(part, source, store, tell), max(images, 1)
         )

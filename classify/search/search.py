@@ -181,7 +181,7 @@ def search_class(
     positions: list[int] = []
     scores: list[NDArray[np.float64]] = [np.empty(0)]
     warnings, failed, done = [*dataset.warnings], 0, 0
-    paths = [image.path for image in dataset.images]
+    paths = dataset.paths
     for block in label_images(model, source_of(model, execution), paths):
         positions += [done + position for position in block.positions]
         scores.append(block.probabilities[:, column])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -262,7 +263,7 @@ class _Tally:
         self.startup_seconds = 0.0
         self._images = images
         self._store = store
-        self._held = store.digests()
+        self._before = store.snapshot()
         self._digests, self.unread = look_up(images, store, stat_index)
         self._failures: dict[int, str] = {}
         self._notes: dict[str, None] = {}  # in order, each once
@@ -294,7 +295,7 @@ class _Tally:
         done = [digest for digest in self._digests if digest is not None]
         for anew in (False, True):
             self._store.refresh(anew=anew)
-            missing = sum(digest not in self._store for digest in done)
+            missing = int((~self._store.holds(done)).sum())
             if not missing:
                 break
         else:
@@ -306,7 +307,7 @@ class _Tally:
         return summarise(
             self._images,
             self._digests,
-            set(done) - self._held,
+            set(itertools.compress(done, self._before.look_up(done)[0] < 0)),
             self._failures,
             seconds=time.perf_counter() - self.begin,
             startup_seconds=self.startup_seconds,

@@ -116,6 +116,11 @@ def read_photographs(
     return _with_loose(dataset)
 
 
+def is_plain_folder(root: Path, columns: Mapping[str, str] | None) -> bool:
+    """Tell whether a path is a folder whose files are images: no metadata names them, no shard holds them."""
+    return root.is_dir() and _described(root, columns) is None and not _shards_in(root)
+
+
 def _read(text: str, columns: Mapping[str, str] | None) -> Dataset:
     root = reference(text)
     if isinstance(root, Path) and root.is_dir():

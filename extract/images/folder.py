@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
-from collections.abc import Iterator
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar, cast, overload
 
 from ...errors import DataError
 from ...text import shown
@@ -13,16 +17,25 @@ from .images import Dataset, Image
 from .layout import EXPECTED, lay_out
 from .names import is_litter, is_litter_folder
 
+MANY = 1 << 16  # images: a list of more of them is kept in a temporary file
+GROUP = 1024  # paths of it that are read at a time
+
 Parts = tuple[str, ...]  # the names on the way down from a folder
+Listed = TypeVar("Listed")
 
 
 def plain_files(folder: Path) -> list[Path]:
     """Return all plain files below a folder, sorted, hidden ones and bins left out."""
-    return [
+    return [*each_plain_file(folder)]
+
+
+def each_plain_file(folder: Path) -> Iterator[Path]:
+    """Yield them as they are found."""
+    return (
         Path(folder, *parts)
         for parts, is_folder in walk(folder, [])
         if not is_folder and not any(map(is_litter, parts))
-    ]
+    )
 
 
 def read_folder(root: Path) -> Dataset:
@@ -41,8 +54,8 @@ def read_folder(root: Path) -> Dataset:
     layout = lay_out(files, str(root), folders)
     images = [
         Image(Path(root, *parts), place.label, place.split)
-        for parts, place in zip(files, layout.places, strict=True)
-        if place is not None
+        for parts in files
+        if (place := layout.place(parts)) is not None
     ]
     if not images:
         raise DataError(f"no images in {shown(root)}: {EXPECTED}{_unlabelled(root, len(files))}")
@@ -111,3 +124,66 @@ def _is_plain_file(entry: os.DirEntry[str], warnings: list[str]) -> bool:
     if not plain:
         warnings.append(f"{shown(entry.path)} is no plain file: left out")
     return plain
+
+
+class ListedFiles(Sequence[Path]):
+    """Paths in a temporary file, which vanishes with the process."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the list
+        self._starts = array("Q")  # of each group, in the file
+        self._count = 0
+
+    def append(self, path: str) -> None:
+        """Add a path."""
+        if self._count % GROUP == 0:
+            self._starts.append(self._file.tell())
+        self._file.write(os.fsencode(path) + b"\0")
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Path]:
+        for number in range(len(self._starts)):
+            yield from self._group(number)
+
+    @overload
+    def __getitem__(self, place: int) -> Path: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Path]: ...
+    def __getitem__(self, place: int | slice) -> Path | list[Path]:
+        if isinstance(place, int):
+            number, row = divmod(range(self._count)[place], GROUP)
+            return self._group(number)[row]
+        wanted = range(self._count)[place]
+        if not wanted:
+            return []
+        first = min(wanted) // GROUP
+        paths = [path for n in range(first, max(wanted) // GROUP + 1) for path in self._group(n)]
+        return [paths[row - first * GROUP] for row in wanted]
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def _group(self, number: int) -> list[Path]:
+        self._file.flush()
+        start = self._starts[number]
+        last = number + 1 == len(self._starts)
+        end = self._file.seek(0, os.SEEK_END) if last else self._starts[number + 1]
+        data = os.pread(self._file.fileno(), end - start, start)
+        return [Path(os.fsdecode(path)) for path in data.split(b"\0")[:-1]]
+
+
+def gather(images: Iterable[Listed]) -> Sequence[Listed]:
+    """Return images as a list; very many, where all are files, as one in a temporary file."""
+    ahead = iter(images)
+    few = list(itertools.islice(ahead, MANY))
+    if len(few) < MANY:
+        return few
+    files = ListedFiles()
+    for image in itertools.chain(few, ahead):
+        if not isinstance(image, Path):
+            return [*cast("Sequence[Listed]", files), image, *ahead]
+        files.append(str(image))
+    return cast("Sequence[Listed]", files)

@@ -12,6 +12,7 @@ from .addresses import Reference
 from .remote import Remote
 
 UNLABELLED = ""  # the label of an image that has none yet
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ class Dataset:
     sampled: Sampled | None = None  # of the training images, where these are a part of them
 
     @property
+    def paths(self) -> list[Reference]:
+        """Where the images are."""
+        return [image.path for image in self.images]
+
+    @property
     def classes(self) -> list[str]:
         """Class names, sorted."""
         return sorted({image.label for image in self.images} - {UNLABELLED})
@@ -74,7 +80,7 @@ class Dataset:
     def splits(self) -> list[str]:
         """The given splits that hold images: empty when there are none."""
         held = {image.split for image in self.images}
-        return [name for name in ("train", "validation", "test") if name in held]
+        return [name for name in SPLITS if name in held]
 
     @property
     def read_as(self) -> str:
@@ -86,17 +92,7 @@ class Dataset:
         >>> Dataset(Path("pets"), images).read_as
         'read as: 1 class, splits train (1) and test (1)'
         """
-        count = len(self.classes)
-        without = self.counts()[UNLABELLED]
-        if without:
-            labels = f"{count:,} classes, {without:,} " if count else f"{without:,} "
-            return f"read as: {labels}{'image' if without == 1 else 'images'} without labels"
-        classes = f"read as: {count:,} {'class' if count == 1 else 'classes'}"
-        if not self.splits:
-            return f"{classes}, {len(self.images):,} images, no splits"
-        sizes = Counter(image.split for image in self.images)
-        *first, last = (f"{split} ({sizes[split]:,})" for split in self.splits)
-        return f"{classes}, {'splits ' + ', '.join(first) + ' and ' if first else 'split '}{last}"
+        return read_as(Counter((image.label, image.split) for image in self.images))
 
     def read_as_document(self) -> ReadAs:
         """Return what was understood, with the counts of each class and split."""
@@ -130,3 +126,29 @@ class Dataset:
     def counts(self) -> Counter[str]:
         """Images a class."""
         return Counter(image.label for image in self.images)
+
+
+def read_as(cells: Counter[tuple[str, str | None]]) -> str:
+    """Say what was understood, in a line, of the images of each label and split.
+
+    Examples
+    --------
+    >>> read_as(Counter({("cat", None): 3, ("dog", None): 2}))
+    'read as: 2 classes, 5 images, no splits'
+    """
+    labels = Counter[str]()
+    sizes = Counter[str | None]()
+    for (label, split), count in cells.items():
+        labels[label] += count
+        sizes[split] += count
+    without = labels.pop(UNLABELLED, 0)
+    count = len(labels)
+    if without:
+        named = f"{count:,} classes, {without:,} " if count else f"{without:,} "
+        return f"read as: {named}{'image' if without == 1 else 'images'} without labels"
+    classes = f"read as: {count:,} {'class' if count == 1 else 'classes'}"
+    splits = [f"{split} ({sizes[split]:,})" for split in SPLITS if sizes[split]]
+    if not splits:
+        return f"{classes}, {sizes.total():,} images, no splits"
+    *first, last = splits
+    return f"{classes}, {'splits ' + ', '.join(first) + ' and ' if first else 'split '}{last}"

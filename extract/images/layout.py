@@ -6,7 +6,7 @@ A folder on a disk, a listing behind a URL and the members of a tar file are lai
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,50 +28,71 @@ class Place(NamedTuple):
     split: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What the folders of a tree say."""
-
-    places: list[Place | None]  # of each file; None where it is left out
-    warnings: list[str] = field(default_factory=list)  # what was left out, in words
-
-
 @dataclass(slots=True)
 class _Folder:
-    """A folder: what is in it, files by their place among all."""
+    """A folder: what is in it."""
 
     name: str
     folders: dict[str, _Folder] = field(default_factory=dict)
-    files: list[int] = field(default_factory=list)
+    files: int = 0  # litter left out
     example: str = ""  # the name of a file
+    place: Place | None = None  # of all that is in it
 
-    def all_files(self) -> Iterator[int]:
-        ahead = [self]  # no recursion: a name in a tar file may be thousands of folders deep
+    def all_files(self) -> int:
+        """Count the files in it and below."""
+        count, ahead = (
+            0,
+            [self],
+        )  # no recursion: a tar file's names may be thousands of folders deep
         while ahead:
             folder = ahead.pop()
-            yield from folder.files
+            count += folder.files
             ahead += folder.folders.values()
+        return count
 
     @property
     def holds_folders(self) -> bool:
         """Whether it is made of folders: files in it are few beside theirs."""
         if not self.folders:
             return False
-        below = sum(1 for folder in self.folders.values() for _ in folder.all_files())
-        return not self.files or (len(self.folders) > 1 and below > 10 * len(self.files))
+        below = sum(folder.all_files() for folder in self.folders.values())
+        return not self.files or (len(self.folders) > 1 and below > 10 * self.files)
+
+
+@dataclass(slots=True)
+class Layout:
+    """What the folders of a tree say."""
+
+    tree: _Folder = field(default_factory=lambda: _Folder(""))
+    warnings: list[str] = field(default_factory=list)  # what was left out, in words
+    splits: bool = False  # whether there are split folders
+
+    def place(self, file: Sequence[str]) -> Place | None:
+        """Return what the names on the way to a file say of it; None where it is left out."""
+        *parents, name = file
+        if is_litter(name):
+            return None
+        folder: _Folder | None = self.tree
+        place = self.tree.place
+        for parent in parents:
+            folder = folder and folder.folders.get(parent)
+            if folder is None:
+                return None  # litter
+            place = folder.place or place
+        return place
 
 
 def lay_out(
-    files: Sequence[Sequence[str]], root: str, folders: Iterable[Sequence[str]] = ()
+    files: Iterable[Sequence[str]], root: str, folders: Iterable[Sequence[str]] = ()
 ) -> Layout:
-    """Return class and split of each file.
+    """Find class and split of each folder; of files no more is kept than their number.
 
     Folders that only wrap others are seen through. Split folders are known by their usual names;
     what lies beside them is left out.
 
     Parameters
     ----------
-    files : sequence of sequence of str
+    files : iterable of sequence of str
         The names on the way to each file, its own last.
     root : str
         What the tree is called in messages.
@@ -85,23 +106,25 @@ def lay_out(
 
     Examples
     --------
-    >>> lay_out([("pets", "train", "cat", "1.jpg"), ("pets", "val", "cat", "2.jpg")], "x").places
-    [Place(label='cat', split='train'), Place(label='cat', split='validation')]
+    >>> files = [("pets", "train", "cat", "1.jpg"), ("pets", "val", "cat", "2.jpg")]
+    >>> lay_out(files, "x").place(files[1])
+    Place(label='cat', split='validation')
     """
-    layout = Layout([None] * len(files))
-    tree = _grow(files, root, layout.warnings)
+    layout = Layout(_Folder(root))
+    _grow(layout.tree, files, layout.warnings)
     known: dict[str, set[str]] = defaultdict(set)
     for *parents, name in folders:
         known["/".join((root, *parents))].add(name)
-    base = _unwrapped(tree, layout.warnings)
+    base = _unwrapped(layout.tree, layout.warnings)
     splits = _splits(base)
+    layout.splits = bool(splits)
     if not splits:
         _refuse_two_readings(base)
         _place(base, None, layout, known)
         return layout
     _tell_loose(base, layout.warnings)
     for name in sorted(base.folders.keys() - splits.keys()):
-        count = sum(1 for _ in base.folders[name].all_files())
+        count = base.folders[name].all_files()
         layout.warnings.append(
             f"{shown(_below(base, name))} is no split folder: {count:,} files left out"
         )
@@ -112,11 +135,10 @@ def lay_out(
     return layout
 
 
-def _grow(files: Iterable[Sequence[str]], root: str, warnings: list[str]) -> _Folder:
-    """Return the tree of all files but litter, which is told once, with its count."""
-    tree = _Folder(root)
+def _grow(tree: _Folder, files: Iterable[Sequence[str]], warnings: list[str]) -> None:
+    """Fill the tree with all files but litter, which is told once, with its count."""
     litter: dict[str, int] = defaultdict(int)
-    for number, (*parents, name) in enumerate(files):
+    for *parents, name in files:
         bin_ = next((parent for parent in parents if is_litter_folder(parent)), None)
         if bin_ is not None:
             litter[bin_] += 1
@@ -127,7 +149,7 @@ def _grow(files: Iterable[Sequence[str]], root: str, warnings: list[str]) -> _Fo
                 if known is None:
                     known = folder.folders[parent] = _Folder(f"{folder.name}/{parent}")
                 folder = known
-            folder.files.append(number)
+            folder.files += 1
             folder.example = folder.example or name
     if litter:
         count = sum(litter.values())
@@ -135,7 +157,6 @@ def _grow(files: Iterable[Sequence[str]], root: str, warnings: list[str]) -> _Fo
             f"{count:,} {'file' if count == 1 else 'files'} in {shown(', '.join(sorted(litter)))}: "
             "bins, thumbnails and the like are never data: left out"
         )
-    return tree
 
 
 def _unwrapped(folder: _Folder, warnings: list[str], split: str | None = None) -> _Folder:
@@ -236,9 +257,7 @@ def _place(
 ) -> None:
     """Take each folder in this one for a class."""
     for name, within in folder.folders.items():
-        place = Place(name, split)
-        for number in within.all_files():
-            layout.places[number] = place
+        within.place = Place(name, split)
     _tell_loose(folder, layout.warnings)
     layout.warnings.extend(
         f"class folder {shown(_below(folder, name))} holds no files: left out"
@@ -249,7 +268,7 @@ def _place(
 
 def _tell_loose(folder: _Folder, warnings: list[str]) -> None:
     if folder.files:
-        count = len(folder.files)
+        count = folder.files
         warnings.append(
             f"{count:,} {'file' if count == 1 else 'files'} in {shown(folder.name)} outside class "
             f"folders ({shown(folder.example)}{', …' if count > 1 else ''}): left out"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import DataError
 from ...text import shown
 from .addresses import Reference, reference
+from .folder import ListedFiles, gather
 from .in_memory import PixelImage
-from .places import references
+from .places import each_reference, references
 from .shards.kinds import kind_named
 
 STANDARD_INPUT = "-"
@@ -19,7 +20,7 @@ STANDARD_INPUT = "-"
 
 def list_images(
     given: Iterable[str | os.PathLike[str] | PixelImage], listed: BinaryIO | None = None
-) -> list[Reference | PixelImage]:
+) -> Sequence[Reference | PixelImage]:
     """Return the images that files, folders and patterns stand for, each once.
 
     A folder stands for all plain files below it, hidden ones left out. What does not
@@ -50,24 +51,34 @@ def list_images(
     >>> [path.name for path in found]
     ['1.jpg', '2.png']
     """
-    images: list[Reference | PixelImage] = []
-    for place in given:
-        if isinstance(place, PixelImage):
-            images.append(place)
-        elif listed is not None and os.fspath(place) == STANDARD_INPUT:
-            for line in _lines(listed):
-                images += _listed(line)
-        else:
-            images += references(place)
+    places = list(given)
+    images = gather(_each(places, listed))
     if not images:
         raise DataError("no images to label in the paths given")
+    if isinstance(images, ListedFiles) and len(places) == 1 and Path(str(places[0])).is_dir():
+        return images  # a folder has each once
     once: dict[object, Reference | PixelImage] = {}
     for image in images:
         once.setdefault(_key(image), image)
     return list(once.values())
 
 
-def outside(images: Iterable[Reference | PixelImage], folder: Path) -> list[Reference | PixelImage]:
+def _each(
+    given: Iterable[str | os.PathLike[str] | PixelImage], listed: BinaryIO | None
+) -> Iterator[Reference | PixelImage]:
+    for place in given:
+        if isinstance(place, PixelImage):
+            yield place
+        elif listed is not None and os.fspath(place) == STANDARD_INPUT:
+            for line in _lines(listed):
+                yield from _listed(line)
+        else:
+            yield from each_reference(place)
+
+
+def outside(
+    images: Iterable[Reference | PixelImage], folder: Path
+) -> Sequence[Reference | PixelImage]:
     """Leave out the files that lie below a folder.
 
     Raises
@@ -76,11 +87,11 @@ def outside(images: Iterable[Reference | PixelImage], folder: Path) -> list[Refe
         If all of them do.
     """
     root = folder.absolute()
-    kept = [
+    kept = gather(
         image
         for image in images
         if not isinstance(image, Path) or root not in image.absolute().parents
-    ]
+    )
     if not kept:
         raise DataError(
             f"all images given lie in {shown(folder)}, where sorted ones are put: name others"

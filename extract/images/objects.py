@@ -38,11 +38,12 @@ def read_objects(root: Remote, files: Sequence[File]) -> Dataset:
     DataError
         If it holds no images, or can be read in two ways.
     """
-    layout = lay_out([parts_below(file, root) for file in files], root.url.rstrip("/"))
+    parts = [parts_below(file, root) for file in files]
+    layout = lay_out(parts, root.url.rstrip("/"))
     images = [
         Image(file, place.label, place.split)
-        for file, place in zip(files, layout.places, strict=True)
-        if place is not None
+        for file, names in zip(files, parts, strict=True)
+        if (place := layout.place(names)) is not None
     ]
     if not images:
         raise DataError(f"no images in {root}: {EXPECTED}, or shards")

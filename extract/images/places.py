@@ -6,13 +6,14 @@ import functools
 import glob
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...errors import DataError
 from ...storage import attempt, file_system, is_url, telling, without_file
 from ...text import shown
 from .addresses import Reference, reference
-from .folder import plain_files
+from .folder import each_plain_file, plain_files
 from .remote import File, Remote, signature_of
 from .shards.kinds import kind_named, list_shard
 from .shards.members import InShard
@@ -39,16 +40,27 @@ def references(place: str | os.PathLike[str]) -> list[Reference]:
     DataError
         If there is nothing, or a shard cannot be read.
     """
+    return [*each_reference(place)]
+
+
+def each_reference(place: str | os.PathLike[str]) -> Iterator[Reference]:
+    """Yield what :func:`references` returns, a folder's files as they are found."""
     address = reference(place)
     if isinstance(address, InShard):
-        return [address]
-    files = files_at(place)
+        yield address
+        return
+    if isinstance(address, Path) and address.is_dir():
+        files: Iterable[File] = each_plain_file(address)
+    else:
+        files = files_at(place)
     if files == [address]:  # named by itself: worth a look at its first bytes
-        return _images(address)
-    images: list[Reference] = []
+        yield from _images(address)
+        return
     for file in files:
-        images += [file] if kind_named(file) is None else _images(file)
-    return images
+        if kind_named(file) is None:
+            yield file
+        else:
+            yield from _images(file)
 
 
 def _images(file: File) -> list[Reference]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -13,6 +14,7 @@ from ...cache import Sighting, StatIndex
 from ...errors import DecodeError
 from ..decode.decode import MAX_PIXELS
 from .addresses import Reference
+from .in_memory import PixelImage
 from .remote import check_size
 
 # No image of so many pixels is larger: four channels of 16 bits, and a mebibyte for the rest.
@@ -64,28 +66,32 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def known_digest(image: Reference, stat_index: StatIndex) -> bytes | None:
-    """Return the digest of an image whose file has not changed since it was last read, else None."""
-    try:
-        return stat_index.look_up(image, image.stat())
-    except (OSError, DecodeError):
-        return None  # reading it will say what is wrong
+def known_digests(
+    images: Sequence[Reference | PixelImage], stat_index: StatIndex
+) -> list[bytes | None]:
+    """Return the digest of each image that is in memory or in a file as it was last read, else None."""
+    digests: list[bytes | None] = [None] * len(images)
+    seen = {}
+    for place, image in enumerate(images):
+        if isinstance(image, PixelImage):
+            digests[place] = image.digest
+            continue
+        with contextlib.suppress(OSError, DecodeError):  # reading it will say what is wrong
+            seen[place] = image, image.stat()
+    for place, digest in zip(seen, stat_index.look_up([*seen.values()]), strict=True):
+        digests[place] = digest
+    return digests
 
 
 def digest_files(images: Sequence[Reference], stat_index: StatIndex) -> list[bytes | None]:
     """Return the SHA-256 of each image; None for one that cannot be read."""
-    digests: list[bytes | None] = []
+    digests = known_digests(images, stat_index)
     sightings = []
-    for image in images:
-        digest = known_digest(image, stat_index)
-        if digest is None:
-            try:
+    for place, image in enumerate(images):
+        if digests[place] is None:
+            with contextlib.suppress(DecodeError):
                 sighting, _ = read_image(image, MAX_PIXELS)
-            except DecodeError:
-                digests.append(None)
-                continue
-            sightings.append(sighting)
-            digest = sighting.digest
-        digests.append(digest)
+                sightings.append(sighting)
+                digests[place] = sighting.digest
     stat_index.record(sightings)
     return digests

@@ -81,12 +81,12 @@ def _by_folders(
 ) -> dict[int, Place]:
     """Return class and split of the samples that only folders label, as of a folder on a disk."""
     within = [sample for _, sample in samples if _in_folders(sample)]
-    layout = lay_out([_parts(sample) for sample in within], str(root))
+    layout = lay_out(map(_parts, within), str(root))
     warnings += layout.warnings
     return {
         id(sample): place
-        for sample, place in zip(within, layout.places, strict=True)
-        if place is not None
+        for sample in within
+        if (place := layout.place(_parts(sample))) is not None
     }
 
 

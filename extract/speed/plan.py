@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from ...cache import StatIndex, stat_index_path
 from ...progress import stage
 from ..images.addresses import Reference
-from ..images.read import known_digest
+from ..images.read import known_digests
 from ..source import FeatureSource
 from .forecast import WORKERS, Forecast, advise, forecast
 from .stage_timer import Costs, measure_costs
@@ -144,7 +144,8 @@ def count_cached(
     The stat index knows what was read on this machine. Where the cache is empty nothing is unknown.
     """
     store = source.store()
-    if not len(store):
+    if store.dimension is None:
         return 0, 0
-    digests = [known_digest(path, stat_index) for path in paths]
-    return sum(digest in store for digest in digests), digests.count(None)
+    digests = known_digests([*paths], stat_index)
+    known = [digest for digest in digests if digest is not None]
+    return int(store.holds(known).sum()), len(digests) - len(known)

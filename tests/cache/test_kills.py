@@ -106,11 +106,22 @@ def kill_and_go_on(fork, tmp_path, paths, each, **options):
     return chosen
 
 
+def paint_some(tmp_path, count):
+    return [paint(tmp_path / "red" / f"{n}.png", (200, 50, 40), n, (8, 9)) for n in range(count)]
+
+
 def test_an_extraction_killed_at_30_moments_loses_nothing_and_ends_the_same(fork, tmp_path):
-    paths = [paint(tmp_path / "red" / f"{n}.png", (200, 50, 40), n, (8, 9)) for n in range(60)]
-    chosen = kill_and_go_on(fork, tmp_path, paths, each=6)
+    chosen = kill_and_go_on(fork, tmp_path, paint_some(tmp_path, 60), each=6)
     assert len(chosen) >= 25
     assert {kind for kind, _ in chosen} == {"decode", "infer", "write", "fsync", "rename"}
+
+
+def test_one_that_writes_its_index_and_merges_its_segments_loses_nothing_either(fork, tmp_path):
+    small = {"tail_segments": 2, "index_fan": 2, "fan": 3}
+    options = {"segment_rows": 4, "batch_size": 1, "workers": 1, **small}
+    chosen = kill_and_go_on(fork, tmp_path, paint_some(tmp_path, 60), each=8, **options)
+    assert len(chosen) >= 30
+    assert {kind for kind, _ in chosen} == set(EVENTS)
 
 
 @pytest.mark.slow
@@ -126,12 +137,11 @@ def test_an_extraction_of_1368_photographs_killed_at_30_moments_ends_the_same(fo
 @pytest.fixture
 def littered(tmp_path):
     """A cache of eight small segments that repeat one another's rows."""
-    store = FeatureStore(tmp_path / "littered", SPEC)
     rows = np.arange(20 * 16, dtype=np.float32).reshape(20, 16)
     digests = [bytes([n]) * 32 for n in range(20)]
     for start in range(8):
         part = slice(2 * start, 2 * start + 6)
-        store.append(digests[part], rows[part])
+        FeatureStore(tmp_path / "littered", SPEC).append(digests[part], rows[part])
     return tmp_path / "littered", digests, rows
 
 
@@ -165,7 +175,8 @@ def test_four_extractions_and_a_compaction_at_once_compute_each_image_once(fork,
     paths = [paint(tmp_path / "red" / f"{n}.png", (200, 50, 40), n, (8, 9)) for n in range(150)]
     place = tmp_path / "shared"
     done = [str(tmp_path / f"done-{n}") for n in range(4)]
-    doing = job(place, paths, segment_rows=8, batch_size=1, workers=1)
+    small = {"tail_segments": 2, "index_fan": 2, "fan": 3}
+    doing = job(place, paths, segment_rows=8, batch_size=1, workers=1, **small)
     compacting = {**doing, "do": "compact_meanwhile", "until": done, "merged_bytes": 4000}
     assert fork(*({**doing, "done": path} for path in done), compacting) == [0] * 5
     store = FeatureStore(place / "cache", SPEC)

@@ -1,13 +1,14 @@
 """The stat index: never wrong about a file, and never needed."""
 
 import os
+import sqlite3
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.cache import Sighting, StatIndex
+from headstart.cache import Sighting, StatIndex, statindex
 from headstart.cache.statindex import at_rest
 
 LONG_AGO = 1_600_000_000_123_456_789
@@ -41,7 +42,7 @@ def test_a_file_at_rest_is_remembered_by_the_next_process_too(tmp_path):
     with StatIndex(tmp_path / "stat.sqlite") as first:
         first.record([seen(path, stat_of())])
     with StatIndex(tmp_path / "stat.sqlite") as second:
-        assert second.look_up(path, stat_of()) == DIGEST
+        assert second.look_up([(path, stat_of())])[0] == DIGEST
         assert second.problem is None
 
 
@@ -49,7 +50,7 @@ def test_a_file_at_rest_is_remembered_by_the_next_process_too(tmp_path):
 def test_a_file_that_looks_different_in_any_way_is_unknown(index, tmp_path, field):
     path = tmp_path / "a.jpg"
     index.record([seen(path, stat_of())])
-    assert index.look_up(path, stat_of(**{field: getattr(stat_of(), field) + 1})) is None
+    assert index.look_up([(path, stat_of(**{field: getattr(stat_of(), field) + 1}))])[0] is None
 
 
 @pytest.mark.parametrize(
@@ -59,14 +60,14 @@ def test_a_file_that_looks_different_in_any_way_is_unknown(index, tmp_path, fiel
 def test_a_file_whose_numbers_sqlite_cannot_hold_is_not_remembered(index, tmp_path, beyond):
     path, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
     index.record([seen(path, stat_of(**beyond), 10**20), seen(other, stat_of(), 10**20)])
-    assert index.look_up(path, stat_of(**beyond)) is None
-    assert index.look_up(other, stat_of()) == DIGEST, "those beside it are"
+    assert index.look_up([(path, stat_of(**beyond))])[0] is None
+    assert index.look_up([(other, stat_of())])[0] == DIGEST, "those beside it are"
     assert index.problem is None
 
 
 def test_another_file_of_the_same_looks_is_unknown(index, tmp_path):
     index.record([seen(tmp_path / "a.jpg", stat_of())])
-    assert index.look_up(tmp_path / "b.jpg", stat_of()) is None
+    assert index.look_up([(tmp_path / "b.jpg", stat_of())])[0] is None
 
 
 def test_a_later_sighting_replaces_an_earlier_one(index, tmp_path):
@@ -74,27 +75,27 @@ def test_a_later_sighting_replaces_an_earlier_one(index, tmp_path):
     index.record([seen(path, stat_of())])
     later = stat_of(st_size=8)
     index.record([Sighting(path, later, LONG_AGO + 10**12, b"n" * 32)])
-    assert index.look_up(path, later) == b"n" * 32
-    assert index.look_up(path, stat_of()) is None
+    assert index.look_up([(path, later)])[0] == b"n" * 32
+    assert index.look_up([(path, stat_of())])[0] is None
 
 
 def test_a_relative_path_and_its_absolute_one_are_the_same_file(index, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     index.record([seen(tmp_path / "a.jpg", stat_of())])
     relative = os.path.relpath(tmp_path / "a.jpg")
-    assert index.look_up(type(tmp_path)(relative), stat_of()) == DIGEST
+    assert index.look_up([(type(tmp_path)(relative), stat_of())])[0] == DIGEST
 
 
 def test_a_name_that_is_not_utf8_is_remembered(index, tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9.jpg")
     index.record([seen(path, stat_of())])
-    assert index.look_up(path, stat_of()) == DIGEST
+    assert index.look_up([(path, stat_of())])[0] == DIGEST
 
 
 def test_a_file_written_just_before_it_was_read_is_not_remembered(index, tmp_path):
     path = tmp_path / "a.jpg"
     index.record([seen(path, stat_of(), read_ns=LONG_AGO + 1_000)])
-    assert index.look_up(path, stat_of()) is None
+    assert index.look_up([(path, stat_of())])[0] is None
 
 
 def test_old_times_put_back_by_hand_do_not_hide_a_change(index, tmp_path):
@@ -103,14 +104,14 @@ def test_old_times_put_back_by_hand_do_not_hide_a_change(index, tmp_path):
     os.utime(path, ns=(LONG_AGO, LONG_AGO))
     before = path.stat()
     index.record([Sighting(path, before, before.st_ctime_ns + 10**10, DIGEST)])
-    assert index.look_up(path, path.stat()) == DIGEST
+    assert index.look_up([(path, path.stat())])[0] == DIGEST
     other = tmp_path / "b.jpg"
     other.write_bytes(b"after!!")
     os.utime(other, ns=(LONG_AGO, LONG_AGO))
     other.replace(path)
     assert path.stat().st_mtime_ns == before.st_mtime_ns
     assert path.stat().st_size == before.st_size
-    assert index.look_up(path, path.stat()) is None
+    assert index.look_up([(path, path.stat())])[0] is None
 
 
 @given(
@@ -148,7 +149,7 @@ def test_a_database_that_is_none_is_told_and_remembers_nothing(tmp_path):
         assert "stat.sqlite cannot be used (" in index.problem
         assert index.problem.endswith("images are read again")
         index.record([seen(tmp_path / "a.jpg", stat_of())])
-        assert index.look_up(tmp_path / "a.jpg", stat_of()) is None
+        assert index.look_up([(tmp_path / "a.jpg", stat_of())])[0] is None
 
 
 def test_a_place_that_cannot_be_made_is_told(tmp_path):
@@ -163,5 +164,46 @@ def test_a_database_that_breaks_under_way_is_given_up_without_an_error(tmp_path,
         index._connection.execute("DROP TABLE file")
         if act == "record":
             index.record([seen(tmp_path / "a.jpg", stat_of())])
-        assert index.look_up(tmp_path / "a.jpg", stat_of()) is None
+        assert index.look_up([(tmp_path / "a.jpg", stat_of())])[0] is None
         assert "no such table: file" in index.problem
+
+
+def test_files_that_nobody_asked_for_in_half_a_year_are_forgotten(tmp_path, monkeypatch):
+    def on(day):
+        monkeypatch.setattr(statindex, "_today", lambda: day)
+        return StatIndex(tmp_path / "stat.sqlite")
+
+    gone, kept = tmp_path / "gone.jpg", tmp_path / "kept.jpg"
+    with on(1000) as index:
+        index.record([seen(gone, stat_of()), seen(kept, stat_of())])
+    with on(1100) as index:
+        assert index.look_up([(kept, stat_of())]) == [DIGEST]
+    with on(1190) as index:
+        files = [(gone, stat_of()), (kept, stat_of())]
+        assert index.look_up(files) == [None, DIGEST]
+
+
+def test_an_index_of_an_older_headstart_is_read_on(tmp_path):
+    path = tmp_path / "a.jpg"
+    with sqlite3.connect(tmp_path / "stat.sqlite") as old:
+        old.execute(statindex._SCHEMA)
+        row = (os.fsencode(path), 7, LONG_AGO, LONG_AGO, 11, DIGEST)
+        old.execute("INSERT INTO file VALUES (?, ?, ?, ?, ?, ?)", row)
+    old.close()
+    for _ in range(2):
+        with StatIndex(tmp_path / "stat.sqlite") as index:
+            assert index.look_up([(path, stat_of())]) == [DIGEST]
+            assert index.problem is None
+
+
+def test_many_files_are_asked_for_at_once_in_their_order(index, tmp_path):
+    paths = [tmp_path / f"{n}.jpg" for n in range(1234)]
+    index.record(
+        [
+            Sighting(p, stat_of(), LONG_AGO + 10**12, bytes([n % 256]) * 32)
+            for n, p in enumerate(paths)
+        ]
+    )
+    asked = [(path, stat_of()) for path in [*paths, tmp_path / "absent", *paths[:3]]]
+    expected = [bytes([n % 256]) * 32 for n in range(1234)]
+    assert index.look_up(asked) == [*expected, None, *expected[:3]]

@@ -143,7 +143,7 @@ def test_the_command_names_the_images_exits_1_and_0_once_mended(
     assert problem["path"] == str(path)
     assert sorted(problem["images"]) == sorted(map(str, photographs.rglob("*.*g")))
     assert len(problem["digests"]) == 30
-    assert err.splitlines()[-1].startswith("error: 1 of the cache's segments cannot be trusted")
+    assert err.splitlines()[-1].startswith("error: 1 of the cache's files cannot be trusted")
     status, out, _ = headstart("cache", "verify", "--json")
     assert (status, json.loads(out)["set_aside"]) == (0, [f"{path}.damaged"])
     assert "30 extracted" in headstart("extract", "features", photographs)[1]
@@ -188,3 +188,15 @@ def test_recompute_needs_images_to_draw_from(headstart):
     status, _, err = headstart("cache", "verify", "--recompute", "5")
     assert status == 1
     assert "--recompute N and DATA go together" in err
+
+
+def test_a_sample_reads_some_segments_of_each_spec_and_the_same_by_the_same_seed(tmp_path):
+    for n in range(6):
+        FeatureStore(tmp_path, SPEC).append(DIGESTS[n : n + 1], ROWS[n : n + 1])
+    first = min((tmp_path / SPEC.folder).iterdir())
+    flip(first, len(first.read_bytes()) // 2)
+    found = [verify(tmp_path, sample=2, seed=seed) for seed in range(20)]
+    assert {sample.segments + len(sample.problems) for sample in found} == {2}
+    assert {len(sample.problems) for sample in found} == {0, 1}
+    assert len(verify(tmp_path, sample=100).problems) == 1
+    assert verify(tmp_path, sample=2, seed=3).rows == found[3].rows

@@ -126,7 +126,7 @@ def test_many_workers_and_segments_give_the_same_features(go, photographs, monke
     monkeypatch.setattr(pipeline, "SEGMENT_ROWS", 5)
     digests = go(photographs, workers=4, batch_size=3).digests
     store = FeatureStore(tmp_path / "cache", SPEC)
-    assert len(list(store.folder.glob("*.h5"))) > 3
+    assert len(list(store.folder.glob("*.h5"))) > 1
     with StatIndex(tmp_path / "none.sqlite") as index:
         other = FeatureStore(tmp_path / "other", SPEC)
         paths = [image.path for image in read_dataset(photographs).images]

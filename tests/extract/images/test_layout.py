@@ -19,7 +19,8 @@ def understood(*paths):
     layout = lay_out([path.split("/") for path in paths], "data")
     return [
         place and (f"{place.split}/{place.label}" if place.split else place.label)
-        for place in layout.places
+        for path in paths
+        for place in [layout.place(path.split("/"))]
     ]
 
 
@@ -82,7 +83,7 @@ def test_words_that_only_contain_a_split_are_classes():
 
 def test_what_lies_beside_split_folders_is_left_out_and_told():
     layout = lay_out([("train", "cat", "1"), ("seg_pred", "2"), ("test", "cat", "3")], "data")
-    assert layout.places[1] is None
+    assert layout.place(("seg_pred", "2")) is None
     assert layout.warnings == ["data/seg_pred is no split folder: 1 files left out"]
 
 
@@ -122,7 +123,8 @@ BINS = (
 def test_bins_and_thumbnails_are_never_data_and_told_once(name, tmp_path):
     paths = [f"cat/{name}/1.jpg", f"{name}/S-1-5/2.jpg", "cat/3.jpg", "dog/4.jpg"]
     layout = lay_out([path.split("/") for path in paths], "data")
-    assert [bool(place) for place in layout.places] == [False, False, True, True]
+    taken = [bool(layout.place(path.split("/"))) for path in paths]
+    assert taken == [False, False, True, True]
     assert len(layout.warnings) == 1
     assert layout.warnings[0].startswith(f"2 files in {name}: ")
     for path in paths:
@@ -191,8 +193,7 @@ def test_no_layout_makes_a_split_a_class_or_a_traceback(folders):
     if refusal is not None:
         assert len(refusal.splitlines()) == 1
         return
-    assert len(layout.places) == len(files)
-    taken = [place for place in layout.places if place is not None]
+    taken = [place for file in files if (place := layout.place(file)) is not None]
     assert not any(split_named(place.label) for place in taken)
     assert len({place.split is None for place in taken}) <= 1
     assert len(taken) == len(files) or layout.warnings
@@ -205,7 +206,8 @@ def test_the_order_of_files_is_no_matter(order, folders):
 
     def outcome(listed):
         try:
-            return dict(zip(listed, lay_out(listed, "data").places, strict=True))
+            layout = lay_out(listed, "data")
+            return {file: layout.place(file) for file in listed}
         except DataError:
             return None
 

@@ -1,0 +1,349 @@
+"""A cache of very many rows: memory, look-ups and start of what reads it, in processes of their own.
+
+Makes a cache in the real format with small random features, and a stat index that knows their
+files, then measures each reader. With ``--stores`` it looks the same digests up in other stores,
+which are not installed with headstart: pip install lmdb duckdb.
+
+    python benchmarks/index.py 1000000 10000000 30000000 --scratch FOLDER
+    python benchmarks/index.py 10000000 --stores --scratch FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from timing import RESULTS, machine
+
+from headstart.cache import FeatureStore, Sighting, StatIndex, stat_index_path
+from headstart.cache.catalogue import holdings
+from headstart.cache.compact import MERGED_ROWS, compact
+from headstart.cache.index import index as index_module
+from headstart.cache.segment import write_segment
+from headstart.cache.verify import verify
+from headstart.extract.feature_run import extract_photographs
+from headstart.extract.photographs import Photographs
+from headstart.extract.recipe import Execution
+from headstart.extract.source import feature_source
+
+COLUMNS = 4
+BATCH = 4096  # digests a look-up: a shard's
+LONG_AGO = 1_600_000_000_123_456_789
+
+
+def digests_of(number: int, rows: int) -> np.ndarray:
+    """Return the digests (rows, 32) of a segment."""
+    return np.random.default_rng(number).integers(0, 256, (rows, 32), np.uint8)
+
+
+def make(cache: Path, rows: int) -> None:
+    """Fill a cache, and the stat index, with segments as ``compact`` leaves them."""
+    source = feature_source(execution=Execution(cache=cache))
+    features = np.random.default_rng(0).random((MERGED_ROWS, COLUMNS), np.float32)
+    with StatIndex(stat_index_path()) as stat_index:
+        for number, start in enumerate(range(0, rows, MERGED_ROWS)):
+            count = min(MERGED_ROWS, rows - start)
+            digests = [*map(bytes, digests_of(number, count))]
+            write_segment(
+                cache / source.spec.folder, source.spec, digests, features[:count], (COLUMNS,)
+            )
+            seen = (
+                Sighting(Unreal(start + row), Unreal.looks, LONG_AGO + 10**12, digest)
+                for row, digest in enumerate(digests)
+            )
+            stat_index.record(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreal:
+    """A file that is not there, but looks as if."""
+
+    number: int
+    looks = SimpleNamespace(st_size=7, st_mtime_ns=LONG_AGO, st_ctime_ns=LONG_AGO, st_ino=11)
+
+    def absolute(self) -> Unreal:
+        """Return it as it is."""
+        return self
+
+    def stat(self) -> SimpleNamespace:
+        """Return how it looks."""
+        return self.looks
+
+    def __str__(self) -> str:
+        return f"/photographs/{self.number % 1000:03}/{self.number:09}.jpg"
+
+
+class Listing(Sequence[Any]):
+    """So many of them."""
+
+    def __init__(self, numbers: range) -> None:
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self._numbers[place]
+        return [*map(Unreal, found)] if isinstance(found, range) else Unreal(found)
+
+    def __iter__(self) -> Iterator[Unreal]:
+        return map(Unreal, self._numbers)
+
+
+def open_store(cache: Path) -> FeatureStore:
+    """Open the only spec's store."""
+    return feature_source(execution=Execution(cache=cache)).store()
+
+
+def read_index(cache: Path, rows: int) -> dict[str, Any]:
+    """Open the store, and look up batches that it holds and batches that it does not."""
+    del rows
+    begin = time.perf_counter()
+    store = open_store(cache)
+    opening = time.perf_counter() - begin
+    segments = len(store.snapshot().covered)
+    random = np.random.default_rng(10**9)  # no segment's
+    there = [
+        [*map(bytes, digests_of(int(n), MERGED_ROWS)[: BATCH // 8])]
+        for n in random.integers(0, max(1, segments - 1), 64)
+    ]
+    batches = [[*itertools.chain(*there[i : i + 8])] for i in range(0, 64, 8)]
+    absent = [[*map(bytes, random.integers(0, 256, (BATCH, 32), np.uint8))] for _ in range(8)]
+    seconds = {}
+    for name, some, held in (("held", batches, True), ("absent", absent, False)):
+        begin = time.perf_counter()
+        for batch in some:
+            assert (store.holds(batch) == held).all()
+        seconds[name] = BATCH * len(some) / (time.perf_counter() - begin)
+    return {
+        "seconds_to_open": opening,
+        "runs": len(store.snapshot().runs),
+        "segments": segments,
+        "held_a_second": seconds["held"],
+        "absent_a_second": seconds["absent"],
+    }
+
+
+def read_info(cache: Path, rows: int) -> dict[str, Any]:
+    """Count as ``cache info`` does."""
+    (row,) = holdings(cache)
+    assert (row["rows"], row["images"]) == (rows, rows)
+    return {}
+
+
+def read_sample(cache: Path, rows: int) -> dict[str, Any]:
+    """Verify as ``cache verify --sample 4`` does."""
+    del rows
+    found = verify(cache, sample=4)
+    assert not found.problems
+    return {}
+
+
+def read_all(cache: Path, rows: int) -> dict[str, Any]:
+    """Extract, where all is cached."""
+    source = feature_source(execution=Execution(cache=cache))
+    run = extract_photographs(Photographs(Listing(range(rows)), ""), source)
+    assert (run.images, run.extraction.reused, run.extraction.duplicates) == (rows, rows, 0)
+    return {"images_a_second": rows / run.extraction.seconds}
+
+
+def merge_all(cache: Path, rows: int) -> dict[str, Any]:
+    """Compact."""
+    (result,) = compact(cache)
+    assert result.rows == rows
+    return {}
+
+
+def nothing(cache: Path, rows: int) -> dict[str, Any]:
+    """Import, and resolve the recipe."""
+    del rows
+    feature_source(execution=Execution(cache=cache))
+    return {}
+
+
+READERS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    "nothing": nothing,
+    "first opening": read_index,  # makes the index
+    "look-ups": read_index,
+    "cache info": read_info,
+    "cache verify --sample 4": read_sample,
+    "extract, all cached": read_all,
+    "cache compact": merge_all,
+    "look-ups, compacted": read_index,
+}
+
+
+def measure(reader: str, cache: Path, rows: int) -> dict[str, Any]:
+    """Run one reader in a process of its own."""
+    command = [sys.executable, __file__, str(rows), "--reader", reader, "--scratch", str(cache)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    measured: dict[str, Any] = json.loads(told.splitlines()[-1])
+    return measured
+
+
+def measure_sizes(sizes: list[int], scratch: Path | None) -> list[dict[str, Any]]:
+    """Make a cache of each size and run all readers."""
+    table = []
+    for rows in sizes:
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            os.environ["XDG_CACHE_HOME"] = str(Path(folder, "user"))
+            begin = time.perf_counter()
+            make(Path(folder, "cache"), rows)
+            print(f"{rows:,} rows made in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+            for reader in READERS:
+                line = {
+                    "rows": rows,
+                    "reader": reader,
+                    **measure(reader, Path(folder, "cache"), rows),
+                }
+                print(json.dumps(line), file=sys.stderr)
+                table.append(line)
+    return table
+
+
+def in_lmdb(folder: Path, keys: np.ndarray) -> Callable[[list[bytes]], int]:
+    """Fill LMDB; return what looks a batch up."""
+    import lmdb
+
+    base = lmdb.open(str(folder), map_size=8 << 30)
+    with base.begin(write=True) as writing:
+        cursor = writing.cursor()
+        order = np.argsort(keys.view("S32").ravel())
+        cursor.putmulti(
+            ((bytes(keys[n]), int(n).to_bytes(8, "little")) for n in order), append=True
+        )
+
+    def look_up(batch: list[bytes]) -> int:
+        with base.begin() as reading:
+            return len(reading.cursor().getmulti(sorted(batch)))
+
+    return look_up
+
+
+def in_sqlite(folder: Path, keys: np.ndarray) -> Callable[[list[bytes]], int]:
+    """Fill SQLite; return what looks a batch up."""
+    base = sqlite3.connect(folder / "keys.sqlite")
+    base.execute("CREATE TABLE row (digest BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID")
+    order = np.argsort(keys.view("S32").ravel())
+    base.executemany("INSERT INTO row VALUES (?, ?)", ((bytes(keys[n]), int(n)) for n in order))
+    base.commit()
+
+    def look_up(batch: list[bytes]) -> int:
+        marks = ",".join("?" * len(batch))
+        query = f"SELECT digest, place FROM row WHERE digest IN ({marks})"
+        return len(base.execute(query, batch).fetchall())
+
+    return look_up
+
+
+def in_duckdb(folder: Path, keys: np.ndarray) -> Callable[[list[bytes]], int]:
+    """Fill DuckDB from Parquet; return what looks a batch up."""
+    import duckdb
+    import pyarrow as arrow
+
+    base = duckdb.connect(str(folder / "keys.duckdb"), config={"threads": 1})
+    column = arrow.array(map(bytes, keys), arrow.binary())
+    filled = arrow.table({"digest": column, "place": np.arange(len(keys))})
+    base.register("filled", filled)
+    base.execute("CREATE TABLE row AS SELECT * FROM filled ORDER BY digest")
+
+    def look_up(batch: list[bytes]) -> int:
+        base.register("batch", arrow.table({"digest": arrow.array(batch, arrow.binary())}))
+        return len(base.execute("SELECT place FROM row JOIN batch USING (digest)").fetchall())
+
+    return look_up
+
+
+def in_runs(folder: Path, keys: np.ndarray) -> Callable[[list[bytes]], int]:
+    """Write a run of headstart's own; return what looks a batch up."""
+    tables = {
+        str(n): keys[n * MERGED_ROWS : (n + 1) * MERGED_ROWS]
+        for n in range(-(-len(keys) // MERGED_ROWS))
+    }
+    runs = []
+    for name, table in tables.items():
+        runs.append(index_module.Index((), {name}, {name: table}).write(folder))
+        runs = index_module.merge(runs, set(tables), folder, None)
+    index = index_module.Index(runs, tables)
+    return lambda batch: int((index.look_up(batch)[0] >= 0).sum())
+
+
+STORES = {"runs": in_runs, "lmdb": in_lmdb, "sqlite": in_sqlite, "duckdb": in_duckdb}
+
+
+def measure_store(name: str, folder: Path, rows: int) -> dict[str, Any]:
+    """Fill one store, look up batches that are there, and tell its bytes."""
+    keys = digests_of(0, rows)
+    begin = time.perf_counter()
+    look_up = STORES[name](folder, keys)
+    filling = time.perf_counter() - begin
+    random = np.random.default_rng(10**9)
+    batches = [[*map(bytes, keys[random.integers(0, rows, BATCH)])] for _ in range(8)]
+    begin = time.perf_counter()
+    for batch in batches:
+        assert look_up(batch) >= 0.99 * BATCH
+    rate = 8 * BATCH / (time.perf_counter() - begin)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {"seconds_to_fill": filling, "look_ups_a_second": rate, "bytes_a_row": size / rows}
+
+
+def compare_stores(sizes: list[int], scratch: Path | None) -> list[dict[str, Any]]:
+    """Fill each store with so many digests."""
+    table = []
+    for rows in sizes:
+        for name in STORES:
+            with tempfile.TemporaryDirectory(dir=scratch) as folder:
+                line = {"rows": rows, "store": name, **measure(f"store {name}", Path(folder), rows)}
+                print(json.dumps(line), file=sys.stderr)
+                table.append(line)
+    return table
+
+
+def most_memory() -> float:
+    """Return the most megabytes that this process had; `getrusage` counts its parent's, too."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def main() -> None:
+    """Measure; write ``results/index.json``, or add to it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", type=int, nargs="+")
+    parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--stores", action="store_true")
+    parser.add_argument("--reader", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.reader:
+        begin = time.perf_counter()
+        if options.reader.startswith("store "):
+            name = options.reader.removeprefix("store ")
+            line = measure_store(name, options.scratch, options.rows[0])
+        else:
+            line = READERS[options.reader](options.scratch, options.rows[0])
+        line["seconds"] = time.perf_counter() - begin
+        line["megabytes"] = most_memory()
+        print(json.dumps(line))
+        return
+    key = "stores" if options.stores else "readers"
+    lines = (compare_stores if options.stores else measure_sizes)(options.rows, options.scratch)
+    file = RESULTS / "index.json"
+    document = json.loads(file.read_text()) if file.exists() else {}
+    document |= {"machine": machine(), key: lines}
+    file.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
