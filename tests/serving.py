@@ -59,7 +59,10 @@ class Served:
 
 def serving(model, *arguments, cache, **environment):
     """Yield a service on a free port."""
-    return started("serve", str(model), "--port", "0", *arguments, cache=cache, **environment)
+    engine = ("--engine", "onnxruntime")  # auto would time the engines first
+    return started(
+        "serve", str(model), "--port", "0", *engine, *arguments, cache=cache, **environment
+    )
 
 
 @contextlib.contextmanager

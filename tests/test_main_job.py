@@ -159,7 +159,7 @@ from headstart.extract.source import feature_source
 from headstart.extract.images.dataset import read_dataset
 MAKERS.update(dict.fromkeys(MAKERS, Engine))
 source = feature_source(execution=Execution(
-    batch_size=4, workers=1, cache=Path({str(place / "killed")!r})))
+    batch_size=4, workers=1, engine="onnxruntime", cache=Path({str(place / "killed")!r})))
 paths = [image.path for image in read_dataset("pictures").images]
 store = source.store()
 before = len(store)

@@ -122,7 +122,7 @@ class Index:
         return segments, rows
 
     def sweep(self) -> Iterator[Entries]:
-        """Yield all entries, sorted by the first bytes of their digests, some blocks at a time.
+        """Yield all entries, sorted by their digests, some blocks at a time.
 
         Their segments are numbers of ``segments``.
         """
@@ -134,7 +134,7 @@ class Index:
             for part, (_, _, first) in zip(parts, self._parts, strict=True):
                 part["segment"] += first
             entries = np.concatenate(parts)
-            yield entries[np.argsort(entries["digest"][:, 0], kind="stable")]
+            yield entries[np.lexsort(entries["digest"].T[::-1])]
 
     def all_keys(self) -> Iterator[NDArray[np.uint64]]:
         """Yield the keys (n, 4) of all rows."""

@@ -129,7 +129,7 @@ def choose(
     --------
     >>> machine = Machine(8, 16 << 30, gpu=False, bfloat16=False, onnxruntime=True)
     >>> choose(machine, image_bytes=10 << 20)
-    Plan(engine='onnxruntime', device='cpu', precision='float32', batch_size=4, workers=8)
+    Plan(engine='onnxruntime', device='cpu', precision='float32', batch_size=4, workers=8, rivals=())
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, list(ENGINES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import stat
@@ -138,7 +139,10 @@ class ListedFiles(Sequence[Path]):
         """Add a path."""
         if self._count % GROUP == 0:
             self._starts.append(self._file.tell())
-        self._file.write(os.fsencode(path) + b"\0")
+        try:
+            self._file.write(os.fsencode(path) + b"\0")
+        except OSError as error:
+            raise self._no_room(error) from error
         self._count += 1
 
     def __len__(self) -> int:
@@ -164,10 +168,21 @@ class ListedFiles(Sequence[Path]):
         return [paths[row - first * GROUP] for row in wanted]
 
     def __del__(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # what found no room is tried again
+            self._file.close()
+
+    @staticmethod
+    def _no_room(error: OSError) -> DataError:
+        return DataError(
+            f"cannot list the images in {tempfile.gettempdir()} ({error.strerror}): free some "
+            "space, or name another folder in TMPDIR"
+        )
 
     def _group(self, number: int) -> list[Path]:
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise self._no_room(error) from error
         start = self._starts[number]
         last = number + 1 == len(self._starts)
         end = self._file.seek(0, os.SEEK_END) if last else self._starts[number + 1]

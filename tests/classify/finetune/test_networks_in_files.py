@@ -51,7 +51,8 @@ def probabilities(model, data, tmp_path):
 def test_a_users_keras_file_is_fine_tuned_and_labels_as_it_was_evaluated(tune, data, tmp_path):
     path, _ = plain_keras(tmp_path / "plain.keras")
     record, model = tune(path)
-    assert (record["unfreeze"], record["boundary"]["layer"]) == (["high"], "batch_normalization")
+    assert record["unfreeze"] == ["high"]
+    assert record["boundary"]["layer"].startswith("batch_normalization")
     assert set(record["moved"]) == {"high", "head"}
     assert min(record["moved"].values()) > 0
     files, says = probabilities(model, data, tmp_path)

@@ -66,7 +66,7 @@ def test_its_json_is_the_contract(finetune, tmp_path):
     assert record["images"] == {"training": 18, "held_out": 3, "evaluation": 6}
     assert record["boundary"]["layer"] == "conv_pw_12_relu"
     assert "held out: loss" in err
-    assert "conv_pw_12_relu: 24 maps of 50,176 numbers, 5 MB in float32" in err
+    assert "conv_pw_12_relu: 24 maps of 50,176 numbers, 4.82 MB in float32" in err
     saved = load_model(out).record
     assert saved["moved"] == record["moved"]
 

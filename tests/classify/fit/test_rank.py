@@ -108,7 +108,7 @@ def test_what_is_cached_in_part_says_its_share_or_is_priced(fill, ranked, photog
 def test_features_that_no_head_could_get_again_are_left_out(fill, ranked, tmp_path):
     spec = fill()
     rows = FeatureStore(tmp_path / "cache", spec)
-    digests = list(rows._rows)
+    digests = sorted(rows.digests())
     for stale in (
         replace(spec, decoder=spec.decoder + 1),
         replace(spec, backbone="gone"),

@@ -96,9 +96,9 @@ def test_an_image_that_changed_meanwhile_is_named(images):
 @pytest.mark.parametrize(
     ("budget", "storage", "says"),
     [
-        (12 * 12 * 4, "float32", "576 bytes in float32, 576 bytes of it to be written to"),
-        (12 * 12 * 2, "float16", "288 bytes in float16, 288 bytes of it to be written to"),
-        (10, None, "288 bytes in float16, more than the 10 bytes of the cache budget"),
+        (12 * 12 * 4, "float32", "576 B in float32, 576 B of it to be written to"),
+        (12 * 12 * 2, "float16", "288 B in float16, 288 B of it to be written to"),
+        (10, None, "288 B in float16, more than the 10 B of the cache budget"),
     ],
 )
 def test_the_size_is_stated_and_the_budget_decides(images, budget, storage, says):
@@ -125,7 +125,7 @@ def test_maps_that_are_cached_already_need_no_budget(images):
     load_features(paths, source)
     keeping, line = plan_boundary(source, 12, {"original": digests}, 1)
     assert keeping == Keeping("float32", 0)
-    assert "0 bytes of it to be written" in line
+    assert "0 B of it to be written" in line
 
 
 def test_pixels_are_never_cached():

@@ -94,11 +94,13 @@ def test_the_tables_rows_take_no_other_preprocessing():
         find_backbone("x.onnx", "weights.h5")
 
 
-def test_an_onnx_file_runs_on_onnx_runtime_alone(tiny):
+def test_an_onnx_file_does_not_run_on_tensorflow(tiny):
     assert source_of(tiny).plan.engine == "onnxruntime"
     for options in ({"engine": "tensorflow"}, {}):
         recipe = Recipe(str(tiny), declared=DECLARED, precision="float32" if options else "float16")
-        with pytest.raises(OptionError, match="runs on ONNX Runtime in float32"):
+        with pytest.raises(
+            OptionError, match="runs on ONNX Runtime and OpenVINO in float32 or bfloat16"
+        ):
             feature_source(recipe, Execution(**options))
 
 
