@@ -13,7 +13,7 @@ notebook, and has ``to_dict()`` and ``to_frame()``:
 - ``label(data)``: a page that turns unlabelled photographs into a manifest; ``simulate(data)``:
   how many labels it would have taken;
 - ``predict(model, images)``, ``evaluate(model, data)``, ``explain(model, images)``;
-- ``export(model, out)``: ONNX, TensorFlow Lite, SavedModel; ``push(model, repo)``: to the
+- ``export(model, out)``: ONNX, TensorFlow Lite, SavedModel, Keras; ``push(model, repo)``: to the
   Hugging Face Hub.
 
 For scikit-learn:

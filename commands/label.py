@@ -1,6 +1,6 @@
 """``headstart label``."""
 
-import time
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,6 +94,5 @@ def label_data(
                 say(page.url)
                 warn_all(page.warnings, quiet=quiet)
                 note(f"labels go into {out}; Ctrl-C ends it, the same command goes on from there")
-                while True:  # until a signal
-                    time.sleep(3600)
+                threading.Event().wait()  # until a signal
     give(found, as_json=as_json, quiet=quiet)

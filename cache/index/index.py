@@ -87,6 +87,11 @@ class Index:
                 self.covered |= dict(itertools.compress(run.segments.items(), alive))
 
     @property
+    def rows(self) -> int:
+        """The rows of the segments, those that repeat an image too."""
+        return sum(self.covered.values())
+
+    @property
     def idle(self) -> list[Run]:
         """The runs that nothing is looked up in: others cover what they do."""
         return [run for run in self.runs if run not in [part[0] for part in self._parts]]
@@ -152,8 +157,7 @@ class Index:
 
     def count(self) -> tuple[int, int]:
         """Return the rows, and the images that they hold."""
-        rows = sum(self.covered.values())
-        return rows, rows - sum(int(_again(keys).sum()) for keys in self.all_keys())
+        return self.rows, self.rows - sum(int(_again(keys).sum()) for keys in self.all_keys())
 
     def write(self, folder: Path) -> Run:
         """Write all entries as one run.
@@ -334,8 +338,7 @@ def remove(runs: Iterable[Run]) -> None:
 
 def write_as_one(index: Index, folder: Path) -> None:
     """Write the index of a large cache as one run, in which nothing is of segments that are gone."""
-    rows = sum(index.covered.values())
-    if rows >= TAIL_ROWS and [run.rows for run in index.runs] != [rows]:
+    if index.rows >= TAIL_ROWS and [run.rows for run in index.runs] != [index.rows]:
         written = index.write(folder)
         if written.path is not None:
             remove(index.runs)

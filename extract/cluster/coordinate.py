@@ -190,10 +190,11 @@ def extract_on_gpus(
     """Have the images that the cache lacks done by a process for each GPU of this machine."""
     tally = _Tally(images, store, stat_index)
     if tally.unread:
+        before = store.snapshot().rows - tally.done
 
         def poll() -> None:
             store.refresh()
-            progress(min(len(store), len(images)), len(images))
+            progress(min(store.snapshot().rows - before, len(images)), len(images))
 
         work = functools.partial(extract_shard, source)
         results = run_on_each(devices, work, [images[index] for index in tally.unread], poll)
