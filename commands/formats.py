@@ -107,9 +107,9 @@ class CsvOutput(Output):
 
     def prediction(self, prediction: Prediction) -> None:
         """Print a row."""
-        from ..classify.predict.parts import row
+        from ..classify.predict.parts import csv_cells, row
 
-        self._writer.writerow(row(prediction, self.top))
+        self._writer.writerow(csv_cells(row(prediction, self.top)))
         sys.stdout.flush()
 
 

@@ -17,7 +17,6 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..api.options import ModelOptions
-    from ..api.predict import Labelling
 
 
 @takes(RUNNING)
@@ -44,7 +43,8 @@ def predict_images(
         str,
         typer.Option(
             "--format",
-            help="table, csv or jsonl, which print each image as soon as it is labelled.",
+            help="table, csv or jsonl, which print each image as soon as it is labelled; with --out "
+            "csv or parquet.",
         ),
     ] = "table",
     sort_into: Annotated[
@@ -58,8 +58,8 @@ def predict_images(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write CSV files of 65,536 images each there instead; the same command goes on where "
-            "an earlier one was stopped.",
+            help="Write files of 65,536 images each there instead, CSV or Parquet; the same command "
+            "goes on where an earlier one was stopped.",
         ),
     ] = None,
     part: PartOfAll = None,
@@ -81,15 +81,15 @@ def predict_images(
     import sys
 
     from ..api.predict import open_labelling
-    from ..console import remark, stages, warn_all
+    from ..classify.predict.parts import find_form, write_parts
+    from ..console import remark, say, stages, warn_all
     from ..errors import DataError, OptionError
     from .formats import find_format
 
-    if out is not None and (sort_into is not None or as_json or format_ != "table"):
-        raise OptionError(
-            "--out writes CSV files alone: leave --format, --json and --sort-into out"
-        )
-    output = find_format(format_, as_json=as_json)(top)
+    if out is not None and (sort_into is not None or as_json):
+        raise OptionError("--out writes files alone: leave --json and --sort-into out")
+    form = None if out is None else find_form(format_)
+    output = find_format("table" if form else format_, as_json=as_json)(top)
     labelling = open_labelling(
         model,
         paths,
@@ -102,8 +102,15 @@ def predict_images(
         options=options,
         part=part,
     )
-    if out is not None:
-        _write_parts(out, labelling, top, f"{_digest(model)} {abstain}", quiet=quiet)
+    if out is not None and form is not None:
+        made_by = f"{_digest(model)} {abstain}"
+        with stages(quiet=quiet):
+            written = write_parts(out, labelling.images, labelling.label, top, made_by, form)
+        warn_all(labelling.warnings, quiet=quiet)
+        say(
+            f"{written.labelled:,} images labelled, {written.failed:,} failed, {written.kept:,} in "
+            f"files that were there; see {out}"
+        )
         return
     output.begin()
     # Rows on the same screen are progress enough.
@@ -116,19 +123,6 @@ def predict_images(
         remark(labelling.folders.summary())
     if output.failures and not output.labelled:
         raise DataError(output.nothing())
-
-
-def _write_parts(out: Path, labelling: "Labelling", top: int, made_by: str, *, quiet: bool) -> None:
-    from ..classify.predict.parts import write_parts
-    from ..console import say, stages, warn_all
-
-    with stages(quiet=quiet):
-        written = write_parts(out, labelling.images, labelling.label, top, made_by)
-    warn_all(labelling.warnings, quiet=quiet)
-    say(
-        f"{written.labelled:,} images labelled, {written.failed:,} failed, {written.kept:,} in files "
-        f"that were there; see {out}"
-    )
 
 
 def _digest(file: Path) -> str:
