@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from ..classify.data.sampling import draw_sample
 from ..classify.fit.agreement import describe
 from ..classify.fit.fit_heads import HeadSettings, HeadsRun, fit_heads
-from ..classify.saved.records import HeadDocument, HeadRecord, HeadsDocument
+from ..classify.saved.records import HeadDocument, HeadRecord, HeadsDocument, MoreRowsDocument
 from ..classify.statistics.metrics import FigureDocument
 from ..extract.images.images import Dataset
 from ..tables import TextTable
@@ -64,11 +64,24 @@ class FittedHeads(Result):
         seen = f"{', '.join(taps['layers'])}, {taps['views']}"
         seconds = best["seconds"]["features"]
         yield f"{best['model']} on {seen}: {chosen}; {seconds:.1f} s for features"
+        if best["more_rows"] is not None:
+            yield _more_rows(best["more_rows"])
         if best["precision"] is not None:
             yield f"{best['precision']['precision']}: {describe(best['precision'])}"
         if best["path"] is not None:
             yield f"saved: {best['path']}"
             yield f"model card: {best['card']}"
+
+
+def _more_rows(few: MoreRowsDocument) -> str:
+    """Say whether more images than it takes to choose a strength were worth their time."""
+    low, high = (100 * bound for bound in few["ci95"])
+    worse, better = (100 * bound for bound in few["difference_ci95"])
+    return (
+        f"fitted on {few['images']:,} of its {few['of']:,} images alone: "
+        f"{100 * few['accuracy']:.1f} % ({low:.1f} to {high:.1f}); all of them won "
+        f"{100 * few['difference']:+.1f} ({worse:+.1f} to {better:+.1f}), p = {few['mcnemar_p']:.2g}"
+    )
 
 
 def _row(record: HeadRecord) -> list[str]:

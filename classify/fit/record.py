@@ -68,6 +68,7 @@ def head_record(
         "trainable_parameters": trained_parameters(fitted.estimator),
         "data": str(dataset.root.absolute()),
         "sample": _describe_sample(dataset),
+        "more_rows": fitted.more_rows,
         "precision": precision,
         "path": None if path is None else str(path),
         "card": None if path is None else str(card_paths(path)[0]),

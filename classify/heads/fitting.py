@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..data.folds import choosing_rows
 from ..data.split import Rows
 from ..data.table import Table
 from .fits import open_fits
-from .search import Fitting, fit_calibrated, tune, tune_layers
+from .search import Fitting, OfSample, fit_calibrated, fit_chosen, tune, tune_layers
 from .table import Head
 from .training_rows import training_data
 
@@ -44,6 +46,9 @@ def tune_and_fit(
     if table.layers_open and taps is not None:
         taps = tune_layers(head, fits, seed, taps)
     choice = tune(head, fits, seed, taps, class_weight)
+    of_sample = None
+    if len(sample) < len(choosing):
+        of_sample = OfSample(fit_chosen(choice, fits), len(sample))
     if not np.array_equal(sample, fitting):
         fits = open_fits(head, training_data(table, fitting, seed))
-    return fit_calibrated(choice, fits)
+    return replace(fit_calibrated(choice, fits), of_sample=of_sample)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,14 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class OfSample:
+    """A choice, fitted on no more than the sample of very many rows that it was made on."""
+
+    fitted: Any  # pipeline, not calibrated
+    images: int  # in the sample
+
+
+@dataclass(frozen=True)
 class Fitting:
     """What was chosen, fitted to all rows, with what it says of each when it has not seen it."""
 
@@ -57,6 +66,8 @@ class Fitting:
     estimator: TemperatureScaled  # fitted on all rows
     out_of_fold: NDArray[np.float64]  # (n, k): calibrated, each from a fit without the row's fold
     training: Training  # the rows, with their folds
+    # the choice fitted on the rows that it was made on, where those are a sample
+    of_sample: OfSample | None = None
 
 
 def tune(
@@ -137,8 +148,7 @@ def tune_layers(head: Head, fits: Fits, seed: int, taps: TapSelector) -> TapSele
         return best_of(try_parameters(pipeline, row_fits, ordered({**columns, **strengths}))).params
 
     count = len(taps.widths or ())
-    with warnings.catch_warnings(), one_thread_each():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with _quietly():
         merges = ["mean"] if taps.views == 1 else ["first", "mean"]
         merge = best({"taps__layers": [(count - 1,)], "taps__merge": merges})["taps__merge"]
         deeper = [tuple(range(first, count)) for first in range(count - 1, -1, -1)]
@@ -155,13 +165,26 @@ def fit_calibrated(choice: Choice, fits: Fits) -> Fitting:
     head that has seen it.
     """
     y = fits.training.y
-    with warnings.catch_warnings(), one_thread_each():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # told by tune()
+    with _quietly():
         scores, _ = fits.out_of_fold(choice.pipeline)
         fitted = fits.fit(choice.pipeline)
     weights = row_weights(choice.pipeline["head"], y)
     estimator = TemperatureScaled.around(fitted, scores, y, weights)
     return Fitting(choice, estimator, softmax(scores / estimator.temperature_), fits.training)
+
+
+def fit_chosen(choice: Choice, fits: Fits) -> Any:
+    """Return the choice fitted on all rows, not calibrated."""
+    with _quietly():
+        return fits.fit(choice.pipeline)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Leave out of a fit's warnings what :func:`tune` tells."""
+    with warnings.catch_warnings(), one_thread_each():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def _remarks(

@@ -6,8 +6,10 @@ from typing import Any, TypedDict
 
 from ..heads.abstention import AbstentionDocument
 from ..heads.trials import CrossValidated
+from ..statistics.annotations import Count, Interval, Share
 from ..statistics.confusion import ClassFigures, ConfusedPair
 from ..statistics.metrics import EvaluationDocument, FigureDocument
+from ..statistics.paired_tests import PairedTestDocument
 from ..statistics.reliability import ReliabilityBin
 
 
@@ -84,6 +86,18 @@ class SampleDocument(TypedDict):
     seed: int
 
 
+class MoreRowsDocument(PairedTestDocument):
+    """A head fitted on the sample of very many images that it was chosen on, and what all of them won.
+
+    On the evaluation split; the paired test's first is the sample's, its second that of all.
+    """
+
+    images: Count  # in the sample
+    of: Count  # images that the head was fitted on in the end
+    accuracy: Share  # of the sample's
+    ci95: Interval
+
+
 class FigureBothWays(TypedDict):
     """A figure of the linear head, out of fold: in float32, in reduced precision, the difference."""
 
@@ -118,6 +132,7 @@ class HeadRecord(TypedDict):
     trainable_parameters: int
     data: str
     sample: SampleDocument | None
+    more_rows: MoreRowsDocument | None
     precision: PrecisionDocument | None
     path: str | None
     card: str | None

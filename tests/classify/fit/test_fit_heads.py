@@ -1,9 +1,13 @@
 """fit head: several heads, one winner by the rule, one record each."""
 
+import functools
+
 import pytest
 
+from headstart.api.fit_head import FittedHeads
+from headstart.classify.data.folds import choosing_rows
 from headstart.classify.fit.fit_heads import HeadSettings, fit_heads
-from headstart.classify.heads import training_rows
+from headstart.classify.heads import fitting, training_rows
 from headstart.errors import OptionError
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution, Recipe
@@ -107,3 +111,17 @@ def test_on_the_disk_and_in_memory_heads_are_the_same(run):
         assert one["evaluation"]["log_loss"] == pytest.approx(
             other["evaluation"]["log_loss"], rel=1e-3
         )
+
+
+@pytest.mark.parametrize("name", ["logreg", "knn"])
+def test_a_head_chosen_on_a_sample_says_what_all_rows_won_over_it(run, monkeypatch, name):
+    assert run([name]).best["more_rows"] is None
+    monkeypatch.setattr(fitting, "choosing_rows", functools.partial(choosing_rows, many=12))
+    result = run([name])
+    few, evaluation = result.best["more_rows"], result.best["evaluation"]
+    assert few["images"] == 12 < few["of"] == 30 - evaluation["n"]
+    assert few["accuracy"] + few["difference"] == pytest.approx(evaluation["accuracy"])
+    assert few["ci95"][0] <= few["accuracy"] <= few["ci95"][1]
+    (line,) = (line for line in FittedHeads(result).blocks() if str(line).startswith("fitted on"))
+    assert line.startswith(f"fitted on 12 of its {few['of']} images alone: ")
+    assert f"all of them won {100 * few['difference']:+.1f} (" in line
