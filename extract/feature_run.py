@@ -10,7 +10,7 @@ from ..cache import place_of
 from ..progress import stage
 from ..text import shown
 from .failures import check_failures, check_limit
-from .features import ensure_features, load_features
+from .features import ensure_in_blocks, load_features
 from .images.images import Dataset
 from .ledger import Extraction, Totals
 from .one_run import STAGES
@@ -172,8 +172,6 @@ def extract_photographs(
 ) -> FeatureRun:
     """Make sure that the cache holds the features of images, however many, in little memory.
 
-    A cluster's coordinator takes all of them at once.
-
     Parameters
     ----------
     photographs : Photographs
@@ -182,19 +180,9 @@ def extract_photographs(
         As those of :func:`extract_dataset`, as are the errors.
     """
     check_limit(max_failures)
-    paths = photographs.paths
-    store, tell = source.store(), stage("extracting")
-    step = BLOCK if source.runs_here else max(1, len(paths))
-    starts = range(0, max(1, len(paths)), step)
-    patient = source.keeping_engine() if len(starts) > 1 else source
-    totals, warnings = Totals(len(starts)), [*photographs.warnings]
-    for start in starts:
-
-        def progress(done: int, total: int, note: str = "", start: int = start) -> None:
-            del total
-            tell(start + done, len(paths), note)
-
-        extraction, lines = ensure_features(paths[start : start + step], patient, store, progress)
+    paths, store = photographs.paths, source.store()
+    totals, warnings = Totals(several=len(paths) > BLOCK), [*photographs.warnings]
+    for extraction, lines in ensure_in_blocks(paths, source, store, stage("extracting"), BLOCK):
         totals.add(extraction)
         warnings += [line for line in lines if line not in warnings]
     return FeatureRun(

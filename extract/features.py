@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,30 +41,65 @@ def ensure_features(
 
     This process does the work, or worker processes of a cluster do, one for each GPU.
     """
-    with StatIndex(stat_index_path()) as stat_index:
-        if source.execution.backend != "local":
-            from .cluster.coordinate import extract_on_cluster
-
-            extraction = extract_on_cluster(paths, source, store, stat_index, progress)
-        elif source.plan.device == "gpu" and len(devices := visible_gpus()) > 1:
-            from .cluster.coordinate import extract_on_gpus
-
-            extraction = extract_on_gpus(devices, paths, source, store, stat_index, progress)
-        else:
-            extraction = extract(
-                paths,
-                store,
-                source.engine,
-                stat_index,
-                batch_size=source.plan.batch_size,
-                workers=source.plan.workers,
-                max_pixels=source.execution.max_pixels,
-                progress=progress,
-            )
-        warnings = [*map(str, store.damaged), *extraction.notes]
-        if stat_index.problem:
-            warnings.append(stat_index.problem)
+    ((extraction, warnings),) = ensure_in_blocks(paths, source, store, progress, max(1, len(paths)))
     return extraction, warnings
+
+
+def ensure_in_blocks(
+    paths: Sequence[Reference | PixelImage],
+    source: FeatureSource,
+    store: FeatureStore,
+    progress: Tell,
+    step: int,
+) -> Iterator[tuple[Extraction, list[str]]]:
+    """Do as :func:`ensure_features` does, for ``step`` images at a time; no more are known.
+
+    A process for each GPU takes them all at once. Blocks of a cluster are under way side by side
+    and end in any order.
+    """
+    with StatIndex(stat_index_path()) as stat_index:
+        for extraction in _each_block(paths, source, store, stat_index, progress, step):
+            warnings = [*map(str, store.damaged), *extraction.notes]
+            if stat_index.problem:
+                warnings.append(stat_index.problem)
+            yield extraction, warnings
+
+
+def _each_block(
+    paths: Sequence[Reference | PixelImage],
+    source: FeatureSource,
+    store: FeatureStore,
+    stat_index: StatIndex,
+    progress: Tell,
+    step: int,
+) -> Iterator[Extraction]:
+    if source.execution.backend != "local":
+        from .cluster.coordinate import extract_on_cluster
+
+        yield from extract_on_cluster(paths, source, store, stat_index, progress, step)
+        return
+    if source.plan.device == "gpu" and len(devices := visible_gpus()) > 1:
+        from .cluster.coordinate import extract_on_gpus
+
+        yield extract_on_gpus(devices, paths, source, store, stat_index, progress)
+        return
+    patient = source.keeping_engine() if len(paths) > step else source
+    for start in range(0, max(1, len(paths)), step):
+
+        def tell(done: int, total: int, note: str = "", start: int = start) -> None:
+            del total
+            progress(start + done, len(paths), note)
+
+        yield extract(
+            paths[start : start + step],
+            store,
+            patient.engine,
+            stat_index,
+            batch_size=source.plan.batch_size,
+            workers=source.plan.workers,
+            max_pixels=source.execution.max_pixels,
+            progress=tell,
+        )
 
 
 def load_features(

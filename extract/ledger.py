@@ -64,26 +64,28 @@ class Totals:
 
     Parameters
     ----------
-    blocks : int
-        How many there will be.
+    several : bool
+        Whether there will be more than one.
     """
 
-    def __init__(self, blocks: int) -> None:
+    def __init__(self, *, several: bool) -> None:
         self.whole = Extraction([])
         self.images = 0
         self._held = 0
-        self._distinct = _Distinct() if blocks > 1 else None
+        self._distinct = _Distinct() if several else None
+        self._new = _Distinct() if several else None  # of those that were extracted
 
     def add(self, block: Extraction) -> None:
-        """Add a block; each image is extracted in one alone."""
+        """Add a block; an image that two blocks of a cluster extracted counts once."""
         self.images += len(block.digests)
-        if self._distinct is None:
+        if self._distinct is None or self._new is None:
             self.whole = block
             return
         whole, held = self.whole, [digest for digest in block.digests if digest is not None]
         self._distinct.add(held)
         self._held += len(held)
-        whole.extracted += block.extracted
+        lines = zip(block.ledger, block.digests, strict=True)
+        self._new.add([digest for line, digest in lines if digest and line.outcome == "extracted"])
         whole.failures += block.failures
         whole.seconds += block.seconds
         whole.startup_seconds += block.startup_seconds
@@ -94,8 +96,8 @@ class Totals:
 
     def finish(self) -> Extraction:
         """Return the whole; of several blocks it has neither digests nor a ledger."""
-        if self._distinct is not None:
-            distinct = self._distinct.count()
+        if self._distinct is not None and self._new is not None:
+            distinct, self.whole.extracted = self._distinct.count(), self._new.count()
             self.whole.reused = distinct - self.whole.extracted
             self.whole.duplicates = self._held - distinct
         return self.whole

@@ -6,30 +6,26 @@ import functools
 import importlib
 import itertools
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ...cache import FeatureStore, StatIndex
-from ...errors import CacheError, EngineError, HeadstartError, first_line
+from ...errors import EngineError, HeadstartError
 from ...progress import Tell, note
 from ...stopping import Shelter, Stopped, sheltered
 from ..engine.choose import Plan
 from ..engine.gpus import run_on_each, visible_gpus
-from ..images.addresses import Reference
-from ..images.in_memory import PixelImage
-from ..ledger import Extraction, summarise
-from ..pipeline import going_on, look_up
+from ..ledger import Extraction
+from ..pipeline import going_on
 from ..source import FeatureSource
-from .tasks import cut, shard_size
+from .tally import ATTEMPTS, Block, Images, Run, Shard, cut_blocks, told
+from .tasks import shard_size
 from .worker import ShardResult, extract_shard, start_worker
 
-ATTEMPTS = 3  # at each shard
 POLL_SECONDS = 0.5  # between looks at whether a signal wants us to stop
-
-Images = Sequence[Reference | PixelImage]
 
 
 class WorkerDiedError(EngineError):
@@ -122,12 +118,14 @@ def extract_on_cluster(
     store: FeatureStore,
     stat_index: StatIndex,
     progress: Tell,
-) -> Extraction:
+    step: int,
+) -> Iterator[Extraction]:
     """Have the images that the cache lacks done by a cluster's workers.
 
     The workers commit their own segments into the same cache. A shard whose worker dies is
     done by another, from the last segment on; one that fails three times is a failure of its
-    images, and the others complete.
+    images, and the others complete. Of the images no more are known than a block for each few
+    shards under way: the next is looked up when a worker is free.
 
     Parameters
     ----------
@@ -141,6 +139,13 @@ def extract_on_cluster(
         Tells which images need no worker.
     progress : callable
         Told ``(done, total)`` images after each shard.
+    step : int
+        Images of a block.
+
+    Yields
+    ------
+    Extraction
+        Of each block, in the order in which they end; their seconds add up to those of the run.
 
     Raises
     ------
@@ -149,10 +154,15 @@ def extract_on_cluster(
     HeadstartError
         If no worker can load the backbone.
     """
-    tally = _Tally(images, store, stat_index)
-    progress(tally.done, len(images))
-    if not tally.unread:
-        return tally.extraction()
+    run = Run(len(images), progress)
+    starts = range(0, max(1, len(images)), step)
+    blocks = (Block(images[at : at + step], store, stat_index, run) for at in starts)
+    for first in blocks:
+        if first.unread:
+            break
+        yield first.extraction()
+    else:
+        return
     execution = source.execution
     layout = lay_out(source.plan)
     if execution.address is not None:
@@ -166,17 +176,18 @@ def extract_on_cluster(
         where = execution.address or "this machine"
         slots = _start(workers, sent)
         note(f"{slots} workers of {execution.backend} on {where}")
-        tally.startup_seconds = time.perf_counter() - tally.begin
-        size = execution.shard_size or shard_size(len(tally.unread), slots)
-        shards = cut(tally.unread, size)
+        first.startup_seconds = time.perf_counter() - run.begin
+
+        def size(block: Block) -> int:
+            """Let shards be as large as if all blocks lacked what this one does."""
+            lacking = len(images) * len(block.unread) // len(block.images)
+            return execution.shard_size or shard_size(lacking, slots)
+
         work = functools.partial(extract_shard, sent)
         with sheltered() as shelter:
-            for number, outcome in _spread(workers, work, images, shards, shelter):
-                tally.add(shards[number], outcome, f"shard {number + 1} of {len(shards)}")
-                progress(tally.done, len(images))
+            yield from _spread(workers, work, itertools.chain([first], blocks), size, shelter)
         if shelter.wanted is not None:
-            raise Stopped(shelter.wanted, going_on(tally.done, len(images)))
-        return tally.extraction()
+            raise Stopped(shelter.wanted, going_on(run.done, len(images)))
 
 
 def extract_on_gpus(
@@ -188,9 +199,10 @@ def extract_on_gpus(
     progress: Tell,
 ) -> Extraction:
     """Have the images that the cache lacks done by a process for each GPU of this machine."""
-    tally = _Tally(images, store, stat_index)
+    run = Run(len(images), progress)
+    tally = Block(images, store, stat_index, run)
     if tally.unread:
-        before = store.snapshot().rows - tally.done
+        before = store.snapshot().rows - run.done
 
         def poll() -> None:
             store.refresh()
@@ -218,107 +230,47 @@ def _start(workers: Workers, source: FeatureSource) -> int:
         if isinstance(outcome, HeadstartError):
             raise outcome
         if isinstance(outcome, Exception):
-            raise HeadstartError(f"a worker cannot load the backbone: {_told(outcome)}")
+            raise HeadstartError(f"a worker cannot load the backbone: {told(outcome)}")
     return len(places)
 
 
 def _spread(
     workers: Workers,
     work: Callable[[Images], ShardResult],
-    images: Images,
-    shards: list[list[int]],
+    blocks: Iterable[Block],
+    size: Callable[[Block], int],
     shelter: Shelter,
-) -> Iterator[tuple[int, ShardResult | Exception]]:
-    """Yield each shard's number and outcome as they end, until a stop is wanted.
+) -> Iterator[Extraction]:
+    """Yield what became of each block, as they end, until a stop is wanted.
 
-    No more are under way than can run: the scheduler holds few references at a time, and a
+    No more shards are under way than can run: the scheduler holds few references at a time, and a
     worker's death is blamed on the one shard that it was at.
     """
-    deaths: Counter[int] = Counter()
-    running: dict[Any, int] = {}
-    left = deque(range(len(shards)))
-    while (left or running) and shelter.wanted is None:
+    running: dict[Any, Shard] = {}
+    again: deque[Shard] = deque()  # died at, and to be tried once more
+    ahead = cut_blocks(blocks, size)
+    left = True
+    while (left or again or running) and shelter.wanted is None:
         free = len(workers.places()) - len(running)  # none while all are being replaced
-        for _ in range(min(free, len(left))):
-            number = left.popleft()
-            shard = functools.partial(work, [images[index] for index in shards[number]])
-            running[workers.submit(None, shard)] = number
-        ended = workers.wait_for_one(POLL_SECONDS)
+        while free > 0 and (left or again):
+            shard = next(ahead, None) or (again.popleft() if again else None)
+            if shard is None:
+                left = False
+            elif not shard.positions:  # of a block that is all in the cache
+                yield shard.block.extraction()
+            else:
+                images = [shard.block.images[position] for position in shard.positions]
+                running[workers.submit(None, functools.partial(work, images))] = shard
+                free -= 1
+        ended = workers.wait_for_one(POLL_SECONDS) if running or free <= 0 else None
         if ended is None:
             continue
         handle, outcome = ended
-        number = running.pop(handle)
-        if isinstance(outcome, WorkerDiedError):
-            deaths[number] += 1
-            if deaths[number] < ATTEMPTS:
-                left.append(number)
-                continue
-        yield number, outcome
-
-
-class _Tally:
-    """What the cache holds of the images, and what becomes of the others, shard by shard."""
-
-    def __init__(self, images: Images, store: FeatureStore, stat_index: StatIndex) -> None:
-        self.begin = time.perf_counter()
-        self.startup_seconds = 0.0
-        self._images = images
-        self._store = store
-        self._before = store.snapshot()
-        self._digests, self.unread = look_up(images, store, stat_index)
-        self._failures: dict[int, str] = {}
-        self._notes: dict[str, None] = {}  # in order, each once
-        self._ran_on: tuple[str | None, str | None] = (None, None)
-        self.done = len(images) - len(self.unread)
-
-    def add(self, positions: list[int], outcome: ShardResult | Exception, name: str) -> None:
-        """Take in what became of the images at these positions."""
-        self.done += len(positions)
-        if isinstance(outcome, Exception):
-            reason = f"{name} failed {ATTEMPTS} times: {_told(outcome)}"
-            self._failures.update(dict.fromkeys(positions, reason))
-            self._notes[f"{reason} ({len(positions)} images)"] = None
-            return
-        for position, digest in zip(positions, outcome.digests, strict=True):
-            self._digests[position] = digest
-        self._failures.update({positions[index]: why for index, why in outcome.failures.items()})
-        self._notes.update(dict.fromkeys(outcome.notes))
-        self._ran_on = (outcome.engine, outcome.device)
-
-    def extraction(self) -> Extraction:
-        """Return the whole; what the cache did not hold before was extracted, by whomever.
-
-        Raises
-        ------
-        CacheError
-            If the cache does not show here what the workers committed.
-        """
-        done = [digest for digest in self._digests if digest is not None]
-        for anew in (False, True):
-            self._store.refresh(anew=anew)
-            missing = int((~self._store.holds(done)).sum())
-            if not missing:
-                break
-        else:
-            raise CacheError(
-                f"the workers committed {missing:,} images that {self._store.folder} does not "
-                "show here: --cache must name one folder that all machines share"
-            )
-        engine, device = self._ran_on
-        return summarise(
-            self._images,
-            self._digests,
-            set(itertools.compress(done, self._before.look_up(done)[0] < 0)),
-            self._failures,
-            seconds=time.perf_counter() - self.begin,
-            startup_seconds=self.startup_seconds,
-            engine=engine,
-            device=device,
-            notes=list(self._notes),
-        )
-
-
-def _told(error: Exception) -> str:
-    """Return an error as one line."""
-    line = first_line(error)
-    return line if isinstance(error, HeadstartError) else f"{type(error).__name__}: {line}"
+        shard = running.pop(handle)
+        shard.deaths += isinstance(outcome, WorkerDiedError)
+        if isinstance(outcome, WorkerDiedError) and shard.deaths < ATTEMPTS:
+            again.append(shard)
+            continue
+        shard.block.add(shard.positions, outcome, f"shard {shard.number}")
+        if not shard.block.unfinished:
+            yield shard.block.extraction()

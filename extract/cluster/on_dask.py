@@ -11,7 +11,8 @@ from typing import Any
 
 from ...errors import EngineError, OptionError, first_line
 from ..engine.gpus import VISIBLE
-from .coordinate import ATTEMPTS, Layout, WorkerDiedError
+from .coordinate import Layout, WorkerDiedError
+from .tally import ATTEMPTS
 
 CONNECT_SECONDS = 10.0
 SETTINGS = {

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from ...errors import EngineError, OptionError, first_line
-from .coordinate import ATTEMPTS, Layout
+from .coordinate import Layout
+from .tally import ATTEMPTS
 
 # No usage statistics are sent, no tips are printed, no line is held back until the end.
 ENVIRONMENT = {
