@@ -24,8 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
+from PIL import Image
 from timing import RESULTS, machine
 
 from headstart.cache import FeatureStore, Sighting, StatIndex, stat_index_path
@@ -37,7 +39,7 @@ from headstart.cache.verify import verify
 from headstart.extract.feature_run import extract_photographs
 from headstart.extract.photographs import Photographs
 from headstart.extract.recipe import Execution
-from headstart.extract.source import feature_source
+from headstart.extract.source import FeatureSource, feature_source
 
 COLUMNS = 4
 BATCH = 4096  # digests a look-up: a shard's
@@ -83,24 +85,27 @@ class Unreal:
         return self.looks
 
     def __str__(self) -> str:
-        return f"/photographs/{self.number % 1000:03}/{self.number:09}.jpg"
+        return f"/photographs/{self.number // 1000:06}/{self.number:09}.jpg"
 
 
 class Listing(Sequence[Any]):
-    """So many of them."""
+    """So many of them, and some that are there."""
 
-    def __init__(self, numbers: range) -> None:
-        self._numbers = numbers
+    def __init__(self, numbers: range, more: Sequence[Path] = ()) -> None:
+        self._numbers, self._more = numbers, more
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._numbers) + len(self._more)
 
     def __getitem__(self, place: Any) -> Any:
-        found = self._numbers[place]
-        return [*map(Unreal, found)] if isinstance(found, range) else Unreal(found)
+        if not isinstance(place, slice):
+            return self[place : place + 1][0]
+        end = len(self._numbers)
+        after = self._more[max(0, place.start - end) : max(0, place.stop - end)]
+        return [*map(Unreal, self._numbers[place]), *after]
 
-    def __iter__(self) -> Iterator[Unreal]:
-        return map(Unreal, self._numbers)
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.chain(map(Unreal, self._numbers), self._more)
 
 
 def open_store(cache: Path) -> FeatureStore:
@@ -155,9 +160,35 @@ def read_sample(cache: Path, rows: int) -> dict[str, Any]:
 def read_all(cache: Path, rows: int) -> dict[str, Any]:
     """Extract, where all is cached."""
     source = feature_source(execution=Execution(cache=cache))
-    run = extract_photographs(Photographs(Listing(range(rows)), ""), source)
-    assert (run.images, run.extraction.reused, run.extraction.duplicates) == (rows, rows, 0)
-    return {"images_a_second": rows / run.extraction.seconds}
+    return extract(Listing(range(rows)), source, new=0)
+
+
+def read_new(cache: Path, rows: int) -> dict[str, Any]:
+    """Extract, where all is cached but for one, which a stand-in for a network computes."""
+    source = feature_source(execution=Execution(cache=cache))
+    photograph = cache.parent / "new.png"
+    Image.new("RGB", (32, 32)).save(photograph)
+    parts = (source.recipe, source.execution, source.spec, source.weights, source.cache)
+    return extract(Listing(range(rows), [photograph]), Pretended(*parts, source.plan), new=1)
+
+
+def extract(images: Listing, source: FeatureSource, new: int) -> dict[str, Any]:
+    """Extract the images, of which so many are new."""
+    run = extract_photographs(Photographs(images, ""), source)
+    found = run.extraction
+    assert (found.extracted, found.duplicates, found.failures) == (new, 0, [])
+    return {"images_a_second": len(images) / found.seconds}
+
+
+class Pretended(FeatureSource):
+    """What has features for nothing."""
+
+    def engine(self) -> Any:
+        """Return what gives the same numbers for each image."""
+        engine = MagicMock(notes=(), widths=(COLUMNS,), device="cpu")
+        engine.side_effect = lambda pixels: np.ones((len(pixels), COLUMNS), np.float32)
+        engine.name = "pretended"
+        return engine
 
 
 def merge_all(cache: Path, rows: int) -> dict[str, Any]:
@@ -183,6 +214,7 @@ READERS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     "extract, all cached": read_all,
     "cache compact": merge_all,
     "look-ups, compacted": read_index,
+    "extract, one is new": read_new,
 }
 
 
