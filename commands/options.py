@@ -120,7 +120,7 @@ TrustJoblib = Annotated[
 Budget = Annotated[
     str,
     typer.Option(
-        help="What fine-tuning may cost: quick (2.5 minutes of two cores), standard (7.5), thorough "
+        help="What fine-tuning may cost: quick (2 minutes of two cores), standard (7.5), thorough "
         "(60), or minutes. More of it tries more, and deeper."
     ),
 ]

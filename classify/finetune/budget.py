@@ -57,7 +57,7 @@ class Level:
 
 
 LEVELS = (
-    Level("quick", 2.5, (2, 8)),
+    Level("quick", 2.0, (2, 8)),
     Level("standard", 7.5, (2, 8)),
     Level("thorough", 60.0, (3, 6, 15)),
 )

@@ -19,7 +19,9 @@ from .training_rows import Training
 
 
 class PipelineFits:
-    """Fits scikit-learn's pipelines, each on its own.
+    """Fits scikit-learn's pipelines, each on its own; what they say out of fold is kept.
+
+    What was chosen by its out-of-fold scores is calibrated by the same.
 
     Parameters
     ----------
@@ -39,19 +41,23 @@ class PipelineFits:
         grouped = head.holds_out and training.groups is not None
         self.params: dict[str, Any] = {"head__groups": training.groups} if grouped else {}
         able = ", ".join(row.name for row in HEADS.values() if row.streams)
+        self._scores: dict[str, Scores] = {}
         self.X = training.in_memory(f"take one that reads them in blocks (--model {able})")
 
     def out_of_fold(self, pipeline: Pipeline) -> tuple[Scores, int]:
         """Return scores (n, k) of rows held out; how many did not converge is a warning of theirs."""
-        y, folds = self.training.y, self.training.folds
-        return out_of_fold_scores(quick(pipeline), self.X, y, folds, self.params), 0
+        key = repr(sorted(pipeline.get_params().items()))
+        if key not in self._scores:
+            y, folds = self.training.y, self.training.folds
+            self._scores[key] = out_of_fold_scores(_quick(pipeline), self.X, y, folds, self.params)
+        return self._scores[key], 0
 
     def fit(self, pipeline: Pipeline) -> Any:
         """Return the pipeline fitted to all rows."""
         return clone(pipeline).fit(self.X, self.training.y, **self.params)
 
 
-def quick(pipeline: Pipeline) -> Pipeline:
+def _quick(pipeline: Pipeline) -> Pipeline:
     """Return a pipeline that answers the same, sooner, but cannot be saved: for folds alone."""
     if getattr(pipeline["head"], "kernel", None) == "rbf":
         return clone(pipeline).set_params(head__kernel=gaussian_kernel)

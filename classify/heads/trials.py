@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from .calibration import fit_temperature, log_loss
-from .fits import Fits, PipelineFits, quick
+from .calibration import Scores, fit_temperature, log_loss
+from .fits import Fits
 from .linear.fits import LinearFits
 from .training_rows import row_weights
 
@@ -99,40 +98,13 @@ def try_parameters(
     position : int
         Where they stand on a path.
     """
-    if isinstance(fits, LinearFits):
-        return [
-            _score_exactly(pipeline, fits, grid, (position, number))
-            for number, grid in enumerate(grids)
-        ]
-    return _search_grid(pipeline, fits, grids, position)
-
-
-def _search_grid(
-    pipeline: Pipeline, fits: PipelineFits, grids: list[Grid], position: int
-) -> list[Trial]:
-    y, folds = fits.training.y, fits.training.folds
-    weights = row_weights(pipeline["head"], y)
-    weight_of = np.zeros(int(y.max()) + 1)
-    weight_of[y] = weights
-
-    def accuracy(estimator: Any, X: NDArray[Any], labels: NDArray[np.intp]) -> float:
-        return float(np.average(estimator.predict(X) == labels, weights=weight_of[labels]))
-
-    search = GridSearchCV(
-        quick(pipeline), grids, scoring=accuracy, cv=folds, refit=False, n_jobs=-1
-    )
-    results = search.fit(fits.X, y, **fits.params).cv_results_
-    each = np.stack([results[f"split{number}_test_score"] for number in range(len(folds))], axis=1)
     return [
-        Trial(params, float(row.mean()), float(row.std(ddof=1)), (position, number))
-        for number, (params, row) in enumerate(zip(results["params"], each, strict=True))
+        _try(pipeline, fits, {name: value for name, (value,) in grid.items()}, (position, number))
+        for number, grid in enumerate(grids)
     ]
 
 
-def _score_exactly(
-    pipeline: Pipeline, fits: LinearFits, grid: Grid, order: tuple[int, int]
-) -> Trial:
-    params = {name: value for name, (value,) in grid.items()}
+def _try(pipeline: Pipeline, fits: Fits, params: Params, order: tuple[int, int]) -> Trial:
     scores, unfinished = fits.out_of_fold(clone(pipeline).set_params(**params))
     if unfinished:
         warnings.warn(f"{unfinished} fits did not converge", ConvergenceWarning, stacklevel=2)
@@ -140,11 +112,18 @@ def _score_exactly(
     weights = row_weights(pipeline["head"], y)
     right = scores.argmax(axis=1) == y
     each = [np.average(right[held], weights=weights[held]) for _, held in folds]
-    # Without one error the loss falls with the confidence for ever: all such strengths tie.
-    loss = 0.0
-    if not right.all():
-        loss = log_loss(scores, y, fit_temperature(scores, y, weights), weights)
+    loss = _loss(scores, y, weights) if isinstance(fits, LinearFits) else None
     return Trial(params, float(np.mean(each)), float(np.std(each, ddof=1)), order, loss)
+
+
+def _loss(scores: Scores, y: NDArray[np.intp], weights: NDArray[np.float64]) -> float:
+    """Return the log loss at the best temperature; without one error all strengths tie.
+
+    There it falls with the confidence for ever.
+    """
+    if (scores.argmax(axis=1) == y).all():
+        return 0.0
+    return log_loss(scores, y, fit_temperature(scores, y, weights), weights)
 
 
 def ordered(grid: Grid) -> list[Grid]:

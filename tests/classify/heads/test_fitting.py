@@ -2,14 +2,17 @@
 
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.naive_bayes import GaussianNB
 
 from headstart.classify.data.folds import make_folds
 from headstart.classify.heads.calibration import out_of_fold_scores
 from headstart.classify.heads.dense import DenseHead
 from headstart.classify.heads.fits import PipelineFits, one_thread_each, open_fits
+from headstart.classify.heads.formulas import softmax
 from headstart.classify.heads.linear import lbfgs, shared_sums
 from headstart.classify.heads.search import fit_calibrated, tune
 from headstart.classify.heads.table import HEADS, find_head
@@ -79,6 +82,31 @@ def test_nothing_but_the_choice_and_the_fit_outlives_a_head(name):
 
 def test_heads_that_cannot_stream_fit_pipelines():
     assert isinstance(open_fits(find_head("knn"), training()), PipelineFits)
+
+
+class CountingBayes(GaussianNB):
+    """Counts its fits."""
+
+    fits = 0
+
+    def fit(self, X, y):
+        type(self).fits += 1
+        return super().fit(X, y)
+
+
+def test_what_chose_a_candidate_calibrates_it_without_another_fit(monkeypatch):
+    row = replace(find_head("gaussian-nb"), estimator=f"{__name__}:CountingBayes")
+    monkeypatch.setattr(CountingBayes, "fits", 0)
+    rows = training()
+    fits = open_fits(row, rows)
+    choice = tune(row, fits, 0)
+    candidates = choice.cv["candidates"]
+    assert CountingBayes.fits == candidates * len(rows.folds)
+    fitting = fit_calibrated(choice, fits)
+    assert CountingBayes.fits == candidates * len(rows.folds) + 1
+    scores = out_of_fold_scores(choice.pipeline, rows.X, rows.y, rows.folds)
+    scaled = softmax(scores / fitting.estimator.temperature_)
+    np.testing.assert_allclose(fitting.out_of_fold, scaled, rtol=1e-6)
 
 
 def test_with_weighted_classes_the_choice_counts_each_class_alike_and_says_what_it_means():
