@@ -16,13 +16,14 @@ from starlette.types import ASGIApp
 from ...errors import DecodeError, HeadstartError
 from ..pages.html import Page, make_page, source
 from ..pages.thumbnails import jpeg, open_upright
+from ..serve.limits import Limits
 from ..serve.middleware import answering_head, bounded, lingering, of_one_origin, secured
 from .documents import FittedDocument, PhotographDocument, StateDocument, UndoneDocument
 from .session import Session
 
 SIDES = {"small": 200, "large": 1000}  # pixels of a picture's longer side
 KEPT = 4_000  # pictures in memory, some 10 kB each
-BODY = 1_000_000  # bytes of a request
+LIMITS = Limits(upload_bytes=1_000_000)  # the others are those of serve
 MOST = 500  # photographs of one request
 RULES = {"img-src": "'self' data:", "connect-src": "'self'", "frame-ancestors": "'none'"}
 Count = Annotated[int, Query(ge=1, le=MOST)]
@@ -84,7 +85,7 @@ def make_app(session: Session, model: Path, hosts: Collection[str] = ()) -> ASGI
     _add_reading(app, session)
     _add_labelling(app, session, model)
     app.add_exception_handler(HeadstartError, _refused)
-    return lingering(secured(of_one_origin(bounded(answering_head(app), BODY), hosts)))
+    return lingering(secured(of_one_origin(bounded(answering_head(app), LIMITS), hosts)))
 
 
 def _add_pictures(app: FastAPI, session: Session, page: Page) -> None:

@@ -3,10 +3,10 @@
   const by = (id) => document.getElementById(id);
   const grid = by("grid"), naming = by("naming"), large = by("large"), input = by("name");
   const KEYS = "123456789abcdefghijklmnopqrstuvwxyz";
-  const BATCH = 12, CHUNK = 200;
+  const BATCH = 12, CHUNK = 500, BEYOND = 4; // CHUNK photographs a request; BEYOND rows above and below
   const REASONS = { label: null, review: "corrected", all: "chosen" }; // null: what it is shown for
-  let mode = "label", items = [], marked = [], cursor = 0, anchor = 0, state = null, naming_for = null;
-  let only, ended = false, polling = null, drawn = "";
+  let mode = "label", items = [], cursor = 0, anchor = 0, state = null, naming_for = null;
+  let only, more = false, polling = null, drawn = "";
   let queue = Promise.resolve(); // requests go one after another, in the order of the keys
 
   const element = (tag, text, name) => {
@@ -84,31 +84,22 @@
     }));
   };
 
-  // The grid
+  // The grid: tiles by their place among the items, of the rows near what is seen and of no others
 
-  // A picture is there while it is near what is seen: what has been scrolled past is given up.
-  const near = new IntersectionObserver((seen) => seen.forEach(({ target, isIntersecting }) => {
-    const image = target.firstChild;
-    if (isIntersecting) image.src = `pictures/small/${target.item.picture}`;
-    else image.removeAttribute("src");
-  }), { rootMargin: "1000px" });
+  const tiles = new Map();
   const tile = (item) => {
-    const made = element("li");
+    const made = element("li"), image = element("img");
     made.setAttribute("role", "option");
-    made.tabIndex = -1;
-    const image = element("img");
     image.decoding = "async";
     image.alt = "";
+    image.src = `pictures/small/${item.picture}`;
     const name = element("span", undefined, "name"); // broken between its words
     name.append(...item.name.split(/(?<=[_./-])/).flatMap((part) => [part, element("wbr")]));
+    name.title = item.name;
     made.append(image, element("b"), name);
-    made.addEventListener("click", (event) => choose(items.indexOf(made.item), event.shiftKey || event.ctrlKey));
-    made.addEventListener("contextmenu", (event) => { event.preventDefault(); choose(items.indexOf(made.item), true); });
+    made.addEventListener("click", (event) => choose(items.indexOf(item), event.shiftKey || event.ctrlKey));
+    made.addEventListener("contextmenu", (event) => { event.preventDefault(); choose(items.indexOf(item), true); });
     made.item = item;
-    item.tile = made;
-    mark(item, false);
-    paint(item);
-    near.observe(made);
     return made;
   };
   const said = ({ label, guess, share }) => {
@@ -116,42 +107,89 @@
     if (label) return label;
     return guess ? `${guess}? ${percent(share)}` : "no guess yet";
   };
-  const paint = (item) => {
-    item.tile.children[1].textContent = said(item);
-    item.tile.classList.toggle("done", Boolean(item.label) && (mode !== "review" || Boolean(item.settled)));
-    item.tile.setAttribute("aria-label", `${item.name}: ${said(item)}`);
+  const paint = () => tiles.forEach((made, place) => {
+    const { item } = made, present = items[place] === item;
+    const values = {
+      id: `item-${place}`, "aria-posinset": place + 1, "aria-setsize": more ? -1 : items.length,
+      "aria-selected": present && place >= Math.min(cursor, anchor) && place <= Math.max(cursor, anchor),
+      "aria-label": `${item.name}: ${said(item)}`,
+    };
+    Object.entries(values).forEach(([name, value]) => made.setAttribute(name, String(value)));
+    made.children[1].textContent = said(item);
+    made.classList.toggle("done", Boolean(item.label) && (mode !== "review" || Boolean(item.settled)));
+    made.classList.toggle("cursor", present && place === cursor);
+  });
+  const measure = () => {
+    const style = getComputedStyle(grid);
+    const columns = style.gridTemplateColumns.split(" ").length;
+    return { columns, pitch: parseFloat(style.gridAutoRows) + parseFloat(style.rowGap), rows: Math.ceil(items.length / columns) };
   };
-  const mark = (item, selected) => item.tile.setAttribute("aria-selected", String(selected));
-  const select = () => {
-    marked.forEach((item) => { mark(item, false); item.tile.tabIndex = -1; });
-    marked = chosen();
-    marked.forEach((item) => mark(item, true));
-    items[cursor].tile.tabIndex = 0;
+  const lay = () => {
+    const { columns, pitch, rows } = measure(), top = grid.getBoundingClientRect().top;
+    const last = Math.max(0, Math.min(rows, Math.ceil((innerHeight - top) / pitch) + BEYOND));
+    const first = Math.max(0, Math.min(last, Math.floor(-top / pitch) - BEYOND));
+    const from = first * columns, to = Math.min(last * columns, items.length);
+    grid.style.paddingTop = `${first * pitch}px`;
+    grid.style.paddingBottom = `${(rows - last) * pitch}px`;
+    let changed = false;
+    tiles.forEach((made, place) => {
+      if (place >= from && place < to && items[place] === made.item) return;
+      made.firstChild.removeAttribute("src"); // not to be waited for
+      made.remove();
+      tiles.delete(place);
+      changed = true;
+    });
+    for (let place = to - 1, next = null; place >= from; place--) {
+      if (!tiles.has(place)) {
+        tiles.set(place, tile(items[place]));
+        grid.insertBefore(tiles.get(place), next);
+        changed = true;
+      }
+      next = tiles.get(place);
+    }
+    if (changed) paint();
+    if (more && last === rows) fetch_more();
   };
   const choose = (place, several = false) => {
     if (!items.length) return;
     cursor = Math.max(0, Math.min(place, items.length - 1));
     if (!several) anchor = cursor;
-    select();
-    items[cursor].tile.focus({ preventScroll: false });
+    const { columns, pitch } = measure();
+    const y = grid.getBoundingClientRect().top + Math.floor(cursor / columns) * pitch;
+    const lowest = innerHeight - by("bar").offsetHeight - pitch;
+    if (y < 0) scrollBy(0, y);
+    else if (y > lowest) scrollBy(0, y - lowest);
+    lay();
+    paint();
+    grid.setAttribute("aria-activedescendant", `item-${cursor}`);
+    grid.focus({ preventScroll: true });
   };
   const chosen = () => items.slice(Math.min(cursor, anchor), Math.max(cursor, anchor) + 1);
 
-  const show = (list, focused = true) => {
+  const show = (list) => {
     items = list;
-    near.disconnect();
-    grid.replaceChildren(...items.map(tile));
+    cursor = anchor = 0;
     by("empty").hidden = items.length > 0;
     by("empty").textContent = mode === "review" ? "No label is doubted." : "Nothing is left to show here.";
-    cursor = anchor = 0;
-    if (items.length && focused && !naming.open) choose(0);
+    grid.removeAttribute("aria-activedescendant");
+    lay();
+    if (items.length && !naming.open) choose(0);
+  };
+  const list = (start) => ask(`photographs?start=${start}&count=${CHUNK}${only === undefined ? "" : `&label=${encodeURIComponent(only)}`}`);
+  const fetch_more = () => {
+    more = false; // asked for once
+    then(async () => {
+      const found = await list(items.length);
+      more = found.length === CHUNK;
+      items.push(...found);
+      lay();
+      paint();
+    });
   };
   const load = async () => {
-    ended = false;
-    if (mode === "all") {
-      const named = only === undefined ? "" : `&label=${encodeURIComponent(only)}`;
-      show(await ask(`photographs?count=${CHUNK}${named}`));
-    } else show(await ask(`${mode === "review" ? "review" : "next"}?count=${BATCH}`));
+    const found = await (mode === "all" ? list(0) : ask(`${mode === "review" ? "review" : "next"}?count=${BATCH}`));
+    more = mode === "all" && found.length === CHUNK;
+    show(found);
     know(await ask("state"));
   };
   const open = (to, label) => {
@@ -161,16 +199,8 @@
     by("pass").textContent = mode === "review" ? "Keep" : "Skip";
     return then(load);
   };
-  new IntersectionObserver((seen) => {
-    if (mode !== "all" || ended || !items.length || !seen[0].isIntersecting) return;
-    then(async () => {
-      const named = only === undefined ? "" : `&label=${encodeURIComponent(only)}`;
-      const more = await ask(`photographs?start=${items.length}&count=${CHUNK}${named}`);
-      ended = more.length < CHUNK;
-      items.push(...more);
-      grid.append(...more.map(tile));
-    });
-  }, { rootMargin: "800px" }).observe(by("more"));
+  addEventListener("scroll", lay, { passive: true });
+  addEventListener("resize", lay);
 
   // What a person does
 
@@ -189,20 +219,25 @@
   // Shown at once, and taken back where the server refuses it.
   const write = (pairs, path, body) => {
     const before = pairs.map(([item]) => ({ ...item }));
-    pairs.forEach(([item, change]) => { Object.assign(item, change); paint(item); });
+    pairs.forEach(([item, change]) => Object.assign(item, change));
+    paint();
     then(async () => {
       try {
         know(await ask(path, body));
       } catch (error) {
-        pairs.forEach(([item], place) => { Object.assign(item, { label: null, settled: false, skipped: false }, before[place]); paint(item); });
+        pairs.forEach(([item], place) => Object.assign(item, { label: null, settled: false, skipped: false }, before[place]));
+        paint();
         throw error;
       }
     });
     onwards(pairs.map(([item]) => item));
   };
   const put = (pairs, reason) => {
-    const labels = Object.fromEntries(pairs.map(([item, label]) => [item.row, label]));
-    if (pairs.length) write(pairs.map(([item, label]) => [item, { label, settled: true }]), "labels", reason ? { labels, reason } : { labels });
+    for (let start = 0; start < pairs.length; start += CHUNK) {
+      const some = pairs.slice(start, start + CHUNK);
+      const labels = Object.fromEntries(some.map(([item, label]) => [item.row, label]));
+      write(some.map(([item, label]) => [item, { label, settled: true }]), "labels", reason ? { labels, reason } : { labels });
+    }
   };
   const give = (label) => put(chosen().map((item) => [item, label]), REASONS[mode]);
   const acts = {
@@ -216,10 +251,13 @@
     },
     undo: () => then(async () => {
       const { photographs, state: now } = await ask("undo", {});
-      if (mode === "label" && photographs.length) {
-        const rows = new Set(photographs.map(({ row }) => row));
-        show([...photographs, ...items.filter(({ row }) => !rows.has(row))]);
-      } else if (photographs.length) await load();
+      const back = new Map(photographs.map((item) => [item.row, item]));
+      if (mode === "label" && back.size) show([...photographs, ...items.filter(({ row }) => !back.has(row))]);
+      else if (mode === "all" && back.size < CHUNK) {
+        items.forEach((item) => Object.assign(item, back.get(item.row)));
+        const place = items.findIndex(({ row }) => back.has(row));
+        if (place >= 0) choose(place);
+      } else if (back.size) await load();
       know(now);
     }),
     fit: () => then(async () => {
@@ -253,16 +291,15 @@
       else then(async () => know(await ask("classes", { name })));
     }
     naming.returnValue = "";
-    if (items.length) items[cursor].tile.focus();
+    grid.focus({ preventScroll: true });
   });
-  large.addEventListener("close", () => items[cursor]?.tile.focus());
+  large.addEventListener("close", () => grid.focus({ preventScroll: true }));
 
   document.querySelectorAll("[data-act]").forEach((button) => button.addEventListener("click", () => acts[button.dataset.act]()));
   document.querySelectorAll("[data-mode]").forEach((button) => button.addEventListener("click", () => open(button.dataset.mode)));
-  const columns = () => getComputedStyle(grid).gridTemplateColumns.split(" ").length;
   const moves = {
-    ArrowLeft: () => cursor - 1, ArrowRight: () => cursor + 1, ArrowUp: () => cursor - columns(),
-    ArrowDown: () => cursor + columns(), Home: () => 0, End: () => items.length - 1,
+    ArrowLeft: () => cursor - 1, ArrowRight: () => cursor + 1, ArrowUp: () => cursor - measure().columns,
+    ArrowDown: () => cursor + measure().columns, Home: () => 0, End: () => items.length - 1,
   };
   const keys = { Enter: "accept", "+": "name", ".": "pass", Backspace: "undo", " ": "enlarge", "!": "fit" };
   document.addEventListener("keydown", (event) => {

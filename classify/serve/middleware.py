@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Collection
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .limits import FullError, Limits, Room
 from .metrics import Metrics
 
 # A client that hears an answer only after it has sent all would see a broken connection instead
@@ -85,19 +86,45 @@ def closing(app: ASGIApp, stopping: Callable[[], bool]) -> ASGIApp:
     return at_answers(app, touch)
 
 
-def bounded(app: ASGIApp, most: int) -> ASGIApp:
-    """Refuse bodies over a number of bytes, and those that do not say how long they are."""
+def bounded(app: ASGIApp, limits: Limits) -> ASGIApp:
+    """Hand on requests within limits, their bodies read whole; refuse the others and say why."""
+    room = Room(limits.concurrency)
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope.get("headers", ()))
-        answer = app
-        if b"transfer-encoding" in headers:
-            answer = PlainTextResponse("say how long the body is", 411)
-        elif int(headers.get(b"content-length", b"0")) > most:
-            answer = PlainTextResponse(f"the body has more than {most:,} bytes", 413)
-        await answer(scope, receive, send)
+        read: list[Message] = []
+
+        async def receiving() -> Message:
+            return read.pop(0) if read else await receive()
+
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        with room.share() as take:
+            try:
+                take(1)
+                answer = _refusal(dict(scope["headers"]), limits) or app
+                async with asyncio.timeout(limits.seconds):
+                    while answer is app and (not read or read[-1].get("more_body", False)):
+                        read.append(await receive())
+            except FullError:
+                answer = _told(503, "as many requests are under way as may: try again")
+            except TimeoutError:
+                answer = _told(408, f"the body took more than {limits.seconds:g} seconds")
+            await answer(scope, receiving, send)
 
     return call
+
+
+def _refusal(headers: dict[bytes, bytes], limits: Limits) -> ASGIApp | None:
+    if b"transfer-encoding" in headers:
+        return _told(411, "say how long the body is")
+    if int(headers.get(b"content-length", b"0")) > limits.upload_bytes:
+        return _told(413, f"the body has more than {limits.upload_bytes:,} bytes")
+    return None
+
+
+def _told(status: int, detail: str) -> ASGIApp:
+    return JSONResponse({"detail": detail}, status)
 
 
 def of_one_origin(app: ASGIApp, hosts: Collection[str]) -> ASGIApp:

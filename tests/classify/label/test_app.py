@@ -1,16 +1,20 @@
 """The page's addresses: nothing outside DATA, nothing for other pages, nothing without bounds."""
 
+import asyncio
 import shutil
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the page: headstart[serve] is not installed")
 
+from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 
 from headstart.classify.data.collection import load_collection
 from headstart.classify.label.app import make_app
 from headstart.classify.label.session import open_session
+from headstart.classify.serve.limits import Limits
+from headstart.classify.serve.middleware import bounded
 from headstart.extract.images.dataset import read_photographs
 from headstart.extract.recipe import Execution
 from headstart.extract.source import feature_source
@@ -93,3 +97,37 @@ def test_all_photographs_come_in_parts(client):
     parts = [client.get(f"/photographs?start={start}&count=12").json() for start in (0, 12, 24)]
     assert [len(part) for part in parts] == [12, 12, 6]
     assert len({photograph["row"] for part in parts for photograph in part}) == 30
+
+
+def test_a_body_that_comes_too_slowly_and_too_many_at_once_are_refused():
+    arrive = asyncio.Event()
+
+    async def slow(scope, receive, send):
+        await arrive.wait()
+        await JSONResponse("answered")(scope, receive, send)
+
+    async def asked(app, *messages):
+        waiting, said = list(messages), []
+
+        async def receive():
+            return waiting.pop(0) if waiting else await asyncio.Event().wait()
+
+        async def send(message):
+            said.append(message)
+
+        await app({"type": "http", "headers": [(b"content-length", b"9")]}, receive, send)
+        return said[0]["status"]
+
+    async def all_of_them():
+        app = bounded(slow, Limits(seconds=0.2, concurrency=1))
+        part = {"type": "http.request", "body": b"{", "more_body": True}
+        whole = {"type": "http.request", "body": b"{}"}
+        assert await asked(app, part) == 408
+        first = asyncio.create_task(asked(app, whole))
+        await asyncio.sleep(0)
+        assert await asked(app, whole) == 503
+        arrive.set()
+        assert await first == 200
+        assert await asked(app, part, whole) == 200
+
+    asyncio.run(all_of_them())

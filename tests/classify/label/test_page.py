@@ -156,6 +156,31 @@ def test_two_tabs_a_doubted_label_a_merge_and_the_model(browser, labelling, tmp_
     assert complaints == []
 
 
+def test_what_is_scrolled_past_is_no_tile_and_is_labelled_with_its_range(
+    browser, labelling, tmp_path
+):
+    complaints, all_of_them = [], len(COLOURS) * EACH + 1
+    with labelling() as server:
+        page = open_page(browser, server.url, complaints, **PHONE)
+        page.get_by_role("button", name="All photographs").tap()
+        expect(page.locator("[aria-setsize='73']").first).to_be_visible()
+        page.keyboard.press("End")
+        expect(selected(page)).to_have_attribute("aria-posinset", str(all_of_them))
+        expect(selected(page)).to_be_in_viewport()
+        tiles = page.get_by_role("option").count()
+        assert tiles < all_of_them / 2
+        page.keyboard.press("Shift+Home")
+        expect(page.locator("[aria-posinset='1']")).to_be_in_viewport()
+        name_class(page, "mine")
+        expect_labelled(page, all_of_them)
+        assert list(written(tmp_path).values()) == ["mine"] * all_of_them
+        page.keyboard.press("Backspace")
+        expect_labelled(page, 0)
+        expect(selected(page)).to_have_text(re.compile("no guess yet"))
+    assert written(tmp_path) == {}
+    assert complaints == []
+
+
 def test_a_thumb_can_use_it_and_axe_finds_nothing_serious(browser, labelling, tmp_path):
     complaints, serious = [], []
     with labelling() as server:
