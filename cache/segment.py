@@ -115,7 +115,10 @@ def read_widths(segment: Any, spec: FeatureSpec) -> tuple[int, ...]:
     path = Path(os.fsdecode(segment.filename))
     try:
         columns = int(segment["features"].shape[1])
-        widths = tuple(int(width) for width in segment.attrs["widths"])
+        if "widths" in segment.attrs or len(spec.layers) > 1:
+            widths = tuple(int(width) for width in segment.attrs["widths"])
+        else:  # of the first headstarts, which knew no layers but one
+            widths = (columns // len(spec.views),)
     except _UNREADABLE as error:
         raise DamagedSegmentError(path, reason(error)) from error
     if sum(widths) * len(spec.views) != columns:

@@ -35,7 +35,8 @@ def test_a_segment_is_what_the_format_says(tmp_path):
         assert segment["digest"][2].tobytes() == DIGESTS[2]
 
 
-def test_a_segment_written_by_the_letter_of_the_format_is_read(tmp_path):
+@pytest.mark.parametrize("widths", [{"widths": np.array([3])}, {}])
+def test_a_segment_written_by_the_letter_of_the_format_is_read(tmp_path, widths):
     folder = tmp_path / SPEC.folder
     folder.mkdir()
     with h5py.File(folder / f"{'a' * 32}.h5", "w", libver="latest") as file:
@@ -43,7 +44,7 @@ def test_a_segment_written_by_the_letter_of_the_format_is_read(tmp_path):
             {
                 "format_version": 1,
                 "spec": np.bytes_(SPEC.to_json()),
-                "widths": np.array([3]),
+                **widths,
                 "created_by": np.bytes_("a"),
             }
         )
@@ -52,6 +53,16 @@ def test_a_segment_written_by_the_letter_of_the_format_is_read(tmp_path):
         file.create_dataset("features", data=FEATURES, fletcher32=True)
     read = FeatureStore(tmp_path, SPEC).read(DIGESTS[::-1])
     np.testing.assert_array_equal(read, FEATURES[::-1])
+
+
+def test_a_segment_of_several_layers_that_says_no_widths_is_set_aside(tmp_path):
+    spec = replace(SPEC, layers=("low", "top"))
+    path = FeatureStore(tmp_path, spec).append(DIGESTS, FEATURES, (1, 2))
+    with h5py.File(path, "r+") as file:
+        del file.attrs["widths"]
+    store = FeatureStore(tmp_path, spec)
+    assert "widths" in str(store.damaged[0])
+    assert len(store) == 0
 
 
 def test_a_newer_format_is_refused_with_the_remedy(tmp_path):
