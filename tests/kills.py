@@ -18,11 +18,14 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import psutil  # noqa: F401 - the cache imports it where a writer was killed
+from PIL import Image
 
 from headstart.cache import FeatureSpec, FeatureStore, StatIndex, compact, segment
 from headstart.cache.index import index as index_module
 from headstart.extract import one_run as run
 from headstart.extract import pipeline
+from headstart.extract.decode.proof import prove_decoder
 
 SPEC = FeatureSpec("fake", "0" * 64, ("top",), "avg", (32, 32), "crop", "none", "float32", 1)
 
@@ -159,7 +162,12 @@ def do(job):
 
 
 def main():
-    """Fork a process for each job of a line's list; answer how each ended."""
+    """Fork a process for each job of a line's list; answer how each ended.
+
+    What each would first do for itself, such as loading Pillow's formats, is done here once.
+    """
+    Image.init()
+    prove_decoder()
     for line in sys.stdin:
         children = []
         for job in json.loads(line):
