@@ -1,11 +1,9 @@
 """A cache of very many rows: memory, look-ups and start of what reads it, in processes of their own.
 
 Makes a cache in the real format with small random features, and a stat index that knows their
-files, then measures each reader. With ``--stores`` it looks the same digests up in other stores,
-which are not installed with headstart: pip install lmdb duckdb.
+files, then measures each reader.
 
     python benchmarks/index.py 1000000 10000000 30000000 --scratch FOLDER
-    python benchmarks/index.py 10000000 --stores --scratch FOLDER
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ import argparse
 import itertools
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -33,7 +30,6 @@ from timing import RESULTS, machine
 from headstart.cache import FeatureStore, Sighting, StatIndex, stat_index_path
 from headstart.cache.catalogue import holdings
 from headstart.cache.compact import MERGED_ROWS, compact
-from headstart.cache.index import index as index_module
 from headstart.cache.segment import write_segment
 from headstart.cache.verify import verify
 from headstart.extract.feature_run import extract_photographs
@@ -246,104 +242,6 @@ def measure_sizes(sizes: list[int], scratch: Path | None) -> list[dict[str, Any]
     return table
 
 
-def in_lmdb(folder: Path, keys: np.ndarray) -> Callable[[list[bytes]], int]:
-    """Fill LMDB; return what looks a batch up."""
-    import lmdb
-
-    base = lmdb.open(str(folder), map_size=8 << 30)
-    with base.begin(write=True) as writing:
-        cursor = writing.cursor()
-        order = np.argsort(keys.view("S32").ravel())
-        cursor.putmulti(
-            ((bytes(keys[n]), int(n).to_bytes(8, "little")) for n in order), append=True
-        )
-
-    def look_up(batch: list[bytes]) -> int:
-        with base.begin() as reading:
-            return len(reading.cursor().getmulti(sorted(batch)))
-
-    return look_up
-
-
-def in_sqlite(folder: Path, keys: np.ndarray) -> Callable[[list[bytes]], int]:
-    """Fill SQLite; return what looks a batch up."""
-    base = sqlite3.connect(folder / "keys.sqlite")
-    base.execute("CREATE TABLE row (digest BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID")
-    order = np.argsort(keys.view("S32").ravel())
-    base.executemany("INSERT INTO row VALUES (?, ?)", ((bytes(keys[n]), int(n)) for n in order))
-    base.commit()
-
-    def look_up(batch: list[bytes]) -> int:
-        marks = ",".join("?" * len(batch))
-        query = f"SELECT digest, place FROM row WHERE digest IN ({marks})"
-        return len(base.execute(query, batch).fetchall())
-
-    return look_up
-
-
-def in_duckdb(folder: Path, keys: np.ndarray) -> Callable[[list[bytes]], int]:
-    """Fill DuckDB from Parquet; return what looks a batch up."""
-    import duckdb
-    import pyarrow as arrow
-
-    base = duckdb.connect(str(folder / "keys.duckdb"), config={"threads": 1})
-    column = arrow.array(map(bytes, keys), arrow.binary())
-    filled = arrow.table({"digest": column, "place": np.arange(len(keys))})
-    base.register("filled", filled)
-    base.execute("CREATE TABLE row AS SELECT * FROM filled ORDER BY digest")
-
-    def look_up(batch: list[bytes]) -> int:
-        base.register("batch", arrow.table({"digest": arrow.array(batch, arrow.binary())}))
-        return len(base.execute("SELECT place FROM row JOIN batch USING (digest)").fetchall())
-
-    return look_up
-
-
-def in_runs(folder: Path, keys: np.ndarray) -> Callable[[list[bytes]], int]:
-    """Write a run of headstart's own; return what looks a batch up."""
-    tables = {
-        str(n): keys[n * MERGED_ROWS : (n + 1) * MERGED_ROWS]
-        for n in range(-(-len(keys) // MERGED_ROWS))
-    }
-    runs = []
-    for name, table in tables.items():
-        runs.append(index_module.Index((), {name}, {name: table}).write(folder))
-        runs = index_module.merge(runs, set(tables), folder, None)
-    index = index_module.Index(runs, tables)
-    return lambda batch: int((index.look_up(batch)[0] >= 0).sum())
-
-
-STORES = {"runs": in_runs, "lmdb": in_lmdb, "sqlite": in_sqlite, "duckdb": in_duckdb}
-
-
-def measure_store(name: str, folder: Path, rows: int) -> dict[str, Any]:
-    """Fill one store, look up batches that are there, and tell its bytes."""
-    keys = digests_of(0, rows)
-    begin = time.perf_counter()
-    look_up = STORES[name](folder, keys)
-    filling = time.perf_counter() - begin
-    random = np.random.default_rng(10**9)
-    batches = [[*map(bytes, keys[random.integers(0, rows, BATCH)])] for _ in range(8)]
-    begin = time.perf_counter()
-    for batch in batches:
-        assert look_up(batch) >= 0.99 * BATCH
-    rate = 8 * BATCH / (time.perf_counter() - begin)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return {"seconds_to_fill": filling, "look_ups_a_second": rate, "bytes_a_row": size / rows}
-
-
-def compare_stores(sizes: list[int], scratch: Path | None) -> list[dict[str, Any]]:
-    """Fill each store with so many digests."""
-    table = []
-    for rows in sizes:
-        for name in STORES:
-            with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                line = {"rows": rows, "store": name, **measure(f"store {name}", Path(folder), rows)}
-                print(json.dumps(line), file=sys.stderr)
-                table.append(line)
-    return table
-
-
 def most_memory() -> float:
     """Return the most megabytes that this process had; `getrusage` counts its parent's, too."""
     status = Path("/proc/self/status").read_text()
@@ -351,30 +249,22 @@ def most_memory() -> float:
 
 
 def main() -> None:
-    """Measure; write ``results/index.json``, or add to it."""
+    """Measure; write ``results/index.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", type=int, nargs="+")
     parser.add_argument("--scratch", type=Path)
-    parser.add_argument("--stores", action="store_true")
     parser.add_argument("--reader", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.reader:
         begin = time.perf_counter()
-        if options.reader.startswith("store "):
-            name = options.reader.removeprefix("store ")
-            line = measure_store(name, options.scratch, options.rows[0])
-        else:
-            line = READERS[options.reader](options.scratch, options.rows[0])
+        line = READERS[options.reader](options.scratch, options.rows[0])
         line["seconds"] = time.perf_counter() - begin
         line["megabytes"] = most_memory()
         print(json.dumps(line))
         return
-    key = "stores" if options.stores else "readers"
-    lines = (compare_stores if options.stores else measure_sizes)(options.rows, options.scratch)
-    file = RESULTS / "index.json"
-    document = json.loads(file.read_text()) if file.exists() else {}
-    document |= {"machine": machine(), key: lines}
-    file.write_text(json.dumps(document, indent=1) + "\n")
+    lines = measure_sizes(options.rows, options.scratch)
+    document = {"machine": machine(), "load": os.getloadavg(), "readers": lines}
+    (RESULTS / "index.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":
