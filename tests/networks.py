@@ -67,6 +67,21 @@ def plain_keras(path, side=32):
     return path, keras.Model(images, pooled)
 
 
+def normalised_keras(path, side=32):
+    """Save three convolutions with batch norm: what is cut and trained as MobileNet is, sooner."""
+    keras = load_keras()
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    images = keras.Input((side, side, 3))
+    maps = layers.Rescaling(1 / 127.5, offset=-1)(images)
+    for name, width in (("low", 8), ("middle", 12), ("high", 16)):
+        maps = layers.Conv2D(width, 3, strides=2, use_bias=False, name=name)(maps)
+        maps = layers.BatchNormalization(name=f"{name}_bn")(maps)
+        maps = layers.ReLU(name=f"{name}_relu")(maps)
+    keras.Model(images, layers.GlobalAveragePooling2D()(maps)).save(path)
+    return path
+
+
 def hub_preset(folder, kind, side=32, interpolation="bicubic"):
     """Save a small preset with random weights as KerasHub does; return its network.
 

@@ -1,5 +1,6 @@
 """The search: who goes on, what is named as not tried, and that evaluation chooses nothing."""
 
+import functools
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -22,7 +23,14 @@ from headstart.extract.backbone.backbones import find_backbone
 from headstart.extract.images.dataset import read_dataset
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
+from networks import normalised_keras
 from pictures import paint_splits
+
+
+# Keras' own, as it saves on NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+mobilenet = functools.cache(lambda: find_backbone("mobilenet").build())
 
 
 class Pretended:
@@ -30,7 +38,7 @@ class Pretended:
 
     def __init__(self, minutes=600, side=500, diverging=(), **settings):
         self.settings = FineTuneSettings(budget=str(minutes), **settings)
-        self.network = find_backbone("mobilenet").build()
+        self.network = mobilenet()
         self.sides = [side]
         self.source = feature_source()
         y = np.arange(120) % 3
@@ -139,15 +147,23 @@ def test_classes_that_can_spare_no_image_are_refused():
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory):
-    """Thirty pictures through the real MobileNet at 96 pixels: source, table."""
+def made(tmp_path_factory):
+    """Thirty pictures through a small network with batch norm: where, source, table."""
     root = tmp_path_factory.mktemp("search")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root / "home"))
         paint_splits(root / "data", train=7, validation=3)
         options = Execution(cache=root / "cache", engine="tensorflow")
-        source = feature_source(Recipe(input_size=96), options)
-        yield source, load_table(read_dataset(root / "data"), source)
+        source = feature_source(Recipe(str(normalised_keras(root / "small.keras"))), options)
+        return root, source, load_table(read_dataset(root / "data"), source)
+
+
+@pytest.fixture
+def job(made, monkeypatch):
+    """Source and table, in the home that knows where the network's file is."""
+    root, source, table = made
+    monkeypatch.setenv("XDG_CACHE_HOME", str(root / "home"))
+    return source, table
 
 
 SMALL = {"unfreeze": ("1",), "learning_rate": (1e-3,), "augment": ("none",), "epochs": 3}
