@@ -26,7 +26,6 @@ from headstart.extract.source import feature_source
 from networks import normalised_keras
 from pictures import paint_splits
 
-
 # Keras' own, as it saves on NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
