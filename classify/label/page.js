@@ -108,16 +108,17 @@
     return guess ? `${guess}? ${percent(share)}` : "no guess yet";
   };
   const paint = () => tiles.forEach((made, place) => {
-    const { item } = made, present = items[place] === item;
+    const { item } = made;
+    if (items[place] !== item) return; // others are on their way
     const values = {
       id: `item-${place}`, "aria-posinset": place + 1, "aria-setsize": more ? -1 : items.length,
-      "aria-selected": present && place >= Math.min(cursor, anchor) && place <= Math.max(cursor, anchor),
+      "aria-selected": place >= Math.min(cursor, anchor) && place <= Math.max(cursor, anchor),
       "aria-label": `${item.name}: ${said(item)}`,
     };
     Object.entries(values).forEach(([name, value]) => made.setAttribute(name, String(value)));
     made.children[1].textContent = said(item);
     made.classList.toggle("done", Boolean(item.label) && (mode !== "review" || Boolean(item.settled)));
-    made.classList.toggle("cursor", present && place === cursor);
+    made.classList.toggle("cursor", place === cursor);
   });
   const measure = () => {
     const style = getComputedStyle(grid);
@@ -195,6 +196,7 @@
   const open = (to, label) => {
     mode = to;
     only = label;
+    items = [];
     document.querySelectorAll("[data-mode]").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.mode === mode)));
     by("pass").textContent = mode === "review" ? "Keep" : "Skip";
     return then(load);
