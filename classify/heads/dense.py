@@ -125,13 +125,15 @@ class DenseHead(Documented, ClassifierMixin, BaseEstimator):
         from ...extract.backbone.loading import load_keras, load_tensorflow, without_autotune
 
         keras, tensorflow = load_keras(), load_tensorflow()
-        keras.utils.set_random_seed(self.random_state)
+        seeds = np.random.SeedSequence(self.random_state).generate_state(3).tolist()
+        # Nothing is drawn from a state that folds, fitted side by side, or the caller share.
+        first, top = (keras.initializers.GlorotUniform(seed) for seed in seeds[:2])
         network = keras.Sequential(
             [
                 keras.Input((X.shape[1],)),
-                keras.layers.Dense(self.units, activation="relu"),
-                keras.layers.Dropout(self.dropout, seed=self.random_state),
-                keras.layers.Dense(len(self.classes_)),
+                keras.layers.Dense(self.units, activation="relu", kernel_initializer=first),
+                keras.layers.Dropout(self.dropout, seed=seeds[2]),
+                keras.layers.Dense(len(self.classes_), kernel_initializer=top),
             ]
         )
         network.compile(

@@ -4,6 +4,7 @@ import functools
 import warnings
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -132,6 +133,18 @@ def test_the_same_seed_gives_the_same_dense_head():
     X, y, _ = clouds()
     one, two = (DenseHead(8, epochs=3, random_state=5).fit(X, y) for _ in range(2))
     np.testing.assert_allclose(one.predict_proba(X), two.predict_proba(X), rtol=1e-5)
+
+
+def test_dense_heads_fitted_side_by_side_are_those_fitted_one_by_one_and_reseed_nobody():
+    X, y, _ = clouds()
+    np.random.seed(3)  # noqa: NPY002 - the caller's own
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    jobs = [joblib.delayed(DenseHead(8, epochs=2, random_state=seed).fit)(X, y) for seed in (0, 1)]
+    together = joblib.Parallel(2, backend="threading")(jobs)
+    for seed, head in enumerate(together):
+        alone = DenseHead(8, epochs=2, random_state=seed).fit(X, y)
+        np.testing.assert_allclose(head.predict_proba(X), alone.predict_proba(X), rtol=1e-4)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
 def test_numpy_predicts_what_the_keras_network_would():
