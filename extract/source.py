@@ -191,13 +191,13 @@ def feature_source(
         bit_depth=bit_depth or FULL,
     )
     cache = execution.cache or default_cache()
+    if recipe.declared is not None and recipe.declared.golden is not None:
+        keep_golden(spec, *recipe.declared.golden)
     if recipe.precision == "int8":
-        if weights.suffix != ".onnx":  # a saved classifier brings its own, in 8 bits already
+        if not recipe.weights.endswith(".onnx"):  # a saved classifier's own, in 8 bits already
             exact = replace(spec, precision="float32")
             weights = quantized_network(exact, weights, cache, training(), execution.max_pixels)
         spec = replace(spec, weights_sha256=file_sha256(weights))
-    if recipe.declared is not None and recipe.declared.golden is not None:
-        keep_golden(spec, *recipe.declared.golden)
     return FeatureSource(recipe, execution, spec, weights, cache, plan)
 
 
@@ -210,9 +210,10 @@ def plan_for(recipe: Recipe, execution: Execution) -> Plan:
         If the backbone is unknown, or this machine cannot do what was asked.
     """
     backbone = _sized(recipe)
-    check_engine(backbone, execution.engine, recipe.precision)
+    machine = this_machine(gpus=backbone.graph == "keras")
+    check_engine(backbone, execution.engine, recipe.precision, machine)
     return choose(
-        this_machine(gpus=backbone.graph == "keras"),
+        machine,
         backbone.activation_mb << 20,
         execution.engine,
         recipe.precision,

@@ -125,5 +125,14 @@ HUB = {
         block_type="basic_block",
         image_shape=shape,
     ),
+    "clip": lambda models, shape: models.CLIPBackbone(
+        models.CLIPVisionEncoder(8, 8, 3, 2, 16, image_shape=shape),
+        models.CLIPTextEncoder(50, 8, 8, 1, 2, 16, max_sequence_length=8),
+        projection_dim=8,
+    ),
+    "siglip": lambda models, shape: models.SigLIPBackbone(
+        models.SigLIPVisionEncoder(8, 8, 3, 2, 16, image_shape=shape),
+        models.SigLIPTextEncoder(50, 8, 8, 1, 2, 16, max_sequence_length=8),
+    ),
 }
-POOLINGS = {"vit": "cls", "dinov2": "cls", "resnet": "avg"}
+POOLINGS = {"vit": "cls", "dinov2": "cls", "resnet": "avg", "clip": "cls", "siglip": "flatten"}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import FeatureSpec, FeatureStore
+from ...errors import OptionError, WeightsError
 from ...extract.backbone.backbones import BACKBONES, backbone_of, find_backbone
 from ...extract.backbone.network_file import is_file
 from ...extract.backbone.weights import file_sha256
@@ -40,11 +41,12 @@ class Candidate:
 
 def is_current(spec: FeatureSpec) -> bool:
     """Tell whether this headstart would compute the same features for a head."""
-    row = BACKBONES.get(spec.backbone)
+    try:
+        row = find_backbone(spec.backbone, side=spec.input_size[0])
+    except (OptionError, WeightsError):  # an older row, or a file that is gone
+        return False
     return (
-        row is not None
-        and spec.preprocessing == row.preprocessing
-        and spec.input_size in [row.input_size, *((side, side) for side in row.sizes)]
+        spec.preprocessing == row.preprocessing
         and spec.decoder == RECIPE
         and spec.pooling != "none"  # whole maps: fine-tuning's
     )

@@ -74,7 +74,8 @@ def _network(folder: Path, side: int | None, *, weights: bool) -> Any:
     def read() -> Any:
         check_classes(json.loads((folder / CONFIG).read_text(encoding="utf-8")), MODULES)
         network = hub.models.Backbone.from_preset(str(folder), load_weights=weights)
-        return flattened(network, side)
+        images = getattr(network, "vision_encoder", network)  # of CLIP and SigLIP: half of it
+        return flattened(images, side)
 
     return reading(f"{PREFIX}{folder}", read)
 

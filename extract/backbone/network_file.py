@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,7 @@ class NetworkFile:
     kind: str  # a row of KINDS
     path: Path
     sha256: str  # of all that it holds
-
-    @property
-    def name(self) -> str:
-        """What the feature spec calls it."""
-        return f"{self.kind}-{self.sha256[:12]}"
+    name: str  # what the feature spec calls it
 
     def facts(self, side: int | None = None) -> Facts:
         """Return what is known of it, for images of a side; read once for each."""
@@ -107,7 +103,7 @@ def open_file(reference: str, weights: str = "imagenet") -> NetworkFile:
     reference : str
         A file, or a spec's backbone.
     weights : str
-        Of a spec's backbone: where its file was.
+        Of a spec's backbone: where its file was, or a network in 8 bits that was made of it.
 
     Raises
     ------
@@ -127,12 +123,12 @@ def open_file(reference: str, weights: str = "imagenet") -> NetworkFile:
     if weights != "imagenet" and (kind_of(weights) or Path(weights).exists()):
         with contextlib.suppress(_AbsentError):
             found = _opened(kind_of(weights) or kind, weights)
-            if found.name != reference:
+            if reference not in (found.name, onnx_file.made_of(found.path)):
                 raise WeightsError(
                     f"{weights} is {found.name}, the backbone {reference} is needed: name the "
                     "right file with --backbone-file FILE"
                 )
-            return found
+            return replace(found, name=reference)
     for seen in seen_files(begins):
         with contextlib.suppress(_AbsentError):
             if (found := _opened(kind, seen)).name == reference:
@@ -166,7 +162,8 @@ def _opened(kind: str, reference: str) -> NetworkFile:
 
 @functools.lru_cache(maxsize=16)
 def _hashed(kind: str, path: Path, _stamp: tuple[Any, ...]) -> NetworkFile:
-    return NetworkFile(kind, path, KINDS[kind].digest(path))
+    sha256 = KINDS[kind].digest(path)
+    return NetworkFile(kind, path, sha256, f"{kind}-{sha256[:12]}")
 
 
 def _stamp(path: Path) -> tuple[Any, ...]:

@@ -6,8 +6,10 @@ folder, or it is refused.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,6 +114,16 @@ def with_weights(path: Path) -> Any:
     model.CopyFrom(read_onnx(path).model)
     onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))
     return model
+
+
+def made_of(path: Path) -> str | None:
+    """Return the backbone that headstart made an ONNX file of; None where it did not."""
+    if path.suffix != ".onnx":
+        return None
+    own = {entry.key: entry.value for entry in read_onnx(path).model.metadata_props}
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        return str(json.loads(own["spec"])["backbone"])
+    return None
 
 
 def build(path: Path, side: int) -> Any:

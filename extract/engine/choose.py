@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ...errors import OptionError, unknown
 from ..backbone.backbone import Backbone
-from ..backbone.network_file import is_file
 
 # Engine to the precisions that it computes in.
 COMPUTES = {
@@ -156,24 +155,25 @@ def _able(machine: Machine, precision: str) -> list[str]:
     return [name for name in quick if precision in COMPUTES[name]] or ["tensorflow"]
 
 
-def check_engine(backbone: Backbone, engine: str, precision: str) -> None:
+def check_engine(backbone: Backbone, engine: str, precision: str, machine: Machine) -> None:
     """Refuse what a backbone cannot run on.
 
     Raises
     ------
     OptionError
-        If it is a network in a file: TensorFlow runs none in ONNX, and none is quantised.
+        If it is an ONNX file, which TensorFlow does not run.
     """
-    if precision == "int8" and is_file(backbone.name):
+    if backbone.graph != "onnx":
+        return
+    able = [name for name in PACKAGES if precision in COMPUTES[name]]
+    if engine == "tensorflow" or not able:
         raise OptionError(
-            f"--precision int8 quantises the networks of 'extract list', not {backbone.name}: "
-            "leave it out, or quantise the file itself"
+            f"{backbone.name} is ONNX, which runs on ONNX Runtime in float32 or int8 and on "
+            "OpenVINO in float32 or bfloat16: leave --engine and --precision out"
         )
-    computes = COMPUTES["openvino"]
-    if backbone.graph == "onnx" and (engine == "tensorflow" or precision not in computes):
+    if not any(getattr(machine, name) for name in able):
         raise OptionError(
-            f"{backbone.name} is ONNX, which runs on ONNX Runtime and OpenVINO in "
-            f"{' or '.join(computes)}: leave --engine and --precision out"
+            f"--precision {precision} of {backbone.name}: pip install {PACKAGES[able[0]]}"
         )
 
 

@@ -57,17 +57,15 @@ def keep_golden(spec: FeatureSpec, image: str, features: str) -> None:
     keep_record(spec.weights_sha256, read_record(spec.weights_sha256) | {"golden": golden})
 
 
-def check_golden(spec: FeatureSpec, engine: Engine, make: Callable[[FeatureSpec], Engine]) -> None:
-    """Compare what an engine makes of the golden image with what was declared, if it was.
+def check_golden(spec: FeatureSpec, make: Callable[[FeatureSpec], Engine]) -> None:
+    """Compare what a network makes of the golden image with what was declared, if it was.
 
     Parameters
     ----------
     spec : FeatureSpec
         Of a network in a file.
-    engine : Engine
-        Its engine.
     make : callable
-        Makes the engine of the golden features' own layers, where they are others.
+        Makes the engine of the golden features' own layers, in float32.
 
     Raises
     ------
@@ -77,12 +75,12 @@ def check_golden(spec: FeatureSpec, engine: Engine, make: Callable[[FeatureSpec]
     golden = read_record(spec.weights_sha256).get("golden")
     if golden is None:
         return
-    own = replace(spec, layers=tuple(golden["layers"]), pooling=golden["pooling"])
-    engine = engine if own.network == spec.network else make(own)
+    layers, pooling = tuple(golden["layers"]), golden["pooling"]
+    own = replace(spec, layers=layers, pooling=pooling, precision="float32")
     data = base64.b64decode(golden["image"])
     digest = hashlib.sha256(data).digest()
     pixels = decode_views(data, own.input_size, own.resize, ("original",), digest)
-    error = relative_error(engine(pixels), np.asarray([golden["features"]], np.float32))
+    error = relative_error(make(own)(pixels), np.asarray([golden["features"]], np.float32))
     if not error <= TOLERANCE:
         raise EngineError(
             f"{spec.backbone} makes other features of {golden['name']} than were declared golden: "

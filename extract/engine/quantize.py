@@ -27,7 +27,10 @@ from ..images.addresses import Reference
 from ..images.read import read_image
 from .agreement import probe_images
 from .engine import Images
-from .kept import FOLDER, export, keep, kept_network, with_proof
+from .golden import check_golden
+from .kept import FOLDER, export, keep, kept_network, open_kept, with_proof
+from .onnx_extractor import run_in_batches
+from .runtimes import OnnxEngine
 from .turns import taking_turns
 
 IMAGES = 128  # whose activations are measured
@@ -63,9 +66,10 @@ def quantized_network(
     Raises
     ------
     EngineError
-        If it cannot be exported, quantised or kept.
+        If it cannot be exported, quantised or kept; if a golden feature comes out another.
     """
     wanted = replace(spec, precision="int8")
+    check_golden(spec, lambda own: open_kept(OnnxEngine, own, weights, cache))
     with taking_turns(user_folder() / "export"):  # a machine's workers start at once
         for path in sorted((cache / FOLDER).glob(f"{wanted.network.folder}.*.onnx")):
             if _fits(calibrated_on(path), training):
@@ -104,13 +108,15 @@ def _quantize(
     of = f"{len(digests)} training images" if digests else "noise, for want of training images"
     note(f"quantising {spec.backbone} on {of}: once, some 10 to 60 seconds")
     about = metadata_of(exact)
+    batch = int(about["batch"]) if "batch" in about else None
+    batches = _batches(pixels, batch or 1)
     try:
         folded = prepared(onnx.load(str(exact)))
         # A convolution and what cuts its output off share one range.
         kinds = ["Conv", "Clip", "Relu"]
-        model = in_8_bits(folded, pixels, op_types_to_quantize=kinds, reduce_range=True)
-        correct_biases(model, folded, pixels[:CORRECTING])
-        (reference,) = _session(model)(probe_images(spec.input_size))
+        model = in_8_bits(folded, batches, op_types_to_quantize=kinds, reduce_range=True)
+        correct_biases(model, folded, batches[: CORRECTING // (batch or 1) or 1])
+        (reference,) = run_in_batches(_session(model), probe_images(spec.input_size), batch)
     except Exception as error:  # the quantiser raises whatever it stumbles over
         reason = first_line(error)
         raise EngineError(f"{spec.backbone} cannot be quantised ({reason})") from error
@@ -119,6 +125,7 @@ def _quantize(
         spec,
         reference,
         tuple(map(int, about["widths"].split())),
+        batch,
         calibration=" ".join(digests) or NOISE,
         exact_weights=spec.weights_sha256,
         quantized_by=f"onnxruntime {metadata.version('onnxruntime')}",
@@ -141,6 +148,13 @@ def _draw(
             break
     noise = probe_images(spec.input_size, IMAGES)
     return [*drawn], [*drawn.values()] or [image[None] for image in noise]
+
+
+def _batches(pixels: Sequence[Images], size: int) -> list[Images]:
+    """Return images in batches of a size, the last one filled up."""
+    lows = range(0, len(pixels), size)
+    parts = [np.concatenate(pixels[low : low + size]) for low in lows]
+    return [np.resize(part, (size, *part.shape[1:])) for part in parts]
 
 
 def in_8_bits(model: Any, batches: Iterable[Any], **choices: Any) -> Any:

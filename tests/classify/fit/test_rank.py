@@ -1,6 +1,7 @@
 """What is cached is scored on training images alone; what is not has a price or says it has none."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -211,3 +212,7 @@ def test_named_backbones_are_extracted_on_the_sample_alone(photographs, tmp_path
         assert row["missing_images"] == len(dataset.images) - 12
         assert row["seconds_an_image"] > 0
         assert row["ci95"][0] <= row["accuracy"] <= row["ci95"][1]
+    cached = rank(dataset, cache, 12, seed=0)["ranked"]
+    assert {tuple(row["options"]) for row in cached} == {(), ("--backbone", file)}
+    Path(file).unlink()
+    assert [row["options"] for row in rank(dataset, cache, 12, seed=0)["ranked"]] == [[]]

@@ -99,7 +99,7 @@ def test_an_onnx_file_does_not_run_on_tensorflow(tiny):
     for options in ({"engine": "tensorflow"}, {}):
         recipe = Recipe(str(tiny), declared=DECLARED, precision="float32" if options else "float16")
         with pytest.raises(
-            OptionError, match="runs on ONNX Runtime and OpenVINO in float32 or bfloat16"
+            OptionError, match="runs on ONNX Runtime in float32 or int8 and on OpenVINO"
         ):
             feature_source(recipe, Execution(**options))
 

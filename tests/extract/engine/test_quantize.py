@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from headstart.cache import FeatureStore
-from headstart.errors import EngineError, OptionError
+from headstart.errors import EngineError, WeightsError
 from headstart.extract.backbone.preprocessing import Declared
 from headstart.extract.engine import quantize
 from headstart.extract.engine.agreement import probe_images, relative_error
@@ -16,10 +16,12 @@ from headstart.extract.engine.quantize import calibrated_on, metadata_of
 from headstart.extract.engine.runtimes import OnnxEngine
 from headstart.extract.recipe import Execution, Recipe
 from headstart.extract.source import feature_source
-from networks import tiny_onnx
+from networks import plain_keras, tiny_onnx
 from pictures import COLOURS, paint
 
-DECLARED = Declared(mean="0", std="1", scale="1", channels="rgb")
+DECLARED = Declared(mean="0", std="1", scale="1/255", channels="rgb")
+# Keras' own, as it saves on NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SMALL = {"input_size": 64}  # MobileNet takes a twelfth of the time
 
 
@@ -152,12 +154,56 @@ def test_a_damaged_network_is_refused_since_no_other_would_be_the_same(source, t
         replace(source, spec=replace(source.spec, weights_sha256="0" * 64)).engine()
 
 
-def test_networks_in_files_are_not_quantised(tmp_path):
+@pytest.mark.parametrize("batch", ["n", 3])
+def test_a_network_in_a_file_is_quantised_and_its_file_is_needed_no_more(batch, training, tmp_path):
+    path = tiny_onnx(tmp_path / "tiny.onnx", batch=batch)
+    execution = Execution(cache=tmp_path / "cache")
+    recipe = Recipe(str(path), precision="int8", declared=DECLARED)
+    source = feature_source(recipe, execution, training=lambda: training)
+    images = probe_images((32, 32), 5)
+    rounded, exact = source.engine()(images), source.exact().engine()(images)
+    assert 0 < relative_error(rounded, exact) < 0.1
+    assert source.plan.engine == "onnxruntime"
+    assert not source.trainable
+    path.unlink()
+    again = feature_source(Recipe.of(source.spec, str(source.weights)), execution)
+    assert again.spec == source.spec
+    np.testing.assert_array_equal(again.engine()(images), rounded)
+
+
+def test_a_keras_file_is_quantised_too(training, tmp_path):
+    path, _ = plain_keras(tmp_path / "plain.keras")
+    execution = Execution(cache=tmp_path / "cache")
+    recipe = Recipe(str(path), precision="int8")
+    source = feature_source(recipe, execution, training=lambda: training)
+    images = probe_images((32, 32), 5)
+    assert 0 < relative_error(source.engine()(images), source.exact().engine()(images)) < 0.1
+    again = feature_source(Recipe.of(source.spec, str(source.weights)), execution)
+    assert again.spec == source.spec
+    assert not again.trainable
+
+
+def test_a_golden_feature_is_checked_before_a_network_is_quantised(training, tmp_path):
     path = tiny_onnx(tmp_path / "tiny.onnx")
-    with pytest.raises(
-        OptionError, match="--precision int8 quantises the networks of 'extract list'"
-    ):
-        feature_source(Recipe(str(path), precision="int8", declared=DECLARED))
+    np.save(tmp_path / "features.npy", np.ones(6, np.float32))
+    golden = str(next(iter(training.values()))), str(tmp_path / "features.npy")
+    recipe = Recipe(str(path), precision="int8", declared=replace(DECLARED, golden=golden))
+    with pytest.raises(EngineError, match="makes other features of"):
+        feature_source(recipe, Execution(cache=tmp_path / "cache"), training=lambda: training)
+
+
+def test_a_network_in_8_bits_of_another_file_is_refused(training, tmp_path):
+    execution = Execution(cache=tmp_path / "cache")
+    sources = [
+        feature_source(
+            Recipe(str(path), precision="int8", declared=DECLARED),
+            execution,
+            training=lambda: training,
+        )
+        for path in (tiny_onnx(tmp_path / "a.onnx"), tiny_onnx(tmp_path / "b.onnx", seed=1))
+    ]
+    with pytest.raises(WeightsError, match=r"is onnx-.*is needed"):
+        feature_source(Recipe.of(sources[0].spec, str(sources[1].weights)), execution)
 
 
 def test_what_cannot_be_quantised_is_one_line(source_on, training, monkeypatch):
