@@ -32,8 +32,9 @@ FENCE = 1.5  # interquartile ranges above the upper quartile
 NEIGHBOURS = 10
 FEW = 5  # a smaller class does not tell what is usual: all images do
 REFERENCES = 256  # images of a class that stand for it
-ALL_COMPARED = 20_000  # distinct images; more are compared within buckets …
+ALL_COMPARED = 20_000  # distinct images; more are compared in buckets …
 BUCKET = 5_000  # … of this many on average
+PROBES = 4  # buckets that an image is compared with
 BLOCK = 4_096  # images at a time
 ROUNDING = 1e-6  # distances below are noise of float32
 
@@ -116,8 +117,9 @@ def find_neighbours(
     """Find the ten nearest images of each distinct image.
 
     Up to ``all_compared`` distinct images are all compared, in blocks. More are first put into
-    buckets of some ``bucket`` that look alike (k-means), and compared within them, so that time
-    grows with n and memory is that of the largest bucket.
+    buckets of some ``bucket`` that look alike (k-means), and each is compared with those of the
+    ``PROBES`` buckets whose centres are nearest, so that time grows with n and memory is that of
+    the largest bucket.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -125,12 +127,20 @@ def find_neighbours(
     count = min(NEIGHBOURS, len(rows) - 1)
     indices = np.repeat(np.arange(len(rows))[:, None], count, axis=1)
     distances = np.full(indices.shape, 2, dtype=np.float32)
-    for members in _buckets(directions, rows, all_compared, bucket):
-        near = min(count, len(members) - 1)
-        if near:
-            search = NearestNeighbors(n_neighbors=near, algorithm="brute")
-            nearest, places = search.fit(directions[rows[members]]).kneighbors()
-            distances[members, :near], indices[members, :near] = nearest, members[places]
+    buckets = _nearest_buckets(directions, rows, all_compared, bucket)
+    for number in np.unique(buckets[:, 0]):
+        members = np.flatnonzero(buckets[:, 0] == number)
+        search = NearestNeighbors(n_neighbors=min(count + 1, len(members)), algorithm="brute")
+        search.fit(directions[rows[members]])
+        for asking in _blocks(np.flatnonzero((buckets == number).any(axis=1))):
+            far, places = search.kneighbors(directions[rows[asking]])
+            near = members[places]
+            far[near == asking[:, None]] = np.inf  # an image itself
+            far = np.concatenate([distances[asking], far], axis=1)
+            near = np.concatenate([indices[asking], near], axis=1)
+            first = np.argsort(far, axis=1, kind="stable")[:, :count]
+            distances[asking] = np.take_along_axis(far, first, axis=1)
+            indices[asking] = np.take_along_axis(near, first, axis=1)
     return Neighbours(rows, indices, distances)
 
 
@@ -191,20 +201,24 @@ def beyond_fence(neighbours: Neighbours) -> tuple[Rows, NDArray[np.floating]]:
     return beyond[np.argsort(-distances[beyond], kind="stable")], distances
 
 
-def _buckets(
+def _nearest_buckets(
     directions: Directions | NDArray[np.float32], rows: Rows, most: int, size: int
-) -> list[Rows]:
-    """Divide positions in ``rows`` into buckets of images that look alike, where they are many."""
+) -> Rows:
+    """Return each distinct image's own bucket, then the next nearest, (m, PROBES); one of few."""
     from sklearn.cluster import MiniBatchKMeans
 
     if len(rows) <= most:
-        return [np.arange(len(rows))]
+        return np.zeros((len(rows), 1), dtype=np.intp)
     rng = np.random.default_rng(0)
     sample = np.sort(rng.choice(rows, most, replace=False))
     clusters = MiniBatchKMeans(-(-len(rows) // size), n_init=1, random_state=0)
     clusters.fit(directions[sample])
-    bucket = np.concatenate([clusters.predict(directions[block]) for block in _blocks(rows)])
-    return [np.flatnonzero(bucket == number) for number in np.unique(bucket)]
+    return np.concatenate(
+        [
+            np.argsort(clusters.transform(directions[block]), axis=1, kind="stable")[:, :PROBES]
+            for block in _blocks(rows)
+        ]
+    )
 
 
 def _usual_distances(

@@ -87,7 +87,7 @@ def test_a_burst_longer_than_the_neighbours_looked_at_is_one_group():
     assert len(set(groups.tolist())) == 41
 
 
-def test_many_images_are_compared_within_buckets_that_look_alike():
+def test_many_images_are_compared_in_buckets_that_look_alike():
     X = features(200)
     for row in range(8):
         X[100 + row] = nearly(X[row], seed=row)
@@ -95,6 +95,18 @@ def test_many_images_are_compared_within_buckets_that_look_alike():
     pairs = found(X, np.arange(200) % 2, all_compared=100, bucket=40)
     assert pairs <= everything
     assert len(pairs) >= 7
+
+
+def test_neighbours_over_the_border_of_a_bucket_are_found():
+    """Points on a line are parted somewhere, and the nearest of those at the cut lie beyond."""
+    angles = np.sort(np.random.default_rng(0).uniform(0.1, 1.4, 400))
+    X = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32) ** 2
+    whole = find_neighbours(Directions(X), digests(400))
+    parted = find_neighbours(Directions(X), digests(400), all_compared=200, bucket=40)
+    same = [len(np.intersect1d(*pair)) for pair in zip(whole.indices, parted.indices, strict=True)]
+    assert np.mean(same) / 10 > 0.99
+    assert (np.diff(parted.distances, axis=1) >= 0).all()
+    assert not (parted.indices == np.arange(400)[:, None]).any()
 
 
 def test_of_several_layers_and_views_the_last_and_the_first_count():
