@@ -181,6 +181,39 @@ def test_what_is_scrolled_past_is_no_tile_and_is_labelled_with_its_range(
     assert complaints == []
 
 
+@pytest.mark.slow  # a thousand photographs go through the network
+def test_the_last_of_many_is_reached_few_are_held_and_a_long_range_is_labelled(
+    browser, tmp_path, tmp_path_factory
+):
+    """Three requests' worth: what is listed comes in parts of 500, and so do labels."""
+    root = tmp_path / "many"
+    for number in range(1_100):
+        paint(root / f"red-{number:04}.png", COLOURS["red"], seed=number, size=(8, 8))
+    complaints, held = [], []
+    files = ("--out", str(tmp_path / "labels.csv"), "--port", "0")
+    cache = tmp_path_factory.getbasetemp() / "label-cache"
+    with started("label", str(root), *files, cache=cache) as server:
+        page = open_page(browser, server.url, complaints, viewport={"width": 1280, "height": 800})
+        page.get_by_role("button", name="All photographs").click()
+        expect(page.locator("[aria-setsize='-1']").first).to_be_visible()
+        last = page.locator("[aria-posinset='1100']")
+        for _ in range(400):
+            if last.count():
+                break
+            page.evaluate("scrollBy(0, 1200)")
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+            held.append(page.get_by_role("option").count())
+        expect(last).to_have_attribute("aria-setsize", "1100")
+        assert max(held) < 150
+        page.keyboard.press("End")
+        page.keyboard.press("Shift+Home")
+        name_class(page, "red")
+        expect_labelled(page, "1,100")
+    assert not complaints
+    assert len(written(tmp_path)) == 1_100
+    assert set(written(tmp_path).values()) == {"red"}
+
+
 def test_a_thumb_can_use_it_and_axe_finds_nothing_serious(browser, labelling, tmp_path):
     complaints, serious = [], []
     with labelling() as server:
