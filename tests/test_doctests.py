@@ -17,7 +17,8 @@ MODULES = [
     for module in pkgutil.walk_packages(headstart.__path__, "headstart.")
     if module.name.split(".")[1] in SUBPACKAGES or module.name.count(".") == 1
 ]
-DESK = "headstart.api."  # modules whose examples name `photographs` and a classifier of them
+# Modules whose examples name `photographs` and a classifier of them.
+DESK = ("headstart.api.", "headstart.classify.predict.classifier")
 SLOW = {"headstart.api.fit_finetune"}  # a network is trained
 
 EXTRAS = {  # modules that need one → what it brings, and its name

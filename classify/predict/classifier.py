@@ -46,6 +46,14 @@ class Classifier:
     ------
     ModelError
         If the backbone's weights here are not those of training.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import headstart
+    >>> classifier = headstart.load("photographs.headstart")
+    >>> classifier.predict(sorted(Path("photographs/red").iterdir())[:2]).tolist()
+    ['red', 'red']
     """
 
     def __init__(self, model: SavedModel, execution: Execution) -> None:

@@ -107,9 +107,9 @@ def bounded(app: ASGIApp, limits: Limits) -> ASGIApp:
                     while answer is app and (not read or read[-1].get("more_body", False)):
                         read.append(await receive())
             except FullError:
-                answer = _told(503, "as many requests are under way as may: try again")
+                answer = _answer(503, "as many requests are under way as may: try again")
             except TimeoutError:
-                answer = _told(408, f"the body took more than {limits.seconds:g} seconds")
+                answer = _answer(408, f"the body took more than {limits.seconds:g} seconds")
             await answer(scope, receiving, send)
 
     return call
@@ -117,13 +117,13 @@ def bounded(app: ASGIApp, limits: Limits) -> ASGIApp:
 
 def _refusal(headers: dict[bytes, bytes], limits: Limits) -> ASGIApp | None:
     if b"transfer-encoding" in headers:
-        return _told(411, "say how long the body is")
+        return _answer(411, "say how long the body is")
     if int(headers.get(b"content-length", b"0")) > limits.upload_bytes:
-        return _told(413, f"the body has more than {limits.upload_bytes:,} bytes")
+        return _answer(413, f"the body has more than {limits.upload_bytes:,} bytes")
     return None
 
 
-def _told(status: int, detail: str) -> ASGIApp:
+def _answer(status: int, detail: str) -> ASGIApp:
     return JSONResponse({"detail": detail}, status)
 
 

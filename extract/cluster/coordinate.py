@@ -21,7 +21,7 @@ from ..engine.gpus import run_on_each, visible_gpus
 from ..ledger import Extraction
 from ..pipeline import going_on
 from ..source import FeatureSource
-from .tally import ATTEMPTS, Block, Images, Run, Shard, cut_blocks, told
+from .tally import ATTEMPTS, Block, Images, Run, Shard, cut_blocks, in_one_line
 from .tasks import shard_size
 from .worker import ShardResult, extract_shard, start_worker
 
@@ -156,7 +156,7 @@ def extract_on_cluster(
     """
     run = Run(len(images), progress)
     starts = range(0, max(1, len(images)), step)
-    blocks = (Block(images[at : at + step], store, stat_index, run) for at in starts)
+    blocks = (Block(images[start : start + step], store, stat_index, run) for start in starts)
     for first in blocks:
         if first.unread:
             break
@@ -230,7 +230,7 @@ def _start(workers: Workers, source: FeatureSource) -> int:
         if isinstance(outcome, HeadstartError):
             raise outcome
         if isinstance(outcome, Exception):
-            raise HeadstartError(f"a worker cannot load the backbone: {told(outcome)}")
+            raise HeadstartError(f"a worker cannot load the backbone: {in_one_line(outcome)}")
     return len(places)
 
 

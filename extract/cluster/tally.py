@@ -65,7 +65,7 @@ class Block:
         self.unfinished -= len(positions)
         self._run.add(len(positions))
         if isinstance(outcome, Exception):
-            reason = f"{name} failed {ATTEMPTS} times: {told(outcome)}"
+            reason = f"{name} failed {ATTEMPTS} times: {in_one_line(outcome)}"
             self._failures.update(dict.fromkeys(positions, reason))
             self._notes[f"{reason} ({len(positions)} images)"] = None
             return
@@ -129,7 +129,7 @@ def cut_blocks(blocks: Iterable[Block], size: Callable[[Block], int]) -> Iterato
                 yield Shard(next(numbers), block, positions)
 
 
-def told(error: Exception) -> str:
+def in_one_line(error: Exception) -> str:
     """Return an error as one line."""
     line = first_line(error)
     return line if isinstance(error, HeadstartError) else f"{type(error).__name__}: {line}"
